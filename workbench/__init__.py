@@ -1,0 +1,31 @@
+"""The public door of the Accelerator Workbench.
+
+What a notebook or a shelf kernel needs is here, loaded when it is first touched: `import workbench`
+alone must stay under 0.2 s, so nothing heavy (torch, numba, onnxruntime, ipywidgets) is imported
+at the top of this file. Everything else lives on the floors below, see ``CONTRIBUTING.md``.
+"""
+
+from importlib import import_module as _import_module
+
+# name -> the module it lives in; a value without a colon is the module itself
+_DOOR = {
+    "WorkbenchError": "workbench.errors:WorkbenchError",
+}
+
+__all__ = sorted(_DOOR)
+
+
+def __getattr__(name: str):
+    where = _DOOR.get(name)
+    if where is None:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    module, _, attribute = where.partition(":")
+    value = _import_module(module)
+    if attribute:
+        value = getattr(value, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return [*__all__, "__all__", "__doc__"]
