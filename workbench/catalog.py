@@ -102,9 +102,7 @@ def kernel_files(problem: str | None = None, dialect: str | None = None) -> list
 
 def target_names() -> list[str]:
     """Return the places where work can run, by file name, sorted."""
-    return sorted(
-        path.stem for path in (ROOT / "workbench" / "targets").glob("[!_]*.py")
-    )
+    return sorted(path.stem for path in (ROOT / "workbench" / "targets").glob("[!_]*.py"))
 
 
 def notebook_paths() -> list[Path]:

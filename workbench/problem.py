@@ -138,7 +138,9 @@ class Problem:
         worst = Accuracy(0.0, 0.0, True)
         for index, (one, expected, like) in enumerate(zip(got, want, likes, strict=True)):
             name = "the result" if len(want) == 1 else f"output {index}"
-            found = _compare(name, np.asarray(one), np.asarray(expected), like.dtype, self.tolerance)
+            found = _compare(
+                name, np.asarray(one), np.asarray(expected), like.dtype, self.tolerance
+            )
             worst = Accuracy(
                 max(worst.max_abs_error, found.max_abs_error),
                 max(worst.max_rel_error, found.max_rel_error),
