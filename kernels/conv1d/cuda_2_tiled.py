@@ -11,11 +11,12 @@ from workbench import cuda
 
 THREADS = 128
 WIDTH = 9
+PIECE = THREADS + WIDTH - 1
 
 
 @cuda.jit
 def conv1d_tiled(x, weights, out):
-    tile = cuda.shared.array(THREADS + WIDTH - 1, np.float32)
+    tile = cuda.shared.array(PIECE, np.float32)
     taps = cuda.shared.array(WIDTH, np.float32)
     i = cuda.grid(1)
     t = cuda.threadIdx.x

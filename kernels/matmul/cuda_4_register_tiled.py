@@ -14,11 +14,12 @@ TILE = 64  # rows and columns of the result for each block
 DEPTH = 16  # columns of a, rows of b, at each step
 EACH = 4  # rows and columns of the result for each thread
 SIDE = TILE // EACH
+PADDED = TILE + 1
 
 
 @cuda.jit
 def matmul_register_tiled(a, b, out):
-    a_tile = cuda.shared.array((DEPTH, TILE + 1), np.float32)
+    a_tile = cuda.shared.array((DEPTH, PADDED), np.float32)
     b_tile = cuda.shared.array((DEPTH, TILE), np.float32)
     sums = cuda.local.array((EACH, EACH), np.float32)
     a_part = cuda.local.array(EACH, np.float32)

@@ -12,11 +12,12 @@ from workbench import cuda
 
 THREADS = 128
 HALO = 2
+PIECE = THREADS + HALO
 
 
 @cuda.jit
 def sliding_sum_shared_halo(x, out):
-    piece = cuda.shared.array(THREADS + HALO, np.float32)
+    piece = cuda.shared.array(PIECE, np.float32)
     i = cuda.grid(1)
     t = cuda.threadIdx.x
     piece[t + HALO] = x[i] if i < x.size else np.float32(0)
