@@ -29,7 +29,8 @@ def command(
     for name in made:
         typer.echo(f"{name}: {folder}/release (students), solution, source (teacher)")
     typer.echo(
-        f"\nCollect what students hand in as {folder}/submitted/<student>/<lab>/<lab>.ipynb, then:\n"
+        f"\nCollect what students hand in as {folder}/submitted/<student>/<lab>/<lab>.ipynb,"
+        " then:\n"
         f"  cd {folder}\n"
         "  nbgrader autograde <lab>\n"
         "  nbgrader generate_feedback <lab>\n"
