@@ -7,8 +7,8 @@ are public, as the whole project is: a teacher who grades for marks changes the 
 
 from __future__ import annotations
 
-import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,7 +76,7 @@ def build_course(folder: Path) -> list[str]:
             place = folder / build / name
             place.mkdir(parents=True, exist_ok=True)
             nbformat.write(made, place / f"{name}.ipynb")
-        _release(folder, name)
+        nbgrader(folder, "generate_assignment", name, "--force", "--create")
     return list(lab_sources())
 
 
@@ -96,45 +96,40 @@ def without_hidden_tests(book: NotebookNode) -> NotebookNode:
     return shown
 
 
-def grader(folder: Path) -> Any:
-    """Return nbgrader's programming interface for a course folder."""
-    from nbgrader.apps import NbGraderAPI
-    from traitlets.config import Config
+def nbgrader(folder: Path, *words: str) -> None:
+    """Run an nbgrader command in a course folder, in a process of its own.
 
-    # nbgrader looks for alembic's script on the path, also where the environment is not activated
-    scripts = str(Path(sys.executable).parent)
-    if scripts not in os.environ["PATH"].split(os.pathsep):
-        os.environ["PATH"] = scripts + os.pathsep + os.environ["PATH"]
-    config = Config()
-    config.CourseDirectory.root = str(folder)
-    config.ClearSolutions.code_stub = {"python": _BLANK}
-    config.ExecutePreprocessor.timeout = 300
-    api = NbGraderAPI(config=config)
-    api.log_level = logging.ERROR
-    return api
-
-
-_BLANK = 'raise NotImplementedError("YOUR CODE HERE")'
-
-_CONFIG = f"""\
-# Made by `workbench labs`; change it as you like, it is written anew only with the course.
-c = get_config()
-c.CourseDirectory.course_id = "accelerator-workbench"
-c.ClearSolutions.code_stub = {{"python": {_BLANK!r}}}
-c.ExecutePreprocessor.timeout = 300
-"""
-
-
-def _release(folder: Path, name: str) -> None:
+    Raises
+    ------
+    ExecutionError
+        With the end of what nbgrader said.
+    """
     from workbench.errors import ExecutionError
 
-    done = grader(folder).generate_assignment(name, force=True, create=True)
-    if not done["success"]:
+    # nbgrader looks for alembic's script on the path, also where the environment is not activated
+    path = str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", "")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *words],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
         raise ExecutionError(
-            f"nbgrader could not make the release of {name}.",
-            str(done.get("error") or done.get("log"))[-1500:],
+            f"nbgrader {words[0]} failed.",
+            (done.stderr or done.stdout).strip()[-1500:],
             "look at the cells' nbgrader metadata in notebooks/labs/source",
         )
+
+
+_CONFIG = """\
+# Made by `workbench labs`, which writes it anew each time.
+c = get_config()
+c.CourseDirectory.course_id = "accelerator-workbench"
+c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("YOUR CODE HERE")'}
+c.ExecutePreprocessor.timeout = 300
+"""
 
 
 def _needs_classroom() -> Any:
