@@ -10,7 +10,7 @@ _device.check_torch()
 
 import torch as _torch  # noqa: E402
 
-from workbench.torch_device import autocast as _autocast
+from workbench.torch_device import autocast as _autocast  # noqa: E402
 from workbench.torch_device import ops as _ops  # noqa: E402
 from workbench.torch_device.core import fallback as _fallback  # noqa: E402
 from workbench.torch_device.core import pure_python as _pure_python  # noqa: E402

@@ -80,10 +80,11 @@ class Extents:
         self.sizes.insert(at, nbytes)
         for left in (at, at - 1):
             right = left + 1
-            if left >= 0 and right < len(self.starts):
-                if self.starts[left] + self.sizes[left] == self.starts[right]:
-                    self.sizes[left] += self.sizes[right]
-                    del self.starts[right], self.sizes[right]
+            if not 0 <= left < right < len(self.starts):
+                continue
+            if self.starts[left] + self.sizes[left] == self.starts[right]:
+                self.sizes[left] += self.sizes[right]
+                del self.starts[right], self.sizes[right]
 
 
 @dataclass
