@@ -82,6 +82,7 @@ class IntrinsicName:
         return self.name.replace(".", "_")
 
     def __call__(self, *args, **kwargs):
+        """Raise: the host has no threads."""
         raise OutsideKernelError(self.name)
 
     def __repr__(self) -> str:

@@ -85,6 +85,7 @@ class Kernel:
         return ForAll(self, ntasks, tpb or 128, stream, sharedmem)
 
     def __call__(self, *args: Any) -> Any:
+        """Call a device function as plain Python; a kernel needs a launch configuration."""
         if self.device:
             return self.py_func(*args)
         raise ValueError(
@@ -117,6 +118,7 @@ class Launch:
         self.stream, self.shared_bytes = stream, shared_bytes
 
     def __call__(self, *args: Any) -> None:
+        """Run the kernel; arrays are written in place."""
         kernel = self.kernel
         kernel.last_tier = "step-through"
         prepared = prepare(kernel.resolved, args)
@@ -134,6 +136,7 @@ class ForAll:
         self.stream, self.sharedmem = stream, sharedmem
 
     def __call__(self, *args: Any) -> None:
+        """Run the kernel over all elements."""
         if self.ntasks == 0:
             return
         blocks = -(-self.ntasks // self.tpb)
