@@ -214,7 +214,8 @@ def _compare(
         within = same | (np.isfinite(target) & (difference <= allowed))
         difference = np.where(same, 0.0, np.where(np.isnan(difference), np.inf, difference))
         relative = difference / np.maximum(np.abs(target), np.finfo(np.float32).tiny)
-    worst, ratio = float(difference.max()), float(np.nanmax(relative))
+    relative = np.where(np.isnan(relative), np.inf, relative)
+    worst, ratio = float(difference.max()), float(relative.max())
     if within.all():
         return Accuracy(worst, ratio, True)
     where = np.unravel_index(int(np.argmin(within)), within.shape)
