@@ -6,22 +6,28 @@ that happened, from a small file both processes map, so that a race can go on wi
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import mmap
 import os
 import select
 import shutil
 import signal
+import site
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from workbench.bench.worker import ACTIVE
 
+PACKAGE = Path(__file__).resolve().parents[1]
 _START = "from workbench.bench.worker import main; main()"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "WORKBENCH_THREADS")
 
@@ -95,16 +101,13 @@ class Child:
 
     def end(self) -> None:
         """Kill the child and everything it started, and remove its folder."""
-        try:
+        # Where it and its children are gone already, that is what was asked for.
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it and its children are gone already, which is what was asked for
         self.process.wait()
         for pipe in (self.process.stdin, self.errors):
-            try:
+            with contextlib.suppress(BrokenPipeError):  # an unsent command to a child that is gone
                 pipe.close()
-            except BrokenPipeError:
-                pass  # an unsent command to a child that is gone
         os.close(self.heard)
         self.active.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -113,3 +116,31 @@ class Child:
 def _memory_folder() -> str | None:
     """Return a folder in memory where the system has one that can be written, else the default."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def packed(thing: Any) -> str:
+    """Pack a callable of this user's own for the child; nothing packed is ever stored.
+
+    What comes from a notebook, or from a file that is not installed, travels by value: the child
+    could not import it.
+    """
+    import cloudpickle
+
+    module = sys.modules.get(getattr(thing, "__module__", None) or "")
+    by_value = module is not None and module.__name__ != "__main__" and not _installed(module)
+    if by_value:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return base64.b64encode(cloudpickle.dumps(thing)).decode()
+    finally:
+        if by_value:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _installed(module: ModuleType) -> bool:
+    """Say whether any Python process of this installation can import the module."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return True
+    places = {*sysconfig.get_paths().values(), *site.getsitepackages(), str(PACKAGE)}
+    return any(Path(file).is_relative_to(place) for place in places)

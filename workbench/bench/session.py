@@ -10,7 +10,6 @@ It refuses to rank: `workbench.bench.compare` does, and only among lanes of one 
 
 from __future__ import annotations
 
-import base64
 import os
 import threading
 import time
@@ -20,7 +19,7 @@ from typing import Any
 
 from workbench import catalog
 from workbench.bench import judge
-from workbench.bench.child import Child
+from workbench.bench.child import Child, packed
 from workbench.bench.records import CONTROL, LaneRecord
 from workbench.errors import InputError, StoppedError, WorkbenchError
 from workbench.problem import Problem, require_size
@@ -110,7 +109,7 @@ class RaceSession:
             targets.find(one)
         elif callable(one):
             label = getattr(one, "__name__", type(one).__name__)
-            spec = {"pickled": _pickled(one)}
+            spec = {"pickled": packed(one)}
         else:
             raise InputError(
                 "That cannot race.", repr(one), "name a target, or pass a function of the inputs"
@@ -166,7 +165,7 @@ class RaceSession:
         problem = (
             {"problem": self.problem.name}
             if self._by_name
-            else {"pickled_problem": _pickled(self.problem)}
+            else {"pickled_problem": packed(self.problem)}
         )
         return {
             **problem,
@@ -269,13 +268,6 @@ class RaceSession:
     def _tell(self) -> None:
         for listener in list(self._listeners):
             listener(self)
-
-
-def _pickled(thing: Any) -> str:
-    """Pack a callable of this user's own for the child; nothing packed is ever stored."""
-    import cloudpickle
-
-    return base64.b64encode(cloudpickle.dumps(thing)).decode()
 
 
 def default_threads() -> int:

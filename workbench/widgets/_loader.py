@@ -29,6 +29,10 @@ import anywidget
 HERE = Path(__file__).parent
 
 
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
 @cache
 def load_js(name: str) -> str:
     """Return the script of the widget `name`, with everything it needs in front of it.
@@ -70,7 +74,3 @@ class Widget(anywidget.AnyWidget):
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         still = {"text/plain": self.sentence(), "image/svg+xml": self.picture()}
         return {**data, **still}, metadata
-
-
-def _read(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
