@@ -33,7 +33,7 @@ def clone(tmp_path_factory):
 
 def test_the_dry_run_chooses_python_3_11_and_our_two_scripts(clone):
     dockerfile = run(sys.executable, "-m", "repo2docker", "--no-build", "--debug", str(clone))
-    assert "environment.py-3.11.yml" in dockerfile
+    assert "Building conda environment for python=3.11" in dockerfile
     assert "RUN ./binder/postBuild" in dockerfile
     assert 'ENV R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in dockerfile
     assert "requirements.txt" not in dockerfile.split("RUN ./binder/postBuild")[1]
