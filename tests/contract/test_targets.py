@@ -24,7 +24,7 @@ def usable(target):
     return target
 
 
-@pytest.fixture(params=["saxpy"])
+@pytest.fixture(params=["alexnet", "saxpy"])
 def problem(request, usable):
     problem = catalog.load_problem(request.param)
     answer = usable.supports(problem)

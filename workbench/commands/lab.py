@@ -1,0 +1,90 @@
+"""``workbench lab``: JupyterLab on the series.
+
+It replaces this process by JupyterLab's, so that Ctrl-C reaches it directly and nothing of ours
+stays behind. Jupyter's own token authentication is left on.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# The news and update checks would put a dialog over the first page, and need a network.
+_QUIET = (
+    "--LabApp.news_url=",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)
+
+
+def command(
+    notebook: Annotated[
+        str | None, typer.Argument(help="Notebook to open, by number or name (default: 00).")
+    ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address only.")
+    ] = False,
+    port: Annotated[int | None, typer.Option(help="A port of your choice (default: free).")] = None,
+):
+    """Open JupyterLab on the series."""
+    from workbench import catalog
+
+    first = choose_notebook(notebook)
+    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={catalog.ROOT}"]
+    words += [f"--port={choose_port(port)}", "--ServerApp.port_retries=0", *_QUIET]
+    words += ["--no-browser"] if no_browser else []
+    words += [str(first)] if first else []
+    # The clone's kernels/ and datasets/ must not become importable under those names.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    sys.stdout.flush()
+    os.execv(words[0], words)
+
+
+def choose_notebook(name: str | None) -> Path | None:
+    """Return the notebook of that number or name, the first by default.
+
+    Raises
+    ------
+    UnknownNameError
+        Naming the near misses.
+    """
+    from workbench import catalog
+    from workbench.errors import UnknownNameError
+
+    paths = catalog.notebook_paths()
+    if name is None:
+        return paths[0] if paths else None
+    for path in paths:
+        if name in (path.stem, path.name) or path.stem.startswith(f"{name}_"):
+            return path
+    raise UnknownNameError("notebook", name, [path.stem for path in paths])
+
+
+def choose_port(wanted: int | None) -> int:
+    """Return a free port on this machine: the wanted one, or any.
+
+    Raises
+    ------
+    InputError
+        Where the wanted port is taken, not allowed or no port number.
+    """
+    from workbench.errors import InputError
+
+    if wanted is not None and not 1 <= wanted <= 65535:
+        raise InputError("That is no port number.", str(wanted), "a number from 1024 to 65535")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except OSError as error:
+            raise InputError(
+                f"Port {wanted} cannot be used.",
+                os.strerror(error.errno or 0),
+                "leave --port out to get a free one, or stop the program that holds it",
+            ) from error
+        return probe.getsockname()[1]

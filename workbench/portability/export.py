@@ -1,0 +1,330 @@
+"""From a PyTorch module to an ONNX model, with nothing quietly different from what was asked.
+
+`export` drives PyTorch's own exporter (``torch.onnx.export(dynamo=True)``) and adds what it leaves
+to chance: the opset that was asked for or an error; a dimension that was asked to be dynamic is
+dynamic or an error; translations for operators that PyTorch has none for (see `translations`);
+and, for every node, the source line that made it. It refuses to change the module it is given, and
+to return a model that it has not checked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import ExecutionError, InputError
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+
+DEFAULT_OPSET = 20
+"""What the exporter of torch 2.13 itself defaults to; the widest common ground of the providers."""
+
+OPSETS = range(7, 28)
+"""Opsets of the ``ai.onnx`` domain that onnx 1.23's converter can name."""
+
+_TORCH = str(Path(find_spec("torch").origin).parent) if find_spec("torch") else "torch"
+_FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
+
+
+class ExportError(ExecutionError):
+    """A module does not export, or not as it was asked to.
+
+    Attributes
+    ----------
+    operator : str
+        The PyTorch operator that has no translation, where that is the reason.
+    """
+
+    def __init__(self, happened: str, saw: str = "", advice: str = "", operator: str = ""):
+        super().__init__(happened, saw, advice)
+        self.operator = operator
+
+    def __reduce__(self):
+        return (type(self), (self.happened, self.saw, self.advice, self.operator))
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """The line of a learner's program that made a node.
+
+    Attributes
+    ----------
+    file : str
+    line : int
+        Counted from 1.
+    function : str
+    text : str
+        The line itself, where the exporter kept it.
+    """
+
+    file: str
+    line: int
+    function: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        shown = f"{Path(self.file).name}:{self.line} in {self.function}"
+        return f"{shown}: {self.text}" if self.text else shown
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model and where its nodes come from.
+
+    Attributes
+    ----------
+    model : onnx.ModelProto
+        Checked by onnx's own checker.
+    module : torch.nn.Module
+        What was exported.
+    inputs : tuple
+        The example inputs.
+    opset : int
+        Of the ``ai.onnx`` domain.
+    sources : dict
+        Node name to `SourceLine`, for the nodes whose origin the exporter recorded.
+    notes : tuple of str
+        What a reader must know: warnings of the exporter, one sentence each.
+    """
+
+    model: onnx.ModelProto
+    module: torch.nn.Module
+    inputs: tuple[Any, ...]
+    opset: int
+    sources: dict[str, SourceLine] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to `path` and return the path."""
+        path = Path(path)
+        path.write_bytes(self.model.SerializeToString())
+        return path
+
+    def feeds(self, inputs: Sequence[Any] | None = None) -> dict[str, Any]:
+        """Return inputs (the example's by default) as NumPy arrays by the model's input names."""
+        import torch
+
+        values = [v for v in (inputs or self.inputs) if isinstance(v, torch.Tensor)]
+        names = [value.name for value in self.model.graph.input]
+        return {n: _array(v) for n, v in zip(names, values, strict=True)}
+
+
+def export(
+    module: torch.nn.Module,
+    inputs: Sequence[Any],
+    *,
+    opset: int = DEFAULT_OPSET,
+    dynamic: Mapping[str, Any] | Sequence[Any] | None = None,
+    custom: Mapping[Any, Callable | Sequence[Callable]] | None = None,
+) -> Exported:
+    """Export a module to ONNX.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Exported in eval mode; its own mode is put back.
+    inputs : sequence
+        Example inputs, in the order of ``forward``. A dynamic dimension needs an example of at
+        least 2: at 1 PyTorch specialises.
+    opset : int
+        The opset of the ``ai.onnx`` domain that the model must have.
+    dynamic : mapping or sequence, optional
+        ``{"x": {0: "batch"}}``, or anything that ``torch.export`` takes as dynamic shapes.
+    custom : mapping, optional
+        PyTorch operator (``torch.ops.demo.silu2.default``) to a function over ONNX operators
+        (written with `onnxscript`), or to several. The other way, a node of a custom domain,
+        needs no entry: call ``torch.onnx.ops.symbolic`` in the module.
+
+    Raises
+    ------
+    InputError
+        Where the opset or the dynamic shapes cannot be meant.
+    ExportError
+        Where the module does not export, or not at this opset or with these dynamic dimensions.
+    """
+    import torch
+
+    from workbench.portability.rewrites import Rewrites
+    from workbench.portability.translations import translation_table
+
+    if opset not in OPSETS:
+        raise InputError(
+            "This opset cannot be exported to.", repr(opset), f"{OPSETS[0]} to {OPSETS[-1]}"
+        )
+    if not isinstance(module, torch.nn.Module):
+        raise InputError("Only a torch.nn.Module exports.", repr(type(module)), "wrap it in one")
+    inputs = tuple(inputs)
+    table = {**translation_table(), **dict(custom or {})}
+    was_training = module.training
+    try:
+        with _quiet() as notes, Rewrites() as rewrites:
+            program = torch.onnx.export(
+                module.eval(),
+                inputs,
+                dynamo=True,
+                verbose=False,
+                opset_version=max(opset, 18),
+                dynamic_shapes=dynamic,
+                custom_translation_table=table,
+            )
+    except Exception as cause:
+        raise _explained(cause) from cause
+    finally:
+        module.train(was_training)
+    notes += [f"{name} was rewritten so that it exports" for name in rewrites.used]
+    model = _at_opset(_inlined(program.model_proto), opset)
+    _check_dynamic(model, dynamic)
+    return Exported(
+        _checked(model), module, inputs, opset, node_sources(model), tuple(dict.fromkeys(notes))
+    )
+
+
+def node_sources(model: onnx.ModelProto) -> dict[str, SourceLine]:
+    """Return the source line of each node from the exporter's metadata, innermost user frame."""
+    found = {}
+    for node in model.graph.node:
+        trace = next(
+            (m.value for m in node.metadata_props if m.key == "pkg.torch.onnx.stack_trace"), ""
+        )
+        line = _user_frame(trace)
+        if line is not None:
+            found[node.name] = line
+    return found
+
+
+def _user_frame(trace: str) -> SourceLine | None:
+    lines = trace.splitlines()
+    best = None
+    for index, text in enumerate(lines):
+        match = _FRAME.search(text)
+        if match and not match.group(1).startswith(_TORCH):
+            code = lines[index + 1].strip() if index + 1 < len(lines) else ""
+            best = SourceLine(match.group(1), int(match.group(2)), match.group(3), code)
+    return best
+
+
+def _check_dynamic(model: onnx.ModelProto, dynamic: Any) -> None:
+    if not isinstance(dynamic, Mapping):
+        return
+    shapes = {v.name: v.type.tensor_type.shape.dim for v in model.graph.input}
+    for name, dims in dynamic.items():
+        for axis in dims if isinstance(dims, Mapping) else ():
+            if name in shapes and shapes[name][axis].HasField("dim_value"):
+                raise ExportError(
+                    f"Dimension {axis} of {name!r} was asked to be dynamic and is not.",
+                    f"it is fixed at {shapes[name][axis].dim_value} in the exported graph",
+                    "give an example of at least 2 in that dimension; look in forward() for an "
+                    "int(), a shape written out, or an if on the size",
+                )
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with its own functions inlined: some providers take nodes only."""
+    if not model.functions:
+        return model
+    from onnx import inliner
+
+    return inliner.inline_local_functions(model)
+
+
+def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """Return the model at `opset`, converting where the exporter has no implementation for it."""
+    from onnx import version_converter
+
+    found = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if found == opset:
+        return model
+    try:
+        with _quiet():
+            return version_converter.convert_version(model, opset)
+    except Exception as cause:
+        raise ExportError(
+            f"The model was asked for at opset {opset} and exists only at {found}.",
+            f"the exporter writes opset 18 or later, and the conversion failed: {cause}",
+            f"export at opset {found}, or take out the operator that the converter names",
+        ) from cause
+
+
+def _checked(model: onnx.ModelProto) -> onnx.ModelProto:
+    import onnx
+
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as cause:
+        raise ExportError(
+            "The exporter wrote a model that ONNX's own checker refuses.",
+            str(cause).strip(),
+            "report it to PyTorch with the module; try another opset meanwhile",
+        ) from cause
+    return model
+
+
+def _explained(cause: Exception) -> ExportError:
+    """Return the exporter's exception as one of ours, with the way round where we know it."""
+    from workbench.portability.advice import advice_for
+
+    deepest: BaseException = cause
+    while deepest.__cause__ is not None:
+        deepest = deepest.__cause__
+    text = f"{cause}\n{deepest}"
+    match = re.search(r"target=torch\.ops\.([\w.]+)|No (?:ONNX|decompositions).*?'([\w:.]+)'", text)
+    operator = (match.group(1) or match.group(2)) if match else ""
+    lines = str(deepest).strip().splitlines() or [type(deepest).__name__]
+    frame = _user_frame(text)
+    saw = lines[0] + (f" ({frame})" if frame else "")
+    what = (
+        f"The operator {operator} does not export." if operator else "The module does not export."
+    )
+    return ExportError(what, saw, advice_for(text, operator), operator)
+
+
+class _Collect(logging.Handler):
+    def __init__(self, into: list[str]):
+        super().__init__(logging.WARNING)
+        self.into = into
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if "torchvision is not installed" not in message:
+            self.into.append(message.splitlines()[0])
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Collect what the exporter prints, logs and warns about as notes, instead of showing it."""
+    notes: list[str] = []
+    sink = io.StringIO()
+    handler = _Collect(notes)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
+    kept = [(logger.propagate, logger.level, list(logger.handlers)) for logger in loggers]
+    for logger in loggers:
+        logger.propagate, logger.handlers = False, [handler]
+    try:
+        with (
+            warnings.catch_warnings(record=True),
+            contextlib.redirect_stdout(sink),
+            contextlib.redirect_stderr(sink),
+        ):
+            warnings.simplefilter("always")
+            yield notes
+    finally:
+        for logger, (propagate, level, handlers) in zip(loggers, kept, strict=True):
+            logger.propagate, logger.handlers = propagate, handlers
+            logger.setLevel(level)
+
+
+def _array(tensor: Any) -> Any:
+    import torch
+
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

@@ -1,0 +1,253 @@
+"""Sessions that run where they were asked to, or raise.
+
+ONNX Runtime's default is to try the providers one by one and to fall back to its CPU without an
+error: asked for CUDA and landed on the CPU, it prints at most a line. `open_session` checks the
+provider before and after, and raises an error that names both. Plug-in providers that are
+installed as packages are registered on first use.
+
+It refuses to make a session on a stand-in library (that happens only in a worker process, see
+`workbench.portability.workers`) and to time anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.errors import ExecutionError, InputError, UnavailableError
+from workbench.measurement import Availability
+from workbench.portability._ort import onnxruntime
+from workbench.portability.options import checked_options
+
+CPU = "CPUExecutionProvider"
+
+# provider -> the package that brings it as a plug-in for the stock runtime
+PLUGINS = {"OpenVINOExecutionProvider": "onnxruntime_ep_openvino"}
+
+# provider -> the name that `workbench providers add` knows a build with it by
+BUILDS = {"CUDAExecutionProvider": "cuda", "CANNExecutionProvider": "cann"}
+
+
+class ProviderError(UnavailableError):
+    """A provider was asked for and is not what runs."""
+
+
+class SessionError(ExecutionError):
+    """ONNX Runtime refused the model, or a run of it failed."""
+
+
+class Session:
+    """An ONNX Runtime session on a provider that was asked for and is there.
+
+    Attributes
+    ----------
+    provider : str
+        The provider that was asked for.
+    input_names, output_names : tuple of str
+    raw : onnxruntime.InferenceSession
+        For whatever this class does not cover.
+    """
+
+    def __init__(self, raw: Any, provider: str):
+        self.raw, self.provider = raw, provider
+        self.input_names = tuple(value.name for value in raw.get_inputs())
+        self.output_names = tuple(value.name for value in raw.get_outputs())
+
+    def run(self, inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run once.
+
+        Parameters
+        ----------
+        inputs : mapping or sequence
+            Arrays by input name, or in the model's order.
+
+        Raises
+        ------
+        InputError
+            Where the number of inputs differs from the model's.
+        SessionError
+            Where the runtime or a kernel in it refuses.
+        """
+        if not isinstance(inputs, Mapping):
+            if len(inputs) != len(self.input_names):
+                raise InputError(
+                    f"The model takes {len(self.input_names)} inputs.",
+                    f"{len(inputs)} were given",
+                    f"in this order: {', '.join(self.input_names)}",
+                )
+            inputs = dict(zip(self.input_names, inputs, strict=True))
+        try:
+            return self.raw.run(None, inputs)
+        except Exception as cause:
+            raise SessionError(
+                f"The model failed while it ran on {self.provider}.",
+                str(cause).strip(),
+                "check the inputs' shapes and types against `session.raw.get_inputs()`",
+            ) from cause
+
+    def nodes_by_provider(self) -> dict[str, list[str]]:
+        """Return the names of the graph's nodes under the provider each was assigned to.
+
+        From the runtime's assignment record, which some providers leave incomplete; `preview`
+        in `workbench.portability.preview` reconciles it with two other sources.
+        """
+        placed: dict[str, list[str]] = {}
+        for part in self.raw.get_provider_graph_assignment_info():
+            placed.setdefault(part.ep_name, []).extend(
+                node.name or node.op_type for node in part.get_nodes()
+            )
+        return placed
+
+
+@cache
+def _register_plugin(provider: str) -> None:
+    package = import_module(PLUGINS[provider])
+    try:
+        onnxruntime().register_execution_provider_library(provider, package.get_library_path())
+    except Exception as cause:
+        raise ProviderError(
+            f"The plug-in library of {provider} cannot be loaded.",
+            str(cause).strip(),
+            f"install a release of {PLUGINS[provider]} that fits onnxruntime "
+            f"{onnxruntime().__version__}",
+        ) from cause
+
+
+def plugin_devices(provider: str) -> list[Any]:
+    """Return the devices that a plug-in provider offers here, registering it first if needed."""
+    if provider in PLUGINS and find_spec(PLUGINS[provider]):
+        _register_plugin(provider)
+    return [device for device in onnxruntime().get_ep_devices() if device.ep_name == provider]
+
+
+def provider_availability(provider: str) -> Availability:
+    """Say whether a session on `provider` can be opened in this process, and if not, why.
+
+    A provider that is built in may still be refused when the session is made (its driver is
+    missing): only `open_session` knows, and raises.
+    """
+    if provider in onnxruntime().get_available_providers():
+        return Availability(True, f"built into onnxruntime {onnxruntime().__version__}")
+    if provider in PLUGINS and not find_spec(PLUGINS[provider]):
+        return Availability(
+            False,
+            f"the plug-in package {PLUGINS[provider]} is not installed",
+            f"`pip install {PLUGINS[provider].replace('_', '-')}`",
+        )
+    try:
+        devices = plugin_devices(provider)
+    except ProviderError as error:
+        return Availability(False, error.saw, error.advice)
+    if devices:
+        names = ", ".join(f"{d.device.vendor} {d.device.type.name}" for d in devices)
+        return Availability(True, f"plug-in provider on {names}")
+    if provider in PLUGINS:
+        here = ", ".join(sorted({d.device.vendor for d in onnxruntime().get_ep_devices()}))
+        return Availability(
+            False,
+            f"the plug-in is loaded but accepts no device of this machine ({here})",
+            "run it on the vendor's hardware, or `workbench providers add openvino`",
+        )
+    build = BUILDS.get(provider)
+    return Availability(
+        False,
+        f"this onnxruntime {onnxruntime().__version__} is built without {provider}",
+        f"`workbench providers add {build}`" if build else "install a build that has it",
+    )
+
+
+def open_session(
+    model: bytes | str | Path | Any,
+    provider: str = CPU,
+    *,
+    options: Mapping[str, object] | None = None,
+    whole_graph: bool = False,
+    threads: int = 0,
+    config: Mapping[str, str] | None = None,
+    session_options: Any = None,
+) -> Session:
+    """Open a session on one provider, with the CPU only for the nodes that it does not take.
+
+    Parameters
+    ----------
+    model : path, bytes or onnx.ModelProto
+        Checked by `workbench.portability.load` where it comes from outside; not here.
+    provider : str
+        For instance ``"OpenVINOExecutionProvider"``.
+    options : mapping, optional
+        The provider's options; unknown names raise before anything is loaded.
+    whole_graph : bool
+        Raise where even one node would run on the CPU.
+    threads : int
+        Threads within an operator; 0 lets the runtime choose.
+    config : mapping, optional
+        Session configuration entries of ONNX Runtime.
+    session_options : onnxruntime.SessionOptions, optional
+        To start from, where the named arguments are not enough.
+
+    Raises
+    ------
+    ProviderError
+        Where another provider would run than the one asked for, naming both.
+    SessionError
+        Where the runtime refuses the model.
+    """
+    checked = checked_options(provider, options)
+    availability = provider_availability(provider)
+    if not availability:
+        raise ProviderError(
+            f"{provider} was asked for and is not here; the runtime would have used "
+            f"{CPU} without a word.",
+            availability.reason,
+            availability.remedy,
+        )
+    settings = _settings(session_options, threads, whole_graph and provider != CPU, config)
+    source = model if isinstance(model, (bytes, str)) else _as_source(model)
+    raw = _create(source, settings, provider, checked)
+    active = raw.get_providers()
+    if provider not in active:
+        raise ProviderError(
+            f"{provider} was asked for and {active[0]} is what runs.",
+            f"active providers: {', '.join(active)}",
+            "install the driver and libraries that the provider needs; "
+            "`workbench targets` says what is missing",
+        )
+    return Session(raw, provider)
+
+
+def _as_source(model: Any) -> str | bytes:
+    return str(model) if isinstance(model, Path) else model.SerializeToString()
+
+
+def _settings(given: Any, threads: int, whole: bool, config: Mapping[str, str] | None) -> Any:
+    settings = given or onnxruntime().SessionOptions()
+    settings.intra_op_num_threads = threads or settings.intra_op_num_threads
+    settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if whole:
+        settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    for key, value in (config or {}).items():
+        settings.add_session_config_entry(key, value)
+    return settings
+
+
+def _create(source: str | bytes, settings: Any, provider: str, options: dict[str, str]) -> Any:
+    ort = onnxruntime()
+    built_in = provider in ort.get_available_providers()
+    providers = [(provider, options)] if built_in else None
+    if not built_in:
+        settings.add_provider_for_devices(plugin_devices(provider)[:1], options)
+    try:
+        return ort.InferenceSession(source, settings, providers=providers)
+    except Exception as cause:
+        raise SessionError(
+            f"ONNX Runtime refused the model on {provider}.",
+            str(cause).strip(),
+            "load it with `workbench.portability.load` for a check of the file, or "
+            "preview it to see which node was refused",
+        ) from cause
