@@ -11,6 +11,7 @@ from importlib import import_module as _import_module
 _DOOR = {
     "cuda": "workbench.simt.cuda",
     "WorkbenchError": "workbench.errors:WorkbenchError",
+    "aicore": "workbench.aicore",
 }
 
 __all__ = sorted(_DOOR)

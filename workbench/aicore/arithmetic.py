@@ -39,34 +39,34 @@ ROUND = {"RINT": np.rint, "FLOOR": np.floor, "CEIL": np.ceil, "TRUNC": np.trunc,
 
 
 def do_binary(memory, ufunc, dst, a, b) -> None:
-    """Two tensors, element by element."""
+    """Combine two tensors, element by element."""
     dst.view(memory)[...] = ufunc(a.view(memory), b.view(memory))
 
 
 def do_unary(memory, ufunc, dst, src) -> None:
-    """One tensor, element by element."""
+    """Map one tensor, element by element."""
     dst.view(memory)[...] = ufunc(src.view(memory))
 
 
 def do_scalar(memory, ufunc, dst, src, scalar) -> None:
-    """A tensor and a number."""
+    """Combine a tensor and a number."""
     dst.view(memory)[...] = ufunc(src.view(memory), dst.dtype.type(scalar))
 
 
 def do_axpy(memory, dst, src, scalar) -> None:
-    """A multiply-add, rounded once."""
+    """Multiply and add, rounding once."""
     out = dst.view(memory)
     wide = src.view(memory).astype(np.float64) * float(dst.dtype.type(scalar))
     out[...] = wide + out.astype(np.float64)
 
 
 def do_fill(memory, dst, scalar) -> None:
-    """One value everywhere."""
+    """Write one value everywhere."""
     dst.view(memory)[...] = scalar
 
 
 def do_cast(memory, dst, src, mode) -> None:
-    """Conversion; whole numbers saturate."""
+    """Convert; whole numbers saturate."""
     values, whole = src.view(memory), dst.dtype.kind in "iu"
     if whole and src.dtype.kind not in "iu":
         if mode != "NONE":
@@ -77,31 +77,31 @@ def do_cast(memory, dst, src, mode) -> None:
 
 
 def do_compare(memory, dst, a, b, how) -> None:
-    """A bit for each comparison."""
+    """Pack a bit for each comparison."""
     bits = COMPARE[how](a.view(memory), b.view(memory))
     dst.view(memory)[...] = np.packbits(bits, bitorder="little")
 
 
 def do_select(memory, dst, mask, a, b) -> None:
-    """One or the other, by bits."""
+    """Take one or the other, by bits."""
     bits = np.unpackbits(mask.view(memory), bitorder="little", count=dst.size).astype(bool)
     dst.view(memory)[...] = np.where(bits, a.view(memory), b.view(memory))
 
 
 def do_reduce(memory, ufunc, dst, src, axis) -> None:
-    """All elements, or each row, in float32."""
+    """Reduce all elements, or each row, in float32."""
     values = src.view(memory).astype(np.float32)
     dst.view(memory)[...] = np.add.reduce(values, axis) if ufunc is np.add else values.max(axis)
 
 
 def do_broadcast(memory, dst, src) -> None:
-    """A vector over a matrix."""
+    """Repeat a vector over a matrix."""
     values = src.view(memory)
     dst.view(memory)[...] = values[:, None] if src.ndim == 1 else values
 
 
 def do_gather(memory, dst, src, offsets) -> None:
-    """Elements by byte offset; zero beyond the end."""
+    """Pick elements by byte offset; zero beyond the end."""
     index = offsets.view(memory) // src.dtype.itemsize
     flat = src.view(memory).reshape(-1)
     known = index < flat.size
@@ -109,5 +109,5 @@ def do_gather(memory, dst, src, offsets) -> None:
 
 
 def do_transpose(memory, dst, src) -> None:
-    """Rows and columns exchanged."""
+    """Exchange rows and columns."""
     dst.view(memory)[...] = src.view(memory).T

@@ -24,15 +24,19 @@ class Matmul:
     dtype : data type
         Of `a` and `b`.
     base : tuple of int
-        Rows, depth and columns of one Cube instruction. The default fills L0.
+        Rows, depth and columns of one Cube instruction; by default what fills L0 twice.
     step : int
         Cube instructions fed from one load into L1.
     """
 
     def __init__(
-        self, dtype: Any, base: tuple[int, int, int] = (128, 64, 256), step: int = 4, depth: int = 2
+        self,
+        dtype: Any,
+        base: tuple[int, int, int] | None = None,
+        step: int = 4,
+        depth: int = 2,
     ):
-        self.m, self.k, self.n = base
+        self.m, self.k, self.n = base or (128, 128 // as_dtype(dtype).itemsize, 256)
         self.dtype, self.step = as_dtype(dtype), step
         out = ACCUMULATOR.get(self.dtype.name, "float32")
         wide = self.k * step

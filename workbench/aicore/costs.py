@@ -85,7 +85,7 @@ def costs(architecture: str = "dav-c220") -> Costs:
                 vector[name] = vector[like]
         rates = {}
         for name, value in table["movers"].items():
-            mover, _, unit = name.partition("_gib_per_s")
+            mover, _, _ = name.partition("_gib_per_s")
             if mover != name:
                 rates[mover] = value * GIB / (clock * 1e9)
             elif name.endswith("_bytes_per_cycle"):

@@ -1,4 +1,4 @@
-"""Second reading: the hazards. Who touches the same bytes with nothing to order them?
+"""Second reading: the hazards, bytes that two instructions touch with nothing to order them.
 
 Every byte remembers its last writer and the last reader on each pipe; an instruction that meets
 one of them unordered is a finding. Then an *adversarial replay* carries the recording out in an
@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from workbench.aicore.findings import Finding, Report
+from workbench.aicore.instructions import Instruction, Recording
 from workbench.aicore.machine import PIPES
 from workbench.aicore.order import Order
-from workbench.aicore.instructions import Instruction, Recording
 from workbench.aicore.regions import Region
 from workbench.aicore.tensors import GlobalTensor
 from workbench.aicore.values import carry_out, same, written
@@ -252,5 +252,5 @@ def _reused_events(order: Order) -> Iterator[Finding]:
                     "event_reused",
                     f"Event {node.name} is set again before its first setting is waited for.",
                     (order.nodes[mark].site, node.site),
-                    advice="use another number for the second buffer, or wait for the reverse event",
+                    advice="another number for the second buffer, or wait for the reverse event",
                 )

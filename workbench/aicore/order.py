@@ -13,8 +13,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from workbench.aicore.findings import AICoreError, Finding
-from workbench.aicore.machine import PIPES
 from workbench.aicore.instructions import Instruction, Recording
+from workbench.aicore.machine import PIPES
 
 PIPE_COUNT = len(PIPES)
 

@@ -130,6 +130,7 @@ def round_up(value: int, step: int) -> int:
 
 
 def span(tensor: Tensor, key: Any, length: int) -> tuple[int, int, bool]:
+    """Return start, count and whether the axis is dropped, or raise where out of range."""
     if isinstance(key, slice):
         if key.step not in (None, 1):
             raise bad_index(tensor, key, "a step other than 1 is not supported")
@@ -148,6 +149,7 @@ def span(tensor: Tensor, key: Any, length: int) -> tuple[int, int, bool]:
 
 
 def out_of_range(tensor: Tensor, what: str, length: int) -> AICoreError:
+    """Return the error for reading or writing beyond an axis."""
     return AICoreError(
         "out_of_range",
         "A tensor is read or written out of its range.",
@@ -157,4 +159,5 @@ def out_of_range(tensor: Tensor, what: str, length: int) -> AICoreError:
 
 
 def bad_index(tensor: Tensor, key: Any, why: str) -> AICoreError:
+    """Return the error for a part that cannot be named like this."""
     return AICoreError("index", "This part of a tensor cannot be taken.", f"{tensor!r}[{key}]", why)

@@ -19,9 +19,9 @@ import numpy as np
 from workbench.aicore.costs import costs
 from workbench.aicore.findings import AICoreError, HazardError, Report
 from workbench.aicore.hazards import find_hazards
+from workbench.aicore.instructions import ArrayInfo, Limits, Recording
 from workbench.aicore.machine import DEFAULT_CHIP, Chip, chip
 from workbench.aicore.order import Order, link
-from workbench.aicore.instructions import ArrayInfo, Limits, Recording
 from workbench.aicore.recording import record
 from workbench.aicore.regions import as_dtype
 from workbench.aicore.tensors import GlobalTensor
@@ -68,6 +68,7 @@ class Kernel:
         return lambda *args: launch(self, args, blocks)
 
     def __call__(self, *_: Any) -> None:
+        """Refuse: a launch says on how many blocks."""
         raise InputError(
             "A kernel is launched on a number of blocks.",
             f"{self.__name__}(...)",

@@ -12,7 +12,15 @@ import numpy as np
 
 from workbench.aicore.findings import AICoreError
 from workbench.aicore.layouts import block_strides, padded
-from workbench.aicore.regions import BLOCK_BYTES, Region, Tensor, bad_index, round_up, span
+from workbench.aicore.regions import (
+    BLOCK_BYTES,
+    Region,
+    Tensor,
+    as_dtype,
+    bad_index,
+    round_up,
+    span,
+)
 
 
 class GlobalTensor(Tensor):

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.aicore.costs import Costs
-from workbench.aicore.machine import PIPES, Chip
 from workbench.aicore.instructions import ArrayInfo, Instruction
+from workbench.aicore.machine import PIPES, Chip
 from workbench.measurement import Provenance
 
 MODEL = "workbench.aicore scoreboard"
