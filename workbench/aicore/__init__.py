@@ -48,6 +48,7 @@ from workbench.aicore.sync import (
     set_atomic_add,
     set_atomic_none,
     set_flag,
+    share,
     sync_all,
     wait_flag,
 )
@@ -151,6 +152,7 @@ __all__ = [
     "set_atomic_none",
     "set_flag",
     "set_value",
+    "share",
     "sqrt",
     "sub",
     "sync_all",

@@ -171,7 +171,7 @@ def _emit_copy(one, name, route, dst, src, touched, pad_value) -> None:
     atomic = one.atomic and isinstance(dst, GlobalTensor)
     cycles = one.costs.move_cycles(route.mover, inside.nbytes)
     one.emit(
-        route.pipe, name, touched, (src, dst) if atomic else (src,), _copy,
+        route.pipe, name, touched, (src,), _copy,
         (dst, src, touched[0], pad_value, atomic), cycles, gm_bytes=traffic, atomic=atomic,
     )  # fmt: skip
 

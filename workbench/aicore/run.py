@@ -223,9 +223,10 @@ def predict(
 @contextmanager
 def observe() -> Iterator[list[Run]]:
     """Collect the runs of every kernel launched inside the with statement."""
-    token = _OBSERVED.set([])
+    runs: list[Run] = []
+    token = _OBSERVED.set(runs)
     try:
-        yield _OBSERVED.get() or []
+        yield runs
     finally:
         _OBSERVED.reset(token)
 

@@ -25,6 +25,17 @@ def block_num() -> int:
     return recorder().cores
 
 
+def share(length: int, step: int = 1) -> tuple[int, int]:
+    """Return begin and end of this block's part of `length`, cut at multiples of `step`.
+
+    The last blocks may have an empty part, where begin equals end.
+    """
+    one = recorder()
+    each = -(-length // (one.cores * step)) * step
+    begin = min(one.core * each, length)
+    return begin, min(begin + each, length)
+
+
 def set_flag(event: str, event_id: int = 0) -> None:
     """Mark that the source pipe of `event` (``"MTE2_V"``: MTE2) has come this far."""
     source, _ = event_pipes(event)
