@@ -1,5 +1,12 @@
 # ---
 # jupyter:
+#   jupytext:
+#     cell_metadata_filter: all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -46,8 +53,10 @@ import time
 import numpy as np
 import torch
 
-from workbench import catalog, cuda, digits, portability, targets
+from workbench import catalog, cuda, digits, targets
 from workbench.kernels.alexnet import model
+from workbench.portability.export import export
+from workbench.portability.session import open_session
 
 problem = catalog.load_problem("alexnet")
 torch.set_num_threads(1)
@@ -132,11 +141,11 @@ np.testing.assert_allclose(out, by_torch, rtol=1e-4, atol=1e-5)
 
 # %%
 images = torch.tensor(test.images[:32])
-exported = portability.export(network, (images,), dynamic={"images": {0: "batch"}})
+exported = export(network, (images,), dynamic={"images": {0: "batch"}})
 print(", ".join(node.op_type for node in exported.model.graph.node))
 
 # %%
-session = portability.open_session(exported.model, "CPUExecutionProvider")
+session = open_session(exported.model, "CPUExecutionProvider")
 by_onnx = session.run([test.images])[0]
 with torch.inference_mode():
     by_torch = network(torch.tensor(test.images)).numpy()
