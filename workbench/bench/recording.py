@@ -94,7 +94,7 @@ def write_parquet(runs: Iterable[Run], path: str | Path) -> Path:
 _PARQUET = (
     *("run", "started_at", "machine", "commit", "problem", "size", "cache", "threads"),
     *("baseline", "target", "control_of", "provenance", "model", "max_abs_error"),
-    *("prepare_ns", "first_call_ns", "round", "latency_ns", "fresh", "preempted"),
+    *("prepare_ns", "first_call_ns", "round", "latency_ns", "contents", "preempted"),
     *("load", "throttled_share", "stolen_share", "clock_mhz", "temperature_c"),
 )
 
@@ -115,8 +115,8 @@ def _add_rows(columns: dict[str, list[Any]], run: Run, lane: LaneRecord) -> None
         columns[name] += [value] * count
     columns["round"] += lane.rounds
     columns["latency_ns"] += lane.samples_ns
-    columns["fresh"] += map(bool, lane.fresh)
-    columns["preempted"] += map(bool, lane.preempted)
+    columns["contents"] += lane.fresh
+    columns["preempted"] += lane.preempted
     for name in _PARQUET[-5:]:
         columns[name] += [run.conditions[block].get(name) for block in lane.blocks]
 

@@ -6,6 +6,7 @@ that everything which shows or compares runs knows one form.
 
 from __future__ import annotations
 
+import math
 import uuid
 from array import array
 from dataclasses import dataclass, field
@@ -24,12 +25,15 @@ class LaneRecord:
     Attributes
     ----------
     rounds, samples_ns, fresh, preempted, blocks : array
-        One entry for each call: its round, its latency, whether its contents were new, whether
-        its thread was taken off the core, and which block of conditions it belongs to.
+        One entry for each call: its round, its latency, whether its contents were new (0 met
+        before, 1 new, 2 met before but used just after new ones were made), how often its thread
+        was taken off the core, and which block of conditions it belongs to.
     first_call_ns, prepare_ns : int or None
         The first call and the preparation before it, kept apart from the samples.
     audits, max_abs_error : int, float or None
         How many answers were judged, and the largest error among them.
+    disagreed : int
+        For how many calls a second clock saw much more time than the first.
     error : dict or None
         ``kind``, ``happened``, ``saw``, ``advice`` of what ended the lane.
     """
@@ -43,6 +47,7 @@ class LaneRecord:
         "first_call_ns",
         "prepare_ns",
         "audits",
+        "disagreed",
         "max_abs_error",
         "notes",
         "error",
@@ -64,6 +69,7 @@ class LaneRecord:
         self.prepare_ns: int | None = None
         self.audits: int = 0
         self.max_abs_error: float | None = None
+        self.disagreed = 0
         self.notes: list[str] = []
         self.error: dict[str, str] | None = None
 
@@ -75,12 +81,12 @@ class LaneRecord:
             self.prepare_ns, self.first_call_ns = event["prepare_ns"], event["first_call_ns"]
         self.notes = list(event["notes"])
 
-    def add(self, number: int, ns: float, fresh: bool, preempted: bool, block: int) -> None:
+    def add(self, number: int, ns: float, fresh: int, preempted: int, block: int) -> None:
         """Append one sample."""
         self.rounds.append(number)
         self.samples_ns.append(ns)
         self.fresh.append(fresh)
-        self.preempted.append(preempted)
+        self.preempted.append(min(preempted, 127))
         self.blocks.append(block)
 
     def judged(self, accuracy: Accuracy) -> None:
@@ -96,7 +102,11 @@ class LaneRecord:
     def facts(self) -> dict[str, Any]:
         """Return everything but the samples, JSON-able."""
         found = {name: getattr(self, name) for name in self.FACTS}
-        return found | {"provenance": str(self.provenance)}
+        finite = self.max_abs_error is not None and math.isfinite(self.max_abs_error)
+        return found | {
+            "provenance": str(self.provenance),
+            "max_abs_error": self.max_abs_error if finite else None,
+        }
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> LaneRecord:

@@ -28,6 +28,7 @@ from workbench.problem import Problem, require_size
 Joined = str | Callable[..., Any]
 CACHES = ("warm", "cold")
 SAVE_EVERY_S = 1.0
+DOUBT_EVERY_S = 1.0
 
 
 class RaceSession:
@@ -116,7 +117,8 @@ class RaceSession:
             operations=self.problem.operations(size),
         )
         self.waiting_for, self.trouble = ("", 0.0), ""
-        self._rounds, self._saved_s = 0, 0.0
+        self._trusted = {label for label, spec in self._specs.items() if "address" in spec}
+        self._rounds, self._saved_s, self._doubted_s = 0, 0.0, time.monotonic()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._listeners: list[Callable[[RaceSession], None]] = []
@@ -216,6 +218,7 @@ class RaceSession:
             self.run.reason = self.run.reason or (
                 "stopped" if self._stop.is_set() else "time is up"
             )
+            self._doubt()
             self._save(0.0)
             self._tell()
 
@@ -266,10 +269,14 @@ class RaceSession:
                 self.run.conditions.append({**event["conditions"], "wall_ns": event["wall_ns"]})
                 for number, place, ns, fresh, preempted in event["samples"]:
                     lane = self.run.lanes[event["labels"][place]]
-                    lane.add(number, ns, bool(fresh), bool(preempted), len(self.run.conditions) - 1)
+                    lane.add(number, ns, fresh, preempted, len(self.run.conditions) - 1)
                     self._rounds = number + 1
+                for label, count in zip(event["labels"], event["disagreed"], strict=True):
+                    self.run.lanes[label].disagreed += count
         if kind == "audit":
             self._judge(child, event)
+        if time.monotonic() - self._doubted_s >= DOUBT_EVERY_S:
+            self._doubt(child)
         self._save(SAVE_EVERY_S)
         self._tell()
         return kind == "finished"
@@ -283,6 +290,16 @@ class RaceSession:
             if not accuracy.ok and not lane.error:
                 lane.fail("WrongResultError", "The answer is wrong.", accuracy.reason, "")
                 child.tell({"drop": lane.label})
+
+    def _doubt(self, child: Child | None = None) -> None:
+        """Look at the samples themselves for what no honest lane shows."""
+        self._doubted_s = time.monotonic()
+        with self.lock:
+            for label, kind, happened, saw in judge.doubts(self.run, self._trusted):
+                if not self.run.lanes[label].error:
+                    self.run.lanes[label].fail(kind, happened, saw)
+                    if child is not None:
+                        child.tell({"drop": label})
 
     def _fail(self, label: str, kind: str, happened: str, saw: str = "") -> None:
         with self.lock:
