@@ -276,11 +276,15 @@ def test_processor_time_used_after_a_call_is_seen():
     lane = Lane("mine", None, trusted=False, last_ns=60_000)
     try:
         with pytest.raises(ExecutionError, match="works on after its call"):
-            for _ in range(30):
-                lingering.watch(lane)
+            _watch_often(lingering, lane)
     finally:
         stop.set()
         worker.join()
+
+
+def _watch_often(lingering, lane):
+    for _ in range(30):
+        lingering.watch(lane)
 
 
 def test_a_lane_whose_answers_are_right_is_never_accused():
