@@ -18,6 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.commands._screen import plain
+
 if TYPE_CHECKING:
     import typer
 
@@ -53,15 +55,6 @@ def main(arguments: list[str] | None = None) -> int:
 def command_names() -> list[str]:
     """Return the names of the commands: the files in ``workbench/commands``."""
     return sorted(path.stem for path in _COMMANDS.glob("[!_]*.py"))
-
-
-def plain(text: object) -> str:
-    """Return `text` with control characters spelled out, safe to print in any terminal.
-
-    Names of files and models are other people's input, and an escape sequence in one would move
-    the cursor or change the window's title.
-    """
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(text))
 
 
 def _application() -> Any:

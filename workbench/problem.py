@@ -210,10 +210,12 @@ def _compare(
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(wide - target)
         same = (wide == target) | (np.isnan(wide) & np.isnan(target))
-        within = same | (difference <= limit.atol + limit.rtol * np.abs(target))
+        allowed = limit.atol + limit.rtol * np.abs(target)
+        within = same | (np.isfinite(target) & (difference <= allowed))
         difference = np.where(same, 0.0, np.where(np.isnan(difference), np.inf, difference))
         relative = difference / np.maximum(np.abs(target), np.finfo(np.float32).tiny)
-    worst, ratio = float(difference.max()), float(np.nanmax(relative))
+    relative = np.where(np.isnan(relative), np.inf, relative)
+    worst, ratio = float(difference.max()), float(relative.max())
     if within.all():
         return Accuracy(worst, ratio, True)
     where = np.unravel_index(int(np.argmin(within)), within.shape)

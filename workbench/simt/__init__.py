@@ -1,0 +1,27 @@
+"""The CUDA programming model on any CPU: unmodified Numba-CUDA kernels, fast, inspected, honest.
+
+The pipeline, top to bottom; each stage is one module a person can read in a sitting::
+
+    source.py      a Python function -> its syntax tree, with true file name and line numbers,
+                   and the names it sees (closure, globals)
+    resolve.py     names -> what they are: `cuda.threadIdx.x`, `cuda.syncthreads()`, shared arrays,
+                   device functions become explicit nodes (`Index`, `Intrinsic`, `DeviceCall`);
+                   every array access gets a `Site` (line, column, load or store)
+    normalise.py   one thing per statement: barriers and warp operations stand alone, updates become
+                   a load and a store, device functions that synchronise are inlined
+    analysis.py    which names are uniform over a block, which live across a barrier, which are
+                   cheaper to compute again than to keep
+    regions.py     the compiled tier's plan: runs of statements between barriers become loops over
+                   the threads of a block; control around a barrier becomes block-level control,
+                   under a mask where threads may disagree
+    emit.py        the plan -> source text for numba.njit; every access goes through one `Mode`
+                   object
+    stepping.py    the step-through tier: each thread a Python generator, pdb works
+    kernel.py      the kernel object, launches, and which tier runs them
+
+Instrumentation (the sanitizer, the inspector) is a *mode of code generation*, not another
+interpreter: subclass `emit.Mode`, say what to emit around each load, store, atomic and barrier,
+and the same regions run with shadow memory or counters beside them at compiled speed.
+
+It refuses to import Numba's own CUDA simulator, and needs no GPU, driver or `numba-cuda` package.
+"""

@@ -1,0 +1,69 @@
+"""What can go wrong with a kernel and its launch, below `workbench.errors.KernelError`.
+
+::
+
+    KernelError
+    ├── KernelSourceError        the kernel's source is not there, or says what no CUDA kernel may
+    ├── KernelTypingError        the types do not fit together
+    ├── OutOfBoundsError         an index beyond an array (also an IndexError)
+    ├── BarrierDivergenceError   some threads wait at a barrier that others never reach
+    ├── DeadlockError            threads wait for each other for ever
+    └── OutsideKernelError       a kernel-only name was used on the host
+    InputError
+    └── LaunchConfigError        a grid or block that no CUDA device accepts (also a ValueError)
+"""
+
+from __future__ import annotations
+
+from workbench.errors import InputError, KernelError
+
+
+class KernelSourceError(KernelError):
+    """The kernel's source cannot be read or says what no CUDA kernel may say."""
+
+
+class KernelTypingError(KernelError, TypeError):
+    """The types in the kernel do not fit together."""
+
+
+class OutOfBoundsError(KernelError, IndexError):
+    """A thread used an index beyond an array.
+
+    Parameters
+    ----------
+    happened, saw, advice : str
+        As in every `WorkbenchError`.
+    """
+
+
+class BarrierDivergenceError(KernelError):
+    """Some threads wait at a barrier that other threads of their group never reach."""
+
+
+class DeadlockError(KernelError):
+    """Threads wait for each other for ever."""
+
+
+class OutsideKernelError(KernelError):
+    """A name that only means something inside a kernel was used on the host.
+
+    Parameters
+    ----------
+    name : str
+        The name, as written after ``cuda.``.
+    """
+
+    def __init__(self, name: str, *_):
+        super().__init__(
+            f"cuda.{name} was called on the host.",
+            "no kernel is running here",
+            "use it inside a function decorated with @cuda.jit",
+        )
+        self.name = name
+
+    def __reduce__(self):
+        return (type(self), (self.name,))
+
+
+class LaunchConfigError(InputError):
+    """A launch configuration that no CUDA device accepts."""

@@ -1,0 +1,178 @@
+"""The kernel object: what `cuda.jit` returns, what a launch does, and which tier runs it.
+
+`kernel[grid, block]` configures a launch and calling that runs it. The tier is chosen by the engine
+and visible: ``kernel.last_tier``. A device function is the same object with ``device=True``; it
+runs only when a kernel calls it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from workbench.errors import InputError
+from workbench.simt import limits, stepping
+from workbench.simt.errors import LaunchConfigError
+from workbench.simt.memory import host_view
+from workbench.simt.resolve import Resolved, resolve
+from workbench.simt.thread import Dim3
+
+
+class Kernel:
+    """A CUDA kernel, or a device function.
+
+    Parameters
+    ----------
+    function : callable
+        The Python function.
+    device : bool
+        Whether only kernels may call it.
+    options : dict
+        Numba's compile options; those that steer code generation for a GPU are accepted and have
+        no meaning here.
+
+    Attributes
+    ----------
+    py_func : callable
+    last_tier : str
+        Which tier ran the last launch, "" before the first.
+    """
+
+    def __init__(self, function: Any, device: bool = False, options: dict | None = None):
+        self.py_func, self.device = function, device
+        self.options = options or {}
+        self.last_tier = ""
+        self.__name__ = getattr(function, "__name__", "kernel")
+        self.__doc__ = getattr(function, "__doc__", None)
+        self.__wrapped__ = function
+
+    @property
+    def __simt_function__(self) -> Any:
+        return self.py_func
+
+    @cached_property
+    def resolved(self) -> Resolved:
+        """The front end's result, made at first use: names in it may be defined later."""
+        return resolve(self.py_func)
+
+    def __getitem__(self, configuration: Any) -> Launch:
+        if not isinstance(configuration, tuple) or not 2 <= len(configuration) <= 4:
+            raise LaunchConfigError(
+                f"{self.__name__} was given no launch configuration.",
+                repr(configuration),
+                "kernel[blocks, threads] or kernel[blocks, threads, stream, shared_bytes]",
+            )
+        return self.configure(*configuration)
+
+    def configure(self, griddim: Any, blockdim: Any, stream: Any = 0, sharedmem: int = 0) -> Launch:
+        """Return this kernel with a launch configuration, as ``kernel[...]`` does."""
+        if self.device:
+            raise LaunchConfigError(
+                f"{self.__name__} is a device function and cannot be launched.",
+                "device=True",
+                "call it from a kernel",
+            )
+        grid, block = limits.dim3(griddim, "grid"), limits.dim3(blockdim, "block")
+        limits.check_launch(grid, block, int(sharedmem or 0))
+        return Launch(self, grid, block, stream, int(sharedmem or 0))
+
+    def forall(self, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> ForAll:
+        """Return a launcher with at least one thread for each of `ntasks` elements."""
+        if ntasks < 0:
+            raise ValueError(f"Can't create ForAll with negative task count: {ntasks}")
+        return ForAll(self, ntasks, tpb or 128, stream, sharedmem)
+
+    def __call__(self, *args: Any) -> Any:
+        """Call a device function as plain Python; a kernel needs a launch configuration."""
+        if self.device:
+            return self.py_func(*args)
+        raise ValueError(
+            f"Kernel {self.__name__} was called without a launch configuration: "
+            "use kernel[blocks, threads](...)"
+        )
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self
+
+    def __repr__(self) -> str:
+        kind = "device function" if self.device else "kernel"
+        return f"<CUDA {kind} {self.__name__} on the CPU engine>"
+
+
+class Launch:
+    """A kernel with its launch configuration; call it with the kernel's arguments.
+
+    Attributes
+    ----------
+    kernel : Kernel
+    grid, block : Dim3
+    stream : Stream or 0
+    shared_bytes : int
+        Dynamic shared memory of each block.
+    """
+
+    def __init__(self, kernel: Kernel, grid: Dim3, block: Dim3, stream: Any, shared_bytes: int):
+        self.kernel, self.grid, self.block = kernel, grid, block
+        self.stream, self.shared_bytes = stream, shared_bytes
+
+    def __call__(self, *args: Any) -> None:
+        """Run the kernel; arrays are written in place."""
+        kernel = self.kernel
+        kernel.last_tier = "step-through"
+        prepared = prepare(kernel.resolved, args)
+        stepping.launch(kernel.resolved, self.grid, self.block, prepared, self.shared_bytes)
+
+    def __repr__(self) -> str:
+        return f"{self.kernel.__name__}[{tuple(self.grid)}, {tuple(self.block)}]"
+
+
+class ForAll:
+    """A kernel launched over a number of elements rather than a grid."""
+
+    def __init__(self, kernel: Kernel, ntasks: int, tpb: int, stream: Any, sharedmem: int):
+        self.kernel, self.ntasks, self.tpb = kernel, ntasks, tpb
+        self.stream, self.sharedmem = stream, sharedmem
+
+    def __call__(self, *args: Any) -> None:
+        """Run the kernel over all elements."""
+        if self.ntasks == 0:
+            return
+        blocks = -(-self.ntasks // self.tpb)
+        self.kernel[blocks, self.tpb, self.stream, self.sharedmem](*args)
+
+
+def prepare(resolved: Resolved, args: tuple) -> tuple:
+    """Return the arguments as kernels work on them.
+
+    Raises
+    ------
+    InputError
+        Where their number or a type does not fit.
+    """
+    names = resolved.source.parameters
+    if len(args) != len(names):
+        raise InputError(
+            f"{resolved.name} takes {len(names)} arguments.",
+            f"{len(args)} given",
+            f"{resolved.name}[grid, block]({', '.join(names)})",
+        )
+    return tuple(_prepare(name, value) for name, value in zip(names, args, strict=True))
+
+
+def _prepare(name: str, value: Any) -> Any:
+    value = host_view(value)
+    if isinstance(value, (list, str, dict)):
+        raise InputError(
+            f"The argument {name} cannot go to a kernel.",
+            f"a {type(value).__name__}",
+            "pass a NumPy array, a device array or a number",
+        )
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        raise InputError(
+            f"The argument {name} cannot go to a kernel.",
+            "an array of Python objects",
+            "give it a numeric dtype",
+        )
+    return value

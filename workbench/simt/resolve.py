@@ -1,0 +1,284 @@
+"""Names become what they are: indices, intrinsics, device calls and array accesses as nodes.
+
+The result of `resolve` is the tree that every tier, the sanitizer and the inspector share. Beside
+Python's own nodes it has three: `Index` (``threadIdx.x``), `Intrinsic` (a call of a CUDA name) and
+`DeviceCall`; and every subscript that may touch an array carries a `Site`. A name is recognised by
+the object it evaluates to, never by its spelling.
+
+It refuses what no CUDA kernel may say (``import``, ``yield``, ``try``, ``with`` ...).
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from workbench.simt.errors import KernelSourceError
+from workbench.simt.intrinsics import GRID_GROUP_SYNC, IntrinsicName, Namespace
+from workbench.simt.source import MISSING, KernelSource, read
+
+
+class Index(ast.expr):
+    """A value every thread has: ``threadIdx.x``, ``laneid``. Attribute `name`."""
+
+    _fields = ()
+    name: str
+
+
+class Intrinsic(ast.expr):
+    """A call of a CUDA name. Attribute `intrinsic` is its `IntrinsicName`."""
+
+    _fields = ("args", "keywords")
+    intrinsic: IntrinsicName
+    args: list
+    keywords: list
+
+
+class DeviceCall(ast.expr):
+    """A call of a device function. Attribute `function` is its `Resolved` form."""
+
+    _fields = ("args", "keywords")
+    function: Resolved
+    args: list
+    keywords: list
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place in the source that touches an array.
+
+    Attributes
+    ----------
+    number : int
+        Counted from 1 within one resolved kernel and its device functions.
+    array : str
+        The array as written, for instance ``"tile"``.
+    text : str
+        The whole access as written: ``"tile[ty, k]"``.
+    kind : str
+        ``"load"``, ``"store"`` or ``"atomic"``.
+    file_name : str
+    line, column : int
+        Line counted from 1, column from 0, in the learner's file.
+    """
+
+    number: int
+    array: str
+    text: str
+    kind: str
+    file_name: str
+    line: int
+    column: int
+
+
+@dataclass
+class Resolved:
+    """A function with its names resolved.
+
+    Attributes
+    ----------
+    source : KernelSource
+    tree : ast.FunctionDef
+        With `Index`, `Intrinsic`, `DeviceCall` nodes and subscripts that carry `site`.
+    sites : list of Site
+        All sites, also those of the device functions called; `sites[n - 1].number == n`.
+    device_functions : dict
+        Python function -> Resolved, of every device function reached.
+    synchronises : bool
+        Whether it, or a device function it calls, has a barrier or a warp operation.
+    """
+
+    source: KernelSource
+    tree: ast.FunctionDef
+    sites: list[Site] = field(default_factory=list)
+    device_functions: dict[Any, Resolved] = field(default_factory=dict)
+    synchronises: bool = False
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.source.name
+
+
+_REFUSED = {
+    ast.Import: "import",
+    ast.ImportFrom: "import",
+    ast.Yield: "yield",
+    ast.YieldFrom: "yield from",
+    ast.Await: "await",
+    ast.Try: "try",
+    ast.With: "with",
+    ast.ClassDef: "class",
+    ast.AsyncFunctionDef: "async def",
+    ast.Global: "global",
+    ast.Nonlocal: "nonlocal",
+    ast.Delete: "del",
+}
+
+
+def resolve(function: Any, parent: Resolved | None = None) -> Resolved:
+    """Read a Python function and resolve the names in it.
+
+    Parameters
+    ----------
+    function : callable
+        A plain Python function.
+    parent : Resolved, optional
+        The kernel that calls this device function: sites are numbered together.
+
+    Raises
+    ------
+    KernelSourceError
+        Where the source is not there or says what no CUDA kernel may.
+    """
+    source = read(function)
+    result = Resolved(source, source.tree)
+    if parent is not None:
+        result.sites, result.device_functions = parent.sites, parent.device_functions
+        result.device_functions[function] = result
+    for node in ast.walk(source.tree):
+        if type(node) in _REFUSED:
+            raise KernelSourceError(
+                f"{source.name} says `{_REFUSED[type(node)]}`, which no CUDA kernel may.",
+                _place(source, node),
+                "keep it outside the kernel",
+            )
+    result.tree = _Resolver(result).visit(source.tree)
+    return result
+
+
+def device_function(value: Any) -> Any:
+    """Return the Python function behind a device function, or None if `value` is none."""
+    function = getattr(value, "__simt_function__", None)
+    if function is not None:
+        return function
+    if hasattr(value, "py_func") and hasattr(value, "targetoptions"):  # a Numba dispatcher
+        return value.py_func
+    if hasattr(value, "_device") and hasattr(value, "fn"):  # Numba's own simulated device function
+        return value.fn
+    return None
+
+
+def _place(source: KernelSource, node: ast.AST) -> str:
+    line = getattr(node, "lineno", source.first_line)
+    return f"{source.file_name}:{line}: {source.line(line).strip()}"
+
+
+class _Resolver(ast.NodeTransformer):
+    def __init__(self, result: Resolved):
+        self.result, self.source = result, result.source
+        self.locals = set(self.source.parameters) | {
+            node.id
+            for node in ast.walk(self.source.tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        self.groups: set[str] = set()
+
+    def value_of(self, node: ast.AST) -> Any:
+        """Return what a chain of attributes on a free name means, or `MISSING`."""
+        path = []
+        while isinstance(node, ast.Attribute):
+            path.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id in self.locals:
+            return MISSING
+        value = self.source.lookup(node.id)
+        for name in reversed(path):
+            value = getattr(value, name, MISSING)
+            if value is MISSING:
+                return MISSING
+        return value
+
+    def visit_Attribute(self, node: ast.Attribute):
+        return self._index(node) or self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name):
+        return (isinstance(node.ctx, ast.Load) and self._index(node)) or node
+
+    def _index(self, node: ast.expr):
+        value = self.value_of(node)
+        if isinstance(value, IntrinsicName) and value.kind == "index":
+            result = Index()
+            result.name = value.name
+            return ast.copy_location(result, node)
+        return None
+
+    def visit_Assign(self, node: ast.Assign):
+        self.generic_visit(node)
+        value = node.value
+        if isinstance(value, Intrinsic) and value.intrinsic.kind == "group":
+            self.groups |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+            return ast.copy_location(ast.Pass(), node)
+        return node
+
+    def visit_Call(self, node: ast.Call):
+        if self._is_group_sync(node.func):
+            return self._intrinsic(node, GRID_GROUP_SYNC)
+        value = self.value_of(node.func)
+        if isinstance(value, IntrinsicName):
+            return self._intrinsic(node, value)
+        function = device_function(value)
+        if function is not None:
+            return self._device_call(node, function)
+        self.generic_visit(node)
+        return node
+
+    def _is_group_sync(self, func: ast.expr) -> bool:
+        if not (isinstance(func, ast.Attribute) and func.attr == "sync"):
+            return False
+        if isinstance(func.value, ast.Name):
+            return func.value.id in self.groups
+        if not isinstance(func.value, ast.Call):
+            return False
+        value = self.value_of(func.value.func)
+        return isinstance(value, IntrinsicName) and value.kind == "group"
+
+    def _intrinsic(self, node: ast.Call, intrinsic: IntrinsicName) -> Intrinsic:
+        result = Intrinsic(
+            [] if intrinsic.kind == "grid" else [self.visit(arg) for arg in node.args],
+            [self.visit(keyword) for keyword in node.keywords],
+        )
+        result.intrinsic = intrinsic
+        ast.copy_location(result, node)
+        if intrinsic.kind == "atomic" and len(node.args) >= 2:
+            text = f"{ast.unparse(node.args[0])}[{ast.unparse(node.args[1])}]"
+            result.site = self._site(node, ast.unparse(node.args[0]), text, "atomic")
+        self.result.synchronises |= intrinsic.synchronises
+        return result
+
+    def _device_call(self, node: ast.Call, function: Any) -> DeviceCall:
+        known = self.result.device_functions.get(function)
+        callee = known or resolve(function, self.result)
+        result = DeviceCall(
+            [self.visit(arg) for arg in node.args],
+            [self.visit(keyword) for keyword in node.keywords],
+        )
+        result.function = callee
+        self.result.synchronises |= callee.synchronises
+        return ast.copy_location(result, node)
+
+    def visit_Subscript(self, node: ast.Subscript):
+        text, array = ast.unparse(node), ast.unparse(node.value)
+        self.generic_visit(node)
+        shape = isinstance(node.value, ast.Attribute) and node.value.attr in ("shape", "strides")
+        if not shape:
+            kind = "load" if isinstance(node.ctx, ast.Load) else "store"
+            node.site = self._site(node, array, text, kind)
+        return node
+
+    def _site(self, node: ast.expr, array: str, text: str, kind: str) -> Site:
+        site = Site(
+            len(self.result.sites) + 1,
+            array,
+            text,
+            kind,
+            self.source.file_name,
+            node.lineno,
+            node.col_offset,
+        )
+        self.result.sites.append(site)
+        return site
+
+
+__all__ = ["DeviceCall", "Index", "Intrinsic", "Namespace", "Resolved", "Site", "resolve"]

@@ -1,0 +1,331 @@
+"""The step-through tier: every thread is a Python generator, so pdb works inside a kernel.
+
+The kernel's own lines run, with their own numbers, in the main thread: ``breakpoint()`` in a kernel
+stops there. Threads take turns at barriers, at warp operations and at the back edge of every
+``while``, so spin locks and producer-consumer flags make progress. It is the tier that can run
+anything, and by far the slowest: use it on tiny launches.
+
+Numbers follow NumPy's promotion, with narrow integers widened as they are loaded; the compiled
+tiers follow Numba's. They differ by roundings of float32 against Python's float constants.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import traceback
+from collections.abc import Generator, Iterable
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+from workbench.simt import warp_ops
+from workbench.simt.errors import (
+    BarrierDivergenceError,
+    DeadlockError,
+    KernelError,
+    OutOfBoundsError,
+)
+from workbench.simt.resolve import DeviceCall, Index, Intrinsic, Resolved
+from workbench.simt.thread import Dim3, Request, Thread
+
+_STUCK_ROUNDS = 2000
+"""Rounds in which resident threads only spin before the next block is started beside them."""
+
+
+class _Stepper(ast.NodeTransformer):
+    """Rewrites a resolved tree into a generator over one thread."""
+
+    def __init__(self, resolved: Resolved, env: dict):
+        self.resolved, self.env = resolved, env
+
+    def visit_Index(self, node: Index):
+        return _at(node, f"_c.{node.name}")
+
+    def visit_Intrinsic(self, node: Intrinsic):
+        self.generic_visit(node)
+        call = ast.Call(_at(node, f"_c.{node.intrinsic.method}"), node.args, node.keywords)
+        ast.copy_location(call, node)
+        if node.intrinsic.kind == "declare":
+            key = ast.Constant(f"{self.resolved.name}:{node.lineno}:{node.col_offset}")
+            call.args = [ast.copy_location(key, node), *call.args]
+        if not node.intrinsic.synchronises:
+            return call
+        line = ast.keyword("line", ast.copy_location(ast.Constant(node.lineno), node))
+        call.keywords = [*call.keywords, line]
+        return ast.copy_location(ast.YieldFrom(call), node)
+
+    def visit_DeviceCall(self, node: DeviceCall):
+        self.generic_visit(node)
+        name = f"_device_{node.function.name}_{id(node.function):x}"
+        if name not in self.env:
+            self.env[name] = None  # a recursive function meets itself here
+            self.env[name] = generator_function(node.function, self.env)
+        args = [_at(node, "_c"), *node.args]
+        call = ast.copy_location(ast.Call(_at(node, name), args, node.keywords), node)
+        return ast.copy_location(ast.YieldFrom(call), node)
+
+    def visit_Subscript(self, node: ast.Subscript):
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load) and hasattr(node, "site"):
+            call = ast.Call(_at(node, "_widen"), [node], [])
+            return ast.copy_location(call, node)
+        return node
+
+    def visit_While(self, node: ast.While):
+        self.generic_visit(node)
+        poll = ast.Expr(ast.Yield(None))
+        node.body = [*node.body, _fix(poll, node)]
+        return node
+
+
+def _at(node: ast.AST, text: str) -> ast.expr:
+    return _fix(ast.parse(text, mode="eval").body, node)
+
+
+def _fix(new: Any, node: ast.AST) -> Any:
+    for part in ast.walk(new):
+        ast.copy_location(part, node)
+    return new
+
+
+_NARROW = {np.dtype(code).type: np.uint64 if code in "BHI" else np.int64 for code in "bhiBHI"}
+
+
+def _widen(value: Any) -> Any:
+    wide = _NARROW.get(type(value))
+    return value if wide is None else wide(value)
+
+
+def generator_function(resolved: Resolved, env: dict | None = None) -> Any:
+    """Return ``f(thread, *args)``, a generator function with the kernel's own lines.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    env : dict, optional
+        Shared by the device functions of one kernel.
+    """
+    env = {"_widen": _widen} if env is None else env
+    tree = _Stepper(resolved, env).visit(deepcopy(resolved.tree))
+    tree.args.args.insert(0, ast.arg("_c"))
+    never = ast.If(ast.Constant(False), [ast.Expr(ast.Yield(None))], [])
+    tree.body.append(_fix(never, tree.body[-1]))
+    ast.fix_missing_locations(tree)
+    code = compile(ast.Module([tree], []), resolved.source.file_name, "exec")
+    space = _Names(resolved.source, env)
+    exec(code, space)
+    return space[tree.name]
+
+
+class _Names(dict):
+    """Globals of a generated function: our helpers, then what the learner's function sees."""
+
+    def __init__(self, source, env: dict):
+        super().__init__(source.function.__globals__)
+        code = source.function.__code__
+        for name in code.co_freevars:
+            try:
+                self[name] = source.lookup(name)
+            except ValueError:  # a closure cell that is filled later: the function's own name
+                continue
+        self.update(env)
+        self.env = env
+
+
+class _Running:
+    """One thread in flight."""
+
+    __slots__ = ("done", "generator", "request", "result", "thread")
+
+    def __init__(self, thread: Thread, generator: Generator):
+        self.thread, self.generator = thread, generator
+        self.request: Request | None = None
+        self.result: Any = None
+        self.done = False
+
+    @property
+    def where(self) -> str:
+        line = f" at line {self.request.line}" if self.request else ""
+        return f"{self.thread.describe()}{line}"
+
+
+def launch(
+    resolved: Resolved, grid: Dim3, block: Dim3, args: tuple, shared_bytes: int = 0, poll=None
+) -> None:
+    """Run every thread of a launch, step by step.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    grid, block : Dim3
+    args : tuple
+        NumPy arrays and scalars.
+    shared_bytes : int
+        Dynamic shared memory of each block.
+    poll : callable, optional
+        Called once a round; raises to end the launch.
+
+    Raises
+    ------
+    KernelError
+        With the thread, the line and the reason.
+    """
+    function = generator_function(resolved)
+    blocks = _blocks(function, resolved, grid, block, args, shared_bytes)
+    resident: list[_Running] = []
+    spinning = 0
+    whole_grid = _has_grid_sync(resolved)
+    with np.errstate(all="ignore"):
+        if whole_grid:
+            resident = list(itertools.chain.from_iterable(blocks))
+        while True:
+            if not resident or spinning > _STUCK_ROUNDS:
+                more = next(blocks, None)
+                if more is None and not resident:
+                    return
+                resident, spinning = resident + (more or []), 0
+            if poll is not None:
+                poll()
+            stepped = [_step(one, resolved) for one in resident if one.request is None]
+            resident = [one for one in resident if not one.done]
+            released = _release(resident)
+            spinning = spinning + 1 if not released and all(x == "spun" for x in stepped) else 0
+            if resident and not stepped and not released:
+                more = None if not _waits_for_grid(resident) else next(blocks, None)
+                if more is None:
+                    raise _stuck(resident)
+                resident += more
+
+
+def _waits_for_grid(resident: list[_Running]) -> bool:
+    return any(one.request and one.request.kind == "grid" for one in resident)
+
+
+def _has_grid_sync(resolved: Resolved) -> bool:
+    trees = [resolved.tree, *(one.tree for one in resolved.device_functions.values())]
+    return any(
+        isinstance(node, Intrinsic) and node.intrinsic.kind == "grid"
+        for tree in trees
+        for node in ast.walk(tree)
+    )
+
+
+def _blocks(function, resolved, grid, block, args, shared_bytes) -> Iterable[list[_Running]]:
+    for block_index in grid.indices():
+        memory: dict[str, Any] = {}
+        threads = (
+            Thread(thread_index, block_index, grid, block, memory, shared_bytes)
+            for thread_index in block.indices()
+        )
+        yield [_Running(thread, function(thread, *args)) for thread in threads]
+
+
+def _step(one: _Running, resolved: Resolved) -> str:
+    try:
+        request = one.generator.send(one.result) if one.result is not None else next(one.generator)
+    except StopIteration:
+        one.done = True
+        return "ended"
+    except IndexError as error:
+        raise _out_of_bounds(one, error) from error
+    except KernelError:
+        raise
+    except Exception as error:
+        note = f"tid={list(one.thread.tid)} ctaid={list(one.thread.ctaid)}"
+        raise type(error)(f"{note}: {error}") from error
+    one.result = None
+    one.request = request
+    return "spun" if request is None else "waits"
+
+
+def _out_of_bounds(one: _Running, error: IndexError) -> OutOfBoundsError:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return OutOfBoundsError(
+        "A thread used an index beyond an array.",
+        f"{one.thread.describe()} at line {frame.lineno}: {frame.line}: {error}",
+        "guard the access: `if i < a.size:`",
+    )
+
+
+def _release(resident: list[_Running]) -> bool:
+    """Let go every group whose members have all arrived; return whether any was."""
+    released = False
+    by_block: dict[tuple, list[_Running]] = {}
+    for one in resident:
+        by_block.setdefault(one.thread.ctaid, []).append(one)
+    if resident and all(one.request and one.request.kind == "grid" for one in resident):
+        return _let_go(resident, [None] * len(resident))
+    for members in by_block.values():
+        waiting = [one for one in members if one.request and one.request.kind == "block"]
+        if waiting and len(waiting) == len(members):
+            released |= _release_block(waiting)
+        else:
+            released |= _release_warps(members)
+    return released
+
+
+def _release_block(waiting: list[_Running]) -> bool:
+    sites = {(one.request.name, one.request.line) for one in waiting}
+    if len(sites) > 1:
+        raise _divergence(waiting)
+    combine = warp_ops.BLOCK_OPERATIONS[waiting[0].request.name]
+    result = combine([one.request.operands[0] for one in waiting if one.request.operands])
+    return _let_go(waiting, [result] * len(waiting))
+
+
+def _release_warps(members: list[_Running]) -> bool:
+    released = False
+    groups: dict[tuple, dict[int, _Running]] = {}
+    lanes_alive: dict[int, set[int]] = {}
+    for one in members:
+        lanes_alive.setdefault(one.thread.warp, set()).add(one.thread.laneid)
+        if one.request and one.request.kind == "warp":
+            mask = warp_ops.mask_of(one.request.name, one.request.operands)
+            key = (one.thread.warp, one.request.name, one.request.line, mask)
+            groups.setdefault(key, {})[one.thread.laneid] = one
+    for (warp, name, _line, mask), lanes in groups.items():
+        if name == "activemask":
+            runnable = any(o.request is None for o in members if o.thread.warp == warp)
+            if runnable:
+                continue
+        elif {lane for lane in lanes_alive[warp] if mask >> lane & 1} - set(lanes):
+            continue
+        results = warp_ops.WARP_OPERATIONS[name](
+            {lane: one.request.operands for lane, one in sorted(lanes.items())}
+        )
+        released |= _let_go(list(lanes.values()), [results[lane] for lane in lanes])
+    return released
+
+
+def _let_go(waiting: list[_Running], results: list) -> bool:
+    for one, result in zip(waiting, results, strict=True):
+        one.request, one.result = None, result
+    return True
+
+
+def _divergence(members: list[_Running]) -> BarrierDivergenceError:
+    first = members[0]
+    other = next((one for one in members if one.request.line != first.request.line), members[-1])
+    return BarrierDivergenceError(
+        "Threads of one block wait at different barriers.",
+        f"{first.where}, {other.where}",
+        "move the barrier out of the branch, so that all threads of the block reach the same one",
+    )
+
+
+def _stuck(resident: list[_Running]) -> KernelError:
+    waiting = [one for one in resident if one.request and one.request.kind == "block"]
+    others = [one for one in resident if one not in waiting]
+    if waiting and others:
+        return BarrierDivergenceError(
+            "Some threads wait at a barrier that others of their block never reach.",
+            f"{waiting[0].where} waits; {others[0].where} waits elsewhere",
+            "move the barrier out of the branch, so that all threads of the block reach it",
+        )
+    return DeadlockError(
+        "Threads wait for each other for ever.",
+        "; ".join(one.where for one in resident[:4]),
+        "name in the mask exactly the lanes that reach the operation",
+    )

@@ -1,0 +1,232 @@
+"""The caching allocator: where every byte of device memory is, and who may have it next.
+
+Free memory lives in two places. *Extents* are ranges of the address space that nobody was ever
+given or that were handed back; they are split and joined. *Bins* hold blocks that a tensor has
+freed, by stream and exact size: taking one is a dictionary look-up, and is safe without waiting
+because work on one stream runs in order. A block that other streams have used (`record_stream`)
+joins its bin only when those streams have passed the point where it was freed.
+
+When no bin and no extent fits, the bins are emptied into the extents and the search repeats; when
+that fails too, `torch.OutOfMemoryError` says what holds the memory. This module refuses to know
+what a tensor is; sizes are bytes, rounded up to `GRAIN`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import gc
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from workbench.torch_device.core import memory
+
+GRAIN = 512  # bytes: the alignment CUDA's allocator gives, wide enough for any vector load
+MIB = 1 << 20
+
+
+@dataclass
+class Statistics:
+    """Counters of one device, in bytes and in events."""
+
+    allocated: int = 0
+    allocated_peak: int = 0
+    reserved: int = 0
+    reserved_peak: int = 0
+    allocations: int = 0
+    frees: int = 0
+    cache_hits: int = 0
+    out_of_memory: int = 0
+
+    def took(self, nbytes: int) -> None:
+        """Count one allocation."""
+        self.allocated += nbytes
+        self.allocations += 1
+        if self.allocated > self.allocated_peak:
+            self.allocated_peak = self.allocated
+
+
+@dataclass
+class Extents:
+    """Ranges of a device's address space that belong to no block, by address, never adjacent."""
+
+    starts: list[int]
+    sizes: list[int]
+
+    def carve(self, nbytes: int) -> int:
+        """Take `nbytes` from the smallest range that has them; return 0 where none has."""
+        best = min(
+            (i for i, size in enumerate(self.sizes) if size >= nbytes),
+            key=self.sizes.__getitem__,
+            default=-1,
+        )
+        if best < 0:
+            return 0
+        address = self.starts[best]
+        if self.sizes[best] == nbytes:
+            del self.starts[best], self.sizes[best]
+        else:
+            self.starts[best] += nbytes
+            self.sizes[best] -= nbytes
+        return address
+
+    def give_back(self, address: int, nbytes: int) -> None:
+        """Return a range and join it with its neighbours."""
+        at = bisect.bisect(self.starts, address)
+        self.starts.insert(at, address)
+        self.sizes.insert(at, nbytes)
+        for left in (at, at - 1):
+            right = left + 1
+            if not 0 <= left < right < len(self.starts):
+                continue
+            if self.starts[left] + self.sizes[left] == self.starts[right]:
+                self.sizes[left] += self.sizes[right]
+                del self.starts[right], self.sizes[right]
+
+
+@dataclass
+class Pool:
+    """One device's memory."""
+
+    device: int
+    extents: Extents
+    statistics: Statistics = field(default_factory=Statistics)
+    bins: dict[tuple[int, int], list[int]] = field(default_factory=lambda: defaultdict(list))
+    blocks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Address of every carved block -> (bytes, stream it was allocated on)."""
+    live: set[int] = field(default_factory=set)
+    used_by: dict[int, set[int]] = field(default_factory=dict)
+    """Blocks that streams other than their own have used -> those streams."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+POOLS = [
+    Pool(i, Extents([memory.base(i)], [memory.DEVICE_BYTES])) for i in range(memory.DEVICE_COUNT)
+]
+POOLS[0].extents = Extents([memory.base(0) + GRAIN], [memory.DEVICE_BYTES - GRAIN])
+
+stream_of: Callable[[int], int] = lambda device: 0  # noqa: E731  (streams puts its own here)
+after_streams: Callable[[set[int], Callable[[], None]], None] = lambda ids, then: then()  # noqa: E731
+
+
+def allocate(nbytes: int, device: int) -> int:
+    """Return the device address of a block of at least `nbytes` bytes.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        Naming what holds the memory.
+    """
+    size = (nbytes + GRAIN - 1) // GRAIN * GRAIN or GRAIN
+    pool = POOLS[device]
+    stream = stream_of(device)
+    with pool.lock:
+        cached = pool.bins.get((stream, size))
+        if cached:
+            address = cached.pop()
+            pool.statistics.cache_hits += 1
+        else:
+            address = _carve(pool, size, stream)
+        pool.live.add(address)
+        pool.statistics.took(size)
+    return address
+
+
+def _carve(pool: Pool, size: int, stream: int) -> int:
+    address = pool.extents.carve(size)
+    if not address:
+        empty_cache(pool.device)
+        address = pool.extents.carve(size)
+    if not address:
+        gc.collect()
+        empty_cache(pool.device)
+        address = pool.extents.carve(size)
+    if not address:
+        pool.statistics.out_of_memory += 1
+        raise torch.OutOfMemoryError(explain_shortage(pool.device, size))
+    pool.blocks[address] = (size, stream)
+    counted = pool.statistics
+    counted.reserved += size
+    counted.reserved_peak = max(counted.reserved_peak, counted.reserved)
+    return address
+
+
+def free(address: int) -> None:
+    """Take a block back: at once into its bin, or later where other streams still use it."""
+    pool = POOLS[memory.device_of(address)]
+    with pool.lock:
+        size, stream = pool.blocks[address]
+        pool.live.discard(address)
+        pool.statistics.allocated -= size
+        pool.statistics.frees += 1
+        others = pool.used_by.pop(address, None) if pool.used_by else None
+        if not others:
+            pool.bins[stream, size].append(address)
+            return
+    after_streams(others, lambda: pool.bins[stream, size].append(address))
+
+
+def record_stream(address: int, stream: int) -> None:
+    """Note that `stream` uses the block at `address`, so that its reuse waits for that stream."""
+    pool = POOLS[memory.device_of(address)]
+    block = block_at(address)
+    if block is not None and pool.blocks[block][1] != stream:
+        with pool.lock:
+            pool.used_by.setdefault(block, set()).add(stream)
+
+
+def block_at(address: int) -> int | None:
+    """Return the address of the block that contains `address`, or None."""
+    pool = POOLS[memory.device_of(address)]
+    if address in pool.blocks:
+        return address
+    return next((a for a, (n, _) in pool.blocks.items() if a <= address < a + n), None)
+
+
+def empty_cache(device: int) -> None:
+    """Hand every cached block back to the extents and its pages to the operating system."""
+    pool = POOLS[device]
+    with pool.lock:
+        for (_, size), addresses in pool.bins.items():
+            for address in addresses:
+                del pool.blocks[address]
+                pool.extents.give_back(address, size)
+                pool.statistics.reserved -= size
+        pool.bins.clear()
+        for start, size in zip(pool.extents.starts, pool.extents.sizes, strict=True):
+            memory.release(start, size)
+
+
+def explain_shortage(device: int, asked: int) -> str:
+    """Return the sentence of an out-of-memory error: what was asked, and what holds the rest."""
+    pool = POOLS[device]
+    held: Counter[str] = Counter()
+    seen = set()
+    for thing in gc.get_objects():
+        if issubclass(type(thing), torch.Tensor) and thing.device == torch.device("wb", device):
+            address = thing.untyped_storage().data_ptr()
+            if address not in seen:
+                seen.add(address)
+                kind = "parameter" if isinstance(thing, torch.nn.Parameter) else "tensor"
+                shape = "x".join(map(str, thing.shape)) or "scalar"
+                name = f"{kind} {str(thing.dtype)[6:]}[{shape}]"
+                held[name] += thing.untyped_storage().nbytes()
+    largest = "; ".join(f"{name}: {n / MIB:.1f} MiB" for name, n in held.most_common(5))
+    free_bytes = sum(pool.extents.sizes)
+    return (
+        f"wb:{device} is out of memory: {asked / MIB:.1f} MiB asked for.\n"
+        f"Seen: {memory.DEVICE_BYTES / MIB:.0f} MiB in all, {pool.statistics.allocated / MIB:.1f} "
+        f"MiB held by {len(pool.live)} live blocks, {free_bytes / MIB:.1f} MiB free in "
+        f"{len(pool.extents.starts)} ranges, the largest of "
+        f"{max(pool.extents.sizes, default=0) / MIB:.1f} MiB. Held by: {largest or 'nothing'}\n"
+        "Try: delete what you no longer need, use a smaller batch, or set "
+        "WORKBENCH_DEVICE_MEMORY_MIB before Python starts"
+    )
+
+
+def statistics(device: int) -> Statistics:
+    """Return a device's counters."""
+    return POOLS[device].statistics

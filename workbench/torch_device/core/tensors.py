@@ -1,0 +1,180 @@
+"""Device tensors: real storages over blocks of device memory, and the kernels' view of them.
+
+Without a line of C++, a DLPack capsule of device type 12 (`kDLExtDev`, dlpack.h) becomes a plain
+`torch.Tensor` with a storage at an address of our choice and a deleter that returns the block.
+Each block keeps one DLPack record for life; making a tensor writes its shape, strides and type
+straight into that record. Where the C++ shim is loaded, storages come from its allocator instead
+and this module's `empty_strided` is replaced by the shim's (see `shim`).
+
+`host` goes the other way: a CPU tensor over the same bytes, through the mapping that kernels use.
+It refuses layouts that are not strided.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+
+import torch
+
+from workbench.torch_device.core import allocator, memory
+
+NAME = "wb"
+MAX_DIMS = 64  # c10: what a TensorIterator can take
+
+
+class _Device(ctypes.Structure):
+    _fields_ = (("device_type", ctypes.c_int), ("device_id", ctypes.c_int))
+
+
+class _Type(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16))
+
+
+class _Tensor(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("device", _Device),
+        ("ndim", ctypes.c_int),
+        ("dtype", _Type),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("byte_offset", ctypes.c_uint64),
+    )
+
+
+class _Managed(ctypes.Structure):
+    """`DLManagedTensor` of dlpack.h."""
+
+    _fields_ = (("tensor", _Tensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p))
+
+
+_DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_EXT_DEVICE = 12  # kDLExtDev
+_CODES = {  # torch dtype -> (DLDataTypeCode, bits): dlpack.h
+    torch.int8: (0, 8),
+    torch.int16: (0, 16),
+    torch.int32: (0, 32),
+    torch.int64: (0, 64),
+    torch.uint8: (1, 8),
+    torch.uint16: (1, 16),
+    torch.uint32: (1, 32),
+    torch.uint64: (1, 64),
+    torch.float16: (2, 16),
+    torch.float32: (2, 32),
+    torch.float64: (2, 64),
+    torch.bfloat16: (4, 16),
+    torch.complex32: (5, 32),
+    torch.complex64: (5, 64),
+    torch.complex128: (5, 128),
+    torch.bool: (6, 8),
+}
+
+_new_capsule = ctypes.pythonapi.PyCapsule_New
+_new_capsule.restype = ctypes.py_object
+_new_capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+_from_dlpack = torch._C._from_dlpack
+_records: dict[int, tuple] = {}
+
+
+@_DELETER
+def _deleter(record_address: int) -> None:
+    allocator.free(_by_record[record_address])
+
+
+_by_record: dict[int, int] = {}
+
+
+def _record(address: int, device: int) -> tuple:
+    """Return the DLPack record of a block, made once."""
+    made = _records.get(address)
+    if made is None:
+        managed = _Managed()
+        shape, strides = (ctypes.c_int64 * MAX_DIMS)(), (ctypes.c_int64 * MAX_DIMS)()
+        tensor = managed.tensor
+        tensor.data, tensor.device = address, _Device(_EXT_DEVICE, device)
+        tensor.shape, tensor.strides = shape, strides
+        managed.deleter = ctypes.cast(_deleter, ctypes.c_void_p).value
+        pointer = ctypes.addressof(managed)
+        made = _records[address] = (pointer, tensor, tensor.dtype, shape, strides, managed)
+        _by_record[pointer] = address
+    return made
+
+
+def contiguous_strides(size: Sequence[int]) -> list[int]:
+    """Return the strides (in elements) of a row-major tensor."""
+    strides, step = [1] * len(size), 1
+    for i in range(len(size) - 1, -1, -1):
+        strides[i] = step
+        step *= max(int(size[i]), 1)
+    return strides
+
+
+def span(size: Sequence[int], strides: Sequence[int]) -> int:
+    """Return how many elements lie between the first and the last, both included."""
+    if 0 in size:
+        return 0
+    return 1 + sum((n - 1) * step for n, step in zip(size, strides, strict=True))
+
+
+def empty_strided(
+    size: Sequence[int], strides: Sequence[int], dtype: torch.dtype, device: int
+) -> torch.Tensor:
+    """Return a tensor over a fresh block, its bytes left as they are.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        See `allocator.allocate`.
+    """
+    code = _CODES.get(dtype)
+    if code is None:
+        nbytes = span(size, strides) * dtype.itemsize
+        return (
+            empty_strided([nbytes], [1], torch.uint8, device).view(dtype).as_strided(size, strides)
+        )
+    address = allocator.allocate(span(size, strides) * dtype.itemsize, device)
+    pointer, tensor, kind, shape, steps, _ = _record(address, device)
+    tensor.ndim = len(size)
+    kind.code, kind.bits, kind.lanes = *code, 1
+    shape[: len(size)] = size
+    steps[: len(size)] = strides
+    return _from_dlpack(_new_capsule(pointer, b"dltensor", None))
+
+
+def empty(size: Sequence[int], dtype: torch.dtype, device: int) -> torch.Tensor:
+    """Return a row-major tensor over a fresh block."""
+    return empty_strided(size, contiguous_strides(size), dtype, device)
+
+
+@cache
+def _blank(dtype: torch.dtype) -> torch.Tensor:
+    return torch.empty(0, dtype=dtype)
+
+
+def host(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a CPU tensor over the same bytes as a device tensor, without copying.
+
+    The caller has made sure that no stream is still writing them (`streams.wait_for_current`).
+    """
+    if tensor.layout is not torch.strided:
+        raise NotImplementedError(f"wb has no {tensor.layout} tensors")
+    address = tensor.data_ptr()
+    if not address:
+        return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
+    offset, misaligned = divmod(address - memory.BASE, tensor.element_size())
+    alias = _blank(tensor.dtype).detach()
+    if misaligned:  # a view that starts between two elements: x86 reads it all the same
+        storage, offset = memory.storage_at(address), 0
+    else:
+        storage = memory.STORAGE
+    alias.set_(storage, offset, tensor.size(), tensor.stride())
+    if tensor.is_conj():
+        alias = torch._conj(alias)
+    return torch._neg_view(alias) if tensor.is_neg() else alias
+
+
+def is_device(value: object) -> bool:
+    """Return whether `value` is a tensor on a ``wb`` device."""
+    return isinstance(value, torch.Tensor) and value.device.type == NAME
