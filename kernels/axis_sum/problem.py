@@ -30,6 +30,6 @@ problem = Problem(
     operations=lambda size: 2 * size * size,
     size=700,
     size_means="rows; columns are twice as many and one",
-    test_sizes=(1, 15, 33, 70),
+    test_sizes=(1, 15, 33, 150),
     torch_module=_torch_module,
 )

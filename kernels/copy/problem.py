@@ -28,5 +28,6 @@ problem = Problem(
     bytes_moved=lambda size: 2 * 4 * size,
     operations=lambda size: 0,
     size=1_000_000,
+    test_sizes=(1, 31, 33, 2001),
     torch_module=_torch_module,
 )

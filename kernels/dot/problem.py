@@ -31,7 +31,7 @@ problem = Problem(
     inputs=_inputs,
     reference=lambda a, b: (a * b).sum(keepdims=True),
     outputs=lambda a, b: (poisoned(1, a.dtype),),
-    bytes_moved=lambda size: 2 * 4 * size,
+    bytes_moved=lambda size: 4 * (2 * size + 1),
     operations=lambda size: 2 * size - 1,
     size=1_000_000,
     test_sizes=(1, 31, 257, 1000),

@@ -42,6 +42,6 @@ problem = Problem(
     operations=lambda size: 4 * size * (2 * size + 1),
     size=512,
     size_means="rows; columns are twice as many and one",
-    test_sizes=(1, 15, 33, 70),
+    test_sizes=(1, 15, 33, 150),
     torch_module=_torch_module,
 )

@@ -32,6 +32,6 @@ problem = Problem(
     bytes_moved=lambda size: 3 * 4 * size,
     operations=lambda size: size,
     size=1_000_000,
-    test_sizes=(1, 1023, 1024, 1025),
+    test_sizes=(1, 1023, 1024, 1025, 2500),
     torch_module=_torch_module,
 )

@@ -30,9 +30,9 @@ problem = Problem(
     inputs=_inputs,
     reference=lambda x: x.sum(keepdims=True),
     outputs=lambda x: (poisoned(1, x.dtype),),
-    bytes_moved=lambda size: 4 * size,
+    bytes_moved=lambda size: 4 * (size + 1),
     operations=lambda size: size - 1,
     size=1_000_000,
-    test_sizes=(1, 1023, 1024, 1025),
+    test_sizes=(1, 1023, 1024, 1025, 2500),
     torch_module=_torch_module,
 )

@@ -165,6 +165,7 @@ def jupyterlab(tmp_path_factory):
         "JUPYTERLAB_WORKSPACES_DIR": str(folder.parent / "workspaces"),
         "IPYTHONDIR": str(folder.parent / "ipython"),
     }
+    said = log.open("w")
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"),
@@ -173,7 +174,7 @@ def jupyterlab(tmp_path_factory):
             *("--LabApp.news_url=", "--ServerApp.terminals_enabled=False"),
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ],
-        stdout=log.open("w"),
+        stdout=said,
         stderr=subprocess.STDOUT,
         env=environment,
         cwd=folder,
@@ -185,6 +186,7 @@ def jupyterlab(tmp_path_factory):
     finally:
         server.terminate()
         server.wait(20)
+        said.close()
 
 
 def _wait_for(server, url, log, timeout_s=60):

@@ -1,8 +1,8 @@
 """Running kernels of the shelf: shared by the targets that execute CUDA or Ascend kernels.
 
 A shelf file says ``from workbench import cuda``, which is the workbench's own engine. For other
-executors the file is loaded once more, as a module of its own, with that name meaning theirs; the
-file itself never changes.
+executors the file is loaded once more, as a module of its own, with that name meaning theirs, and
+so are the shelf files that it imports from; the files themselves never change.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -72,7 +73,7 @@ def load_with(file: KernelFile, cuda: ModuleType) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with _meaning(cuda):
+    with _meaning(cuda), _fresh_siblings():
         spec.loader.exec_module(module)
     return module
 
@@ -91,6 +92,23 @@ def _meaning(cuda: ModuleType) -> Iterator[None]:
                 del workbench.cuda
             else:
                 workbench.cuda = before
+
+
+_SHELF_FILE = re.compile(r"workbench\.kernels\.\w+\.(cuda|ascend)_")
+
+
+@contextlib.contextmanager
+def _fresh_siblings() -> Iterator[None]:
+    """Have shelf files that are imported meanwhile loaded anew; put back those that were there."""
+    before = {name: module for name, module in sys.modules.items() if _SHELF_FILE.match(name)}
+    for name in before:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if _SHELF_FILE.match(name)]:
+            del sys.modules[name]
+        sys.modules.update(before)
 
 
 class LaunchRunner(Runner):
