@@ -1,9 +1,9 @@
 """Kernels as text, compiled by Numba once and kept on disk for the next process.
 
-Every kernel has one form, ``int64 kernel(int64 *w)``: a block of 64-bit words in, a status out
-(0 is success). Words ``w[0]`` and ``w[1]`` are the range of rows or elements to do, so that any kernel
-can be cut in two for two cores. The rest are addresses, strides and numbers, in an order that the
-family which generates the text knows.
+Every kernel has one form, ``int64 kernel(int64 *w)``: a block of 64-bit words in, a status out (0
+is success). Words ``w[0]`` and ``w[1]`` are the range of rows or elements to do, so that any
+kernel can be cut in two for two cores. The rest are addresses, strides and numbers, in an order
+that the family which generates the text knows.
 
 A kernel's file lies in the user's cache folder, where it can be read, and Numba keeps the machine
 code beside it. This module refuses to launch anything on a stream (`launch` does).

@@ -1,8 +1,8 @@
 """Scalar functions that kernels' text may call: what neither NumPy nor the math module has.
 
 They follow the definitions in PyTorch's documentation, so that edge cases (signs of zero,
-infinities, division by zero) agree with its CPU kernels. They refuse dtypes: Numba compiles each for what it is
-given.
+infinities, division by zero) agree with its CPU kernels. They refuse dtypes: Numba compiles each
+for what it is given.
 """
 
 from __future__ import annotations

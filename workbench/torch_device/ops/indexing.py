@@ -1,8 +1,9 @@
 """Indexing: gather, scatter, index, index_put, embedding, nonzero, masked_select, repeat.
 
 Every index is checked by the kernel that uses it; one that is out of range makes the kernel
-return its place, and the launch raises `IndexError`, where CUDA would stop the device. Boolean masks become
-positions with `nonzero`. It refuses complex numbers in scatters: they fall back, counted.
+return its place, and the launch raises `IndexError`, where CUDA would stop the device. Boolean
+masks become positions with `nonzero`. It refuses complex numbers in scatters: they fall back,
+counted.
 """
 
 from __future__ import annotations
