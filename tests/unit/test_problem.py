@@ -125,3 +125,21 @@ def test_sizes_may_be_numpys():
 def test_one_output_and_several_are_both_tuples():
     assert as_tuple([1, 2]) == (1, 2)
     assert len(as_tuple(np.arange(3))) == 1
+
+
+def test_a_launch_that_is_right_for_one_size_is_found_at_another():
+    def first_hundred(a, x, y, out):
+        out[:100] = a * x[:100] + y[:100]
+
+    SAXPY.check_launch(first_hundred, sizes=(1, 100))
+    with pytest.raises(WrongResultError, match=r"at size 101[\s\S]*result\[100\] is nan"):
+        SAXPY.check_launch(first_hundred, sizes=(100, 101))
+
+
+def test_a_launch_that_writes_to_its_inputs_is_found():
+    def careless(a, x, y, out):
+        out[:] = a * x + y
+        y[:] = out
+
+    with pytest.raises(WrongResultError, match="input 2 is not what it was"):
+        SAXPY.check_launch(careless)
