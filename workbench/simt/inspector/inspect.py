@@ -11,12 +11,17 @@ from workbench.simt.inspector.record import Recorder
 from workbench.simt.inspector.report import AccessMetrics, InspectionReport, measure
 from workbench.simt.inspector.timing import ModelledTime, Work, modelled_time
 from workbench.simt.kernel import Launch, prepare
+from workbench.simt.ptx import machine_code
 from workbench.simt.trace.program import Program
 from workbench.simt.trace.scheduler import TraceLaunch, Tracer
 
 
 def inspect(
-    launch: Launch, *arguments: Any, gpu: str = "nvidia_h100", registers: int | None = None
+    launch: Launch,
+    *arguments: Any,
+    gpu: str = "nvidia_h100",
+    registers: int | None = None,
+    exact: bool = False,
 ) -> InspectionReport:
     """Run ``kernel[grid, block]`` on `arguments` and report its memory behaviour.
 
@@ -30,6 +35,9 @@ def inspect(
         Data sheet for occupancy, roofline and the modelled time.
     registers : int, optional
         Registers of a thread, as ``ptxas`` reports them, for an exact occupancy.
+    exact : bool
+        Compile the kernel for `gpu` with Nvidia's own compiler (the ``ptx`` extra), take the
+        registers from there, and keep PTX and SASS beside the source lines.
 
     Returns
     -------
@@ -41,6 +49,8 @@ def inspect(
         Where `launch` is not a configured kernel.
     OutOfBoundsError
         Where the kernel leaves its arrays.
+    UnavailableError
+        Where `exact` is asked for without the ``ptx`` extra.
     """
     if not isinstance(launch, Launch):
         raise InputError(
@@ -49,6 +59,8 @@ def inspect(
             "inspect(kernel[blocks, threads], *arguments)",
         )
     resolved = launch.kernel.resolved
+    code = machine_code(launch, *arguments, gpu=gpu) if exact else None
+    registers = code.registers if code is not None else registers
     recorder = Recorder()
     given = prepare(resolved, arguments)
     task = TraceLaunch(launch.grid, launch.block, given, launch.shared_bytes)
@@ -70,6 +82,7 @@ def inspect(
         _roofline(gpu),
         time,
         notes,
+        code,
     )
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from workbench.errors import UnknownNameError
 from workbench.hardware import Roofline
 from workbench.simt.inspector import metrics
 from workbench.simt.inspector.occupancy import Occupancy
 from workbench.simt.inspector.record import ATOMIC, Requests
 from workbench.simt.inspector.timing import ModelledTime
+from workbench.simt.ptx import MachineCode
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class InspectionReport:
         Likewise.
     notes : tuple of str
         What a reader must know beside the numbers.
+    machine_code : MachineCode or None
+        PTX, SASS and registers, where they were asked for.
     """
 
     kernel: str
@@ -123,6 +127,7 @@ class InspectionReport:
     roofline: Roofline | None
     time: ModelledTime | None
     notes: tuple[str, ...] = ()
+    machine_code: MachineCode | None = None
 
     @property
     def operation_count(self) -> int:
@@ -158,8 +163,6 @@ class InspectionReport:
         UnknownNameError
             Where there is none.
         """
-        from workbench.errors import UnknownNameError
-
         for one in self.accesses:
             if one.text == text and kind in ("", one.kind):
                 return one
