@@ -36,9 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         Those of the process by default.
     """
     try:
-        _application().main(arguments, prog_name="workbench")
-    except SystemExit as end:
-        return _code(end.code)
+        return _run(arguments)
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return _EXIT_STOPPED
@@ -49,7 +47,27 @@ def main(arguments: list[str] | None = None) -> int:
         if os.environ.get("WORKBENCH_TRACEBACK"):
             raise
         return _report(error)
-    return 0
+    finally:
+        if arguments is None:  # the process is about to end: a second Ctrl-C is too late to matter
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code = _application().main(arguments, prog_name="workbench", standalone_mode=False)
+    except SystemExit as end:
+        code = end.code
+    except Exception as error:
+        if not hasattr(error, "exit_code"):
+            raise
+        error.show()  # wrong usage: typer shows the usage
+        code = error.exit_code
+    if code == _EXIT_STOPPED:  # what typer makes of Ctrl-C
+        raise KeyboardInterrupt
+    if code is None or isinstance(code, int):
+        return code or 0
+    print(plain(code), file=sys.stderr)
+    return 1
 
 
 def command_names() -> list[str]:
@@ -84,13 +102,6 @@ def _application() -> Any:
         """Learn how accelerators are really programmed, with no accelerator."""
 
     return typer.main.get_command(application)
-
-
-def _code(code: Any) -> int:
-    if code is None or isinstance(code, int):
-        return code or 0
-    print(plain(code), file=sys.stderr)
-    return 1
 
 
 def _report(error: Exception) -> int:

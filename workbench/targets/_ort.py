@@ -19,7 +19,6 @@ from workbench.measurement import Availability
 from workbench.portability.session import CPU, Session, open_session, provider_availability
 from workbench.problem import Arrays, Problem
 from workbench.targets import Runner
-from workbench.targets._shared import refuse_kernel
 
 
 def probe_provider(provider: str, options: Mapping[str, object] | None = None) -> Availability:
@@ -39,18 +38,6 @@ def probe_provider(provider: str, options: Mapping[str, object] | None = None) -
             False, f"{provider} says that 1 + 1 is {got[0]}", "reinstall it and its driver"
         )
     return found
-
-
-def prepare_provider(
-    provider: str,
-    problem: Problem,
-    inputs: tuple[Any, ...],
-    kernel: str | None,
-    **placing: Any,
-) -> Runner:
-    """Return an `OrtRunner`, after refusing a kernel that was named."""
-    refuse_kernel(provider, kernel)
-    return OrtRunner(provider, problem, inputs, **placing)
 
 
 class OrtRunner(Runner):

@@ -20,7 +20,7 @@ import numpy as np
 
 from workbench import catalog
 from workbench.catalog import KernelFile
-from workbench.errors import UnknownNameError
+from workbench.errors import InputError, UnknownNameError
 from workbench.measurement import Availability
 from workbench.problem import Arrays, Problem
 from workbench.targets import Runner
@@ -48,6 +48,23 @@ def has_kernel(problem: Problem, dialect: str) -> Availability:
         f"there is no {dialect} kernel for {problem.name}",
         f"write kernels/{problem.name}/{dialect}_1_naive.py with a launch function",
     )
+
+
+def check_kernel(problem: Problem, target: str, dialect: str | None, kernel: str) -> None:
+    """Raise where an address names a kernel that does not exist or that the target does not run.
+
+    Raises
+    ------
+    InputError
+        Saying which of the two.
+    """
+    if dialect is None:
+        raise InputError(
+            f"{target} does not run kernels of the shelf.",
+            f"{target}/{kernel}",
+            f"leave out /{kernel}, or name a target that does, such as simt",
+        )
+    choose(problem, dialect, kernel)
 
 
 def choose(problem: Problem, dialect: str, kernel: str | None) -> KernelFile:

@@ -29,11 +29,9 @@ def supports(problem: Problem) -> Availability:
     return needs_torch_module(problem, "its torch module, exported to ONNX")
 
 
-def prepare(
-    problem: Problem, inputs: tuple[Any, ...], *, index: int = 0, kernel: str | None = None
-) -> Runner:
+def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Runner:
     """Return a runner of the exported model on CUDA device number `index`."""
-    from workbench.targets._ort import prepare_provider
+    from workbench.targets._ort import OrtRunner
 
     place = {"options": {"device_id": index}, "memory": "cuda", "index": index}
-    return prepare_provider(PROVIDER, problem, inputs, kernel, **place)
+    return OrtRunner(PROVIDER, problem, inputs, **place)

@@ -32,10 +32,8 @@ def supports(problem: Problem) -> Availability:
     return needs_torch_module(problem, "its torch module, exported to ONNX")
 
 
-def prepare(
-    problem: Problem, inputs: tuple[Any, ...], *, index: int = 0, kernel: str | None = None
-) -> Runner:
+def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Runner:
     """Return a runner of the exported model, computing in f32."""
-    from workbench.targets._ort import prepare_provider
+    from workbench.targets._ort import OrtRunner
 
-    return prepare_provider(PROVIDER, problem, inputs, kernel, options=OPTIONS)
+    return OrtRunner(PROVIDER, problem, inputs, options=OPTIONS)

@@ -17,6 +17,7 @@ from workbench.targets._shared import only_one, version
 from workbench.targets._shelf import LaunchRunner, choose, has_kernel
 
 SUMMARY = "CUDA kernels of the shelf on the host's processor, by our own engine"
+DIALECT = "cuda"
 
 NOTE = "runs on the processor: a GPU's time is another matter"
 
@@ -28,14 +29,14 @@ def probe(index: int) -> Availability:
 
 def supports(problem: Problem) -> Availability:
     """Problems with a CUDA kernel on the shelf."""
-    return has_kernel(problem, "cuda")
+    return has_kernel(problem, DIALECT)
 
 
 def prepare(
     problem: Problem, inputs: tuple[Any, ...], *, index: int = 0, kernel: str | None = None
 ) -> Runner:
     """Return a runner of one shelf kernel, on the last rung if none is named."""
-    file = choose(problem, "cuda", kernel)
+    file = choose(problem, DIALECT, kernel)
     runner = LaunchRunner(problem, inputs, file.load().launch)
     runner.notes = (f"{file.name}; {NOTE}",)
     return runner
