@@ -60,9 +60,9 @@ def test_a_lane_that_raises_hangs_dies_or_lies_leaves_and_the_others_go_on():
 def test_stop_ends_a_race_at_once_and_keeps_what_was_measured():
     session = RaceSession("saxpy", [plain], size=1000, seconds=60)
     seen = []
-    session.subscribe(lambda s: seen.append(s.state) or (s.state == "racing" and s.stop()))
+    session.subscribe(lambda s: seen.append(s.run.state) or (s.run.state == "racing" and s.stop()))
     session.start().join(30)
-    assert session.reason == "stopped"
+    assert session.run.reason == "stopped"
     assert session.records()[0].samples_ns
     assert seen[-1] == "done"
     with pytest.raises(StoppedError, match="started before"):

@@ -36,7 +36,7 @@ def test_a_button_press_and_a_menu_reach_the_race():
     race = Race("saxpy", ["numpy"], size=1000, seconds=30)
     race._heard(race, {"do": "choose", "what": "size", "value": 500}, [])
     race._heard(race, {"do": "start"}, [])
-    assert race.session.size == 500
+    assert race.session.run.size == 500
     race._heard(race, {"do": "stop"}, [])
     race.join(30)
     assert race.view["state"] == "done"

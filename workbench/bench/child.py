@@ -25,7 +25,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from workbench.bench.worker import ACTIVE
+import numpy as np
+
+from workbench.bench.worker import ACTIVE_BYTES
 
 PACKAGE = Path(__file__).resolve().parents[1]
 _START = "from workbench.bench.worker import main; main()"
@@ -47,9 +49,9 @@ class Child:
         self.folder = Path(tempfile.mkdtemp(prefix="workbench-race-", dir=_memory_folder()))
         self.labels = [lane["label"] for lane in config["lanes"]]
         active = self.folder / "active"
-        active.write_bytes(ACTIVE.pack(-1, time.monotonic_ns()))
+        active.write_bytes(np.array([-1, time.monotonic_ns()]).tobytes())
         with open(active, "r+b") as file:
-            self.active = mmap.mmap(file.fileno(), ACTIVE.size)
+            self.active = np.frombuffer(mmap.mmap(file.fileno(), ACTIVE_BYTES), np.int64)
         self.errors = open(self.folder / "stderr", "wb")  # noqa: SIM115 - closed with the child
         heard, said = os.pipe()
         self.process = subprocess.Popen(
@@ -75,7 +77,7 @@ class Child:
 
     def running(self) -> tuple[str, float]:
         """Return the label of the lane that runs now ("" for none), and for how many seconds."""
-        place, since = ACTIVE.unpack_from(self.active, 0)
+        place, since = (int(word) for word in self.active)
         seconds = (time.monotonic_ns() - since) / 1e9
         return (self.labels[place] if 0 <= place < len(self.labels) else ""), seconds
 
@@ -109,7 +111,6 @@ class Child:
             with contextlib.suppress(BrokenPipeError):  # an unsent command to a child that is gone
                 pipe.close()
         os.close(self.heard)
-        self.active.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

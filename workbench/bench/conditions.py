@@ -15,6 +15,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+_SPOILERS = {
+    "throttled_share": "Throttled by the container's limit",
+    "stolen_share": "Kept waiting by the host (steal)",
+}
 _CPU_STAT = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
 
 
@@ -59,6 +63,37 @@ def between(before: dict[str, Any], after: dict[str, Any], wall_ns: int) -> dict
         "clock_mhz": after["clock_mhz"],
         "temperature_c": after["temperature_c"],
     }
+
+
+def sentences(blocks: list[dict[str, Any]]) -> list[str]:
+    """Return what a reader must know of the conditions of a run, in plain sentences.
+
+    Parameters
+    ----------
+    blocks : list of dict
+        What `between` gave for each block, with ``wall_ns``.
+    """
+    said = []
+    wall = sum(block["wall_ns"] for block in blocks) or 1
+    for name, words in _SPOILERS.items():
+        known = [block for block in blocks if block.get(name) is not None]
+        share = sum(block[name] * block["wall_ns"] for block in known) / wall
+        if share >= 0.02:
+            said.append(f"{words} {share:.0%} of the time: do not trust this.")
+    loads = [block["load"] for block in blocks if block.get("load") is not None]
+    processors = os.cpu_count() or 1
+    if loads and max(loads) > processors + 0.5:
+        said.append(
+            f"Other work ran beside this: up to {max(loads):.1f} runnable processes for "
+            f"{processors} processors."
+        )
+    clocks = [block["clock_mhz"] for block in blocks if block.get("clock_mhz")]
+    if clocks and max(clocks) > 1.1 * min(clocks):
+        said.append(f"The clock rate moved between {min(clocks):.0f} and {max(clocks):.0f} MHz.")
+    heats = [block["temperature_c"] for block in blocks if block.get("temperature_c")]
+    if heats and max(heats) >= 90:
+        said.append(f"The processor reached {max(heats):.0f} °C: it may have slowed itself down.")
+    return said
 
 
 def _growth(before: dict, after: dict, name: str) -> float | None:

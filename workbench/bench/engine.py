@@ -4,8 +4,9 @@ This is the inner loop. A round times every lane once, in an order drawn anew, o
 what disturbs one lane of a round is likely to disturb the others, and the ratio inside a round
 cancels it. One call is one sample; the clock is read just before and just after the call.
 
-The clock is bound when this module is imported, before any learner's code runs. Whether a call is
-audited is decided after it ended, so that no call can behave well because it is watched.
+The clock is bound when this module is imported, before any learner's code runs, and each call is
+also timed from outside by a second clock. Whether a call is audited is decided after it ended, so
+that no call can behave well because it is watched.
 
 It refuses to judge (that happens in another process), to drop samples and to average.
 """
@@ -16,6 +17,7 @@ import gc
 import os
 import random
 import resource
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +34,10 @@ BLOCK_NS = 100_000_000
 BLOCK_ROUNDS = 250
 SLOW = 10.0
 """A lane this many times slower than the median lane rests as long as it ran."""
+MET, NEW, DECOY = 0, 1, 2
+"""Contents met before, never seen before, and met before but just after new ones were made."""
 _FRESH_SHARE = 0.1
+_CLOCK_COST_NS = 1000
 
 
 @dataclass
@@ -48,6 +53,12 @@ class Lane:
     trusted : bool
         Whether the runner is one of ours: only then may it report a clock of its own, and it is
         spared the checks against learner's code.
+    last_ns, ended_ns : int
+        How long the last call took, and when it ended.
+    disagreed : int
+        For how many calls of this block a second clock saw much more time than the first.
+    left_threads : int
+        How many calls came back with a thread more than they began with.
     """
 
     label: str
@@ -55,20 +66,22 @@ class Lane:
     trusted: bool = True
     last_ns: int = 0
     ended_ns: int = 0
+    disagreed: int = 0
+    left_threads: int = 0
 
 
 @dataclass
 class Block:
     """The samples of about a tenth of a second.
 
-    `samples` holds ``(round, lane, ns, fresh, preempted)`` with the lane's place in `Engine.lanes`
-    at the start of the block; `accounted_ns` is the time spent in steps the engine knows of.
+    `samples` holds ``(round, lane, ns, fresh, preempted)`` with the lane's place in `labels`;
+    `disagreed` for how many calls of each lane the two clocks did not agree.
     """
 
     labels: list[str]
     samples: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    disagreed: list[int] = field(default_factory=list)
     wall_ns: int = 0
-    accounted_ns: int = 0
 
 
 class Engine:
@@ -107,7 +120,10 @@ class Engine:
 
     def block(self, enough: Callable[[], bool] = lambda: False) -> Block:
         """Run whole rounds for about `BLOCK_NS` and return their samples."""
-        block = Block([lane.label for lane in self.lanes])
+        racing = list(self.lanes)
+        block = Block([lane.label for lane in racing])
+        for lane in racing:
+            lane.disagreed = 0
         places = {lane.label: at for at, lane in enumerate(self.lanes)}
         begin = CLOCK()
         with _quiet():
@@ -116,10 +132,10 @@ class Engine:
                 if CLOCK() - begin >= BLOCK_NS or not self.lanes or enough():
                     break
         block.wall_ns = CLOCK() - begin
+        block.disagreed = [lane.disagreed for lane in racing]
         return block
 
     def _round(self, block: Block, places: dict[str, int]) -> None:
-        begin = CLOCK()
         fresh, inputs = self._inputs()
         due = self._due()
         self.order.shuffle(due)
@@ -134,31 +150,48 @@ class Engine:
             block.samples.append((self.rounds, places[lane.label], sample[0], fresh, sample[1]))
             self._perhaps_audit(lane, inputs)
         self.rounds += 1
-        block.accounted_ns += CLOCK() - begin
 
-    def _call(self, lane: Lane, inputs: tuple[Any, ...]) -> tuple[int, int]:
+    def _call(
+        self,
+        lane: Lane,
+        inputs: tuple[Any, ...],
+        clock: Callable[[], int] = CLOCK,
+        outside: Callable[[], int] = time.monotonic_ns,
+    ) -> tuple[int, int]:
         """Time one call; return nanoseconds and how often the thread was taken off its core."""
         lane.runner.load(inputs)
         if self.flush is not None:
             self.flush()
-        run, clock = lane.runner.run, CLOCK
+        run = lane.runner.run
+        threads = 0 if lane.trusted else threading.active_count()
         switched = _switches()
+        before = outside()
         start = clock()
         own = run()
         end = clock()
+        around = outside() - before
+        lane.disagreed += around - (end - start) > 0.2 * around + _CLOCK_COST_NS
         lane.last_ns, lane.ended_ns = end - start, end
+        if not lane.trusted:
+            lane.left_threads += threading.active_count() > threads
         if lane.trusted and own is not None:
             return int(own), _switches() - switched
         return end - start, _switches() - switched
 
     def _inputs(self) -> tuple[int, tuple[Any, ...]]:
-        """Return inputs for a round, new ones for as long as making them stays cheap."""
+        """Return a round's inputs and `MET`, `NEW` or `DECOY`; new ones while making is cheap.
+
+        Making inputs disturbs the caches. So that new contents can be compared with met ones, in
+        half of these rounds the new inputs are made and met ones are used.
+        """
         start = CLOCK()
-        if self.fresh_cost_ns <= _FRESH_SHARE * (start - self.started_ns):
-            made = self.feeder.renew()
-            self.fresh_cost_ns += CLOCK() - start
-            return 1, made
-        return 0, self.feeder.next()
+        if self.fresh_cost_ns > _FRESH_SHARE * (start - self.started_ns):
+            return MET, self.feeder.next()
+        made = self.feeder.fresh()
+        self.fresh_cost_ns += CLOCK() - start
+        if self.order.random() < 0.5:
+            return DECOY, self.feeder.next()
+        return NEW, self.feeder.keep(made)
 
     def _due(self) -> list[Lane]:
         """Return the lanes of this round: a much slower one rests as long as it ran."""

@@ -47,9 +47,8 @@ class Feeder:
         """Return inputs that were never seen before."""
         return self.problem.inputs(self.size, self.secret.getrandbits(31))
 
-    def renew(self) -> tuple[Any, ...]:
-        """Replace one member of the pool by a new one and return that."""
-        made = self.fresh()
+    def keep(self, made: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Put new inputs in the place of one member of the pool, and return them."""
         self.pool[self.quick.randrange(len(self.pool))] = made
         return made
 

@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from workbench import catalog
-from workbench.bench import judge
+from workbench.bench import fingerprint, judge
 from workbench.bench.child import Child, packed
-from workbench.bench.records import CONTROL, LaneRecord
-from workbench.errors import InputError, StoppedError, WorkbenchError
+from workbench.bench.records import CONTROL, LaneRecord, Run
+from workbench.bench.store import Store
+from workbench.errors import DataFileError, InputError, StoppedError, WorkbenchError
 from workbench.problem import Problem, require_size
 
 Joined = str | Callable[..., Any]
 CACHES = ("warm", "cold")
+SAVE_EVERY_S = 1.0
+DOUBT_EVERY_S = 1.0
 
 
 class RaceSession:
@@ -51,6 +54,10 @@ class RaceSession:
         How many threads each library may use.
     hang_s : float
         A call that takes longer is given up, and its lane leaves the race.
+    store : Store, optional
+        Where the run is kept, about every second while it is measured.
+    sweep : str
+        The sweep it belongs to.
 
     Raises
     ------
@@ -69,11 +76,13 @@ class RaceSession:
         cache: str = "warm",
         threads: int = 1,
         hang_s: float = 60.0,
+        store: Store | None = None,
+        sweep: str = "",
     ):
         self.problem = catalog.load_problem(problem) if isinstance(problem, str) else problem
         self._by_name = isinstance(problem, str)
-        self.size = require_size(self.problem.size if size is None else size)
-        self.seconds, self.cache, self.threads, self.hang_s = seconds, cache, threads, hang_s
+        size = require_size(self.problem.size if size is None else size)
+        self.hang_s, self.store, self.sweep = hang_s, store, sweep
         if cache not in CACHES or seconds <= 0 or threads < 1 or hang_s <= 0:
             raise InputError(
                 "The race cannot be set up like this.",
@@ -81,22 +90,35 @@ class RaceSession:
                 "cache is 'warm' or 'cold'; the numbers are above zero",
             )
         self.lock = threading.RLock()
-        self.lanes: dict[str, LaneRecord] = {}
         self._specs: dict[str, dict[str, Any]] = {}
         for one in targets:
             self._join(one)
-        if not self.lanes:
+        if not self._specs:
             raise InputError("A race needs a lane.", "no targets", "name one target or callable")
-        self.baseline = baseline or next(iter(self.lanes))
-        if self.baseline not in self.lanes:
+        baseline = baseline or next(iter(self._specs))
+        if baseline not in self._specs:
             raise InputError(
-                f"The baseline {self.baseline!r} is not in the race.", "", ", ".join(self.lanes)
+                f"The baseline {baseline!r} is not in the race.", "", ", ".join(self._specs)
             )
-        self.lanes[CONTROL] = LaneRecord(CONTROL, control_of=self.baseline)
-        self._specs[CONTROL] = {**self._specs[self.baseline], "label": CONTROL}
-        self.state, self.reason, self.waiting_for = "new", "", ("", 0.0)
-        self.conditions: list[dict[str, Any]] = []
-        self._rounds = 0
+        lanes = {label: LaneRecord(label) for label in self._specs}
+        self._specs[CONTROL] = {**self._specs[baseline], "label": CONTROL}
+        self.run = Run(
+            self.problem.name,
+            size,
+            self.problem.size_means,
+            cache,
+            threads,
+            seconds,
+            baseline,
+            {**lanes, CONTROL: LaneRecord(CONTROL, control_of=baseline)},
+            fingerprint.machine(),
+            fingerprint.environment(),
+            bytes_moved=self.problem.bytes_moved(size),
+            operations=self.problem.operations(size),
+        )
+        self.waiting_for, self.trouble = ("", 0.0), ""
+        self._trusted = {label for label, spec in self._specs.items() if "address" in spec}
+        self._rounds, self._saved_s, self._doubted_s = 0, 0.0, time.monotonic()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._listeners: list[Callable[[RaceSession], None]] = []
@@ -114,9 +136,8 @@ class RaceSession:
             raise InputError(
                 "That cannot race.", repr(one), "name a target, or pass a function of the inputs"
             )
-        if label in self.lanes or label == CONTROL:
+        if label in self._specs or label == CONTROL:
             raise InputError(f"There are two lanes called {label!r}.", "", "rename one of them")
-        self.lanes[label] = LaneRecord(label)
         self._specs[label] = {**spec, "label": label}
 
     def subscribe(self, listener: Callable[[RaceSession], None]) -> Callable[[], None]:
@@ -134,9 +155,9 @@ class RaceSession:
         """Begin, and return at once."""
         if self._thread is not None:
             raise StoppedError(
-                "This race has been started before.", self.state, "make a new RaceSession"
+                "This race has been started before.", self.run.state, "make a new RaceSession"
             )
-        self.state = "preparing"
+        self.run.state = "preparing"
         self._thread = threading.Thread(target=self._race, name="workbench-race", daemon=True)
         self._thread.start()
         return self
@@ -154,12 +175,12 @@ class RaceSession:
     @property
     def done(self) -> bool:
         """Whether the race has ended."""
-        return self.state == "done"
+        return self.run.state == "done"
 
     def records(self) -> list[LaneRecord]:
         """Return the lanes in the order they joined, the control last."""
         with self.lock:
-            return list(self.lanes.values())
+            return list(self.run.lanes.values())
 
     def _config(self, labels: list[str], seconds: float) -> dict[str, Any]:
         problem = (
@@ -169,32 +190,36 @@ class RaceSession:
         )
         return {
             **problem,
-            "size": self.size,
+            "size": self.run.size,
             "seconds": seconds,
-            "cache": self.cache,
+            "cache": self.run.cache,
             "first_round": self._rounds,
             "lanes": [self._specs[label] for label in labels],
         }
 
     def _race(self) -> None:
         """Run children until the time is up: a new one whenever a lane took its child with it."""
-        left = self.seconds
+        left = self.run.seconds
         try:
             while left > 0 and not self._stop.is_set():
-                running = [lane.label for lane in self.lanes.values() if not lane.error]
+                running = [lane.label for lane in self.run.lanes.values() if not lane.error]
                 if not any(label != CONTROL for label in running):
-                    self.reason = self.reason or "no lane is left"
+                    self.run.reason = self.run.reason or "no lane is left"
                     break
-                child = Child(self._config(running, left), self.threads)
+                child = Child(self._config(running, left), self.run.threads)
                 try:
                     left -= self._listen(child)
                 finally:
                     child.end()
         except WorkbenchError as error:
-            self.reason = str(error)
+            self.run.reason = str(error)
         finally:
-            self.state = "done"
-            self.reason = self.reason or ("stopped" if self._stop.is_set() else "time is up")
+            self.run.state = "done"
+            self.run.reason = self.run.reason or (
+                "stopped" if self._stop.is_set() else "time is up"
+            )
+            self._doubt()
+            self._save(0.0)
             self._tell()
 
     def _listen(self, child: Child) -> float:
@@ -210,11 +235,11 @@ class RaceSession:
                 if event["event"] == "block" and first_block is None:
                     first_block = time.monotonic()
                 if self._take(child, event):
-                    self.reason = event["reason"]
-                    return self.seconds
+                    self.run.reason = event["reason"]
+                    return self.run.seconds
             self.waiting_for = label, seconds = child.running()
             if told_at is not None and time.monotonic() - told_at > 1.0:
-                return self.seconds
+                return self.run.seconds
             if label and seconds > self.hang_s:
                 self._fail(label, "HungError", f"A call did not return in {self.hang_s:g} s.")
                 break
@@ -224,8 +249,8 @@ class RaceSession:
             label = child.running()[0]
             words = child.last_words()
             if not label:
-                self.reason = f"The measuring process ended by itself: {words}"
-                return self.seconds
+                self.run.reason = f"The measuring process ended by itself: {words}"
+                return self.run.seconds
             self._fail(label, "CrashedError", "The process that ran it died.", words)
         return 0.0 if first_block is None else time.monotonic() - first_block
 
@@ -234,26 +259,31 @@ class RaceSession:
         kind = event["event"]
         with self.lock:
             if kind == "ready":
-                self.lanes[event["lane"]].ready(event)
+                self.run.lanes[event["lane"]].ready(event)
             elif kind == "failed":
-                self.lanes[event["lane"]].fail(
+                self.run.lanes[event["lane"]].fail(
                     event["kind"], event["happened"], event["saw"], event["advice"]
                 )
             elif kind == "block":
-                self.state = "racing"
-                self.conditions.append({**event["conditions"], "wall_ns": event["wall_ns"]})
+                self.run.state = "racing"
+                self.run.conditions.append({**event["conditions"], "wall_ns": event["wall_ns"]})
                 for number, place, ns, fresh, preempted in event["samples"]:
-                    lane = self.lanes[event["labels"][place]]
-                    lane.add(number, ns, bool(fresh), bool(preempted), len(self.conditions) - 1)
+                    lane = self.run.lanes[event["labels"][place]]
+                    lane.add(number, ns, fresh, preempted, len(self.run.conditions) - 1)
                     self._rounds = number + 1
+                for label, count in zip(event["labels"], event["disagreed"], strict=True):
+                    self.run.lanes[label].disagreed += count
         if kind == "audit":
             self._judge(child, event)
+        if time.monotonic() - self._doubted_s >= DOUBT_EVERY_S:
+            self._doubt(child)
+        self._save(SAVE_EVERY_S)
         self._tell()
         return kind == "finished"
 
     def _judge(self, child: Child, event: dict[str, Any]) -> None:
         """Compare an audited answer with the oracle, here, away from the code that gave it."""
-        lane = self.lanes[event["lane"]]
+        lane = self.run.lanes[event["lane"]]
         accuracy = judge.audit(self.problem, Path(event["path"]))
         with self.lock:
             lane.judged(accuracy)
@@ -261,9 +291,31 @@ class RaceSession:
                 lane.fail("WrongResultError", "The answer is wrong.", accuracy.reason, "")
                 child.tell({"drop": lane.label})
 
+    def _doubt(self, child: Child | None = None) -> None:
+        """Look at the samples themselves for what no honest lane shows."""
+        self._doubted_s = time.monotonic()
+        with self.lock:
+            for label, kind, happened, saw in judge.doubts(self.run, self._trusted):
+                if not self.run.lanes[label].error:
+                    self.run.lanes[label].fail(kind, happened, saw)
+                    if child is not None:
+                        child.tell({"drop": label})
+
     def _fail(self, label: str, kind: str, happened: str, saw: str = "") -> None:
         with self.lock:
-            self.lanes[label].fail(kind, happened, saw, "race it alone on a small size")
+            self.run.lanes[label].fail(kind, happened, saw, "race it alone on a small size")
+
+    def _save(self, at_most_every_s: float) -> None:
+        """Put what is new into the store. A store that fails is named once; the race goes on."""
+        due = time.monotonic() - self._saved_s >= at_most_every_s
+        if self.store is None or not due:
+            return
+        self._saved_s = time.monotonic()
+        try:
+            with self.lock:
+                self.store.save(self.run, sweep=self.sweep)
+        except DataFileError as error:
+            self.store, self.trouble = None, f"This run is not kept. {error}"
 
     def _tell(self) -> None:
         for listener in list(self._listeners):

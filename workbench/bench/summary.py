@@ -11,63 +11,46 @@ from typing import Any
 
 import numpy as np
 
-from workbench.bench import compare
-from workbench.bench.records import CONTROL, LaneRecord
-from workbench.bench.session import RaceSession
+from workbench.bench import compare, conditions
+from workbench.bench.records import CONTROL, LaneRecord, Run
 from workbench.bench.warmup import steady_from
 
 DOTS = 120
 IDLE = "Nothing has been measured yet, so nothing can be told. Press Start."
 
 
-def summarise(session: RaceSession | None) -> dict[str, Any]:
+def summarise(run: Run | None, waiting: str = "", trouble: str = "") -> dict[str, Any]:
     """Return the state of a race, JSON-able and of bounded size.
 
     Parameters
     ----------
-    session : RaceSession or None
+    run : Run or None
         None: before the first race.
+    waiting, trouble : str
+        Sentences to be shown: what the race waits for, and what else went wrong.
     """
-    if session is None:
-        return {"state": "new", "sentence": IDLE, "lanes": [], "trouble": ""}
-    with session.lock:
-        records = session.records()
-        baseline = session.lanes[session.baseline]
-        control = compare.compare(session.lanes[CONTROL], baseline)
-        threshold = compare.noise_threshold(control)
-        lanes = [_lane(record, baseline, threshold) for record in records]
-    label, waited = session.waiting_for
+    if run is None:
+        return {"state": "new", "sentence": IDLE, "lanes": [], "trouble": trouble}
+    baseline = run.lanes[run.baseline]
+    control = run.lanes.get(CONTROL)
+    threshold = compare.noise_threshold(compare.compare(control, baseline) if control else None)
+    lanes = [_lane(run, record, baseline, threshold) for record in run.lanes.values()]
     return {
-        "state": session.state,
-        "reason": session.reason,
-        "problem": session.problem.name,
-        "size": session.size,
-        "size_means": session.problem.size_means,
-        "cache": session.cache,
-        "threads": session.threads,
-        "baseline": session.baseline,
+        **run.facts(),
         "threshold": threshold,
         "lanes": lanes,
-        "waiting": f"{label} has been running for {waited:.0f} s" if label and waited > 1 else "",
-        "sentence": _sentence(session, lanes),
-        "trouble": "",
+        "waiting": waiting,
+        "warnings": conditions.sentences(run.conditions),
+        "sentence": _sentence(run, lanes),
+        "trouble": trouble,
     }
 
 
-def _lane(record: LaneRecord, baseline: LaneRecord, threshold: float) -> dict[str, Any]:
+def _lane(run: Run, record: LaneRecord, baseline: LaneRecord, threshold: float) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "label": record.label,
-        "control_of": record.control_of,
-        "provenance": str(record.provenance),
-        "model": record.model,
-        "stated_error": record.stated_error,
+        **record.facts(),
+        "provenance": str(run.provenance_of(record)),
         "count": len(record.samples_ns),
-        "first_call_ns": record.first_call_ns,
-        "prepare_ns": record.prepare_ns,
-        "audits": record.audits,
-        "max_abs_error": record.max_abs_error,
-        "notes": record.notes,
-        "error": record.error,
     }
     if not len(record.samples_ns):
         return shown
@@ -93,18 +76,18 @@ def _lane(record: LaneRecord, baseline: LaneRecord, threshold: float) -> dict[st
     return shown
 
 
-def _sentence(session: RaceSession, lanes: list[dict[str, Any]]) -> str:
+def _sentence(run: Run, lanes: list[dict[str, Any]]) -> str:
     """Say what the picture shows now; first of all what it cannot tell."""
-    if session.state == "preparing":
+    if run.state == "preparing":
         ready = sum(lane["first_call_ns"] is not None for lane in lanes)
         return f"Preparing: {ready} of {len(lanes)} lanes are ready. Nothing is measured yet."
     told = [lane for lane in lanes if "verdict" in lane and lane["label"] != CONTROL]
     if not told:
         failed = [lane["label"] for lane in lanes if lane["error"]]
-        if failed and session.done:
+        if failed and run.state == "done":
             return f"The race ended with nothing to compare; failed: {', '.join(failed)}."
         return "Too few rounds yet: this cannot tell which is faster."
     best = max(told, key=lambda lane: abs(np.log(lane["speedup"])))
     open_ = [lane["label"] for lane in told if lane["verdict"] == "inconclusive"]
-    rest = f" It cannot tell {', '.join(open_)} from {session.baseline}." if open_ else ""
+    rest = f" It cannot tell {', '.join(open_)} from {run.baseline}." if open_ else ""
     return best["words"] + rest if best["verdict"] != "inconclusive" else rest.strip()

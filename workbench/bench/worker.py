@@ -17,7 +17,6 @@ import mmap
 import os
 import select
 import signal
-import struct
 import sys
 import threading
 import time
@@ -26,15 +25,17 @@ from typing import Any
 
 import numpy as np
 
-from workbench.bench import conditions
+from workbench.bench import conditions, suspicion
 from workbench.bench.callables import CallableRunner
 from workbench.bench.engine import CLOCK, Engine, Lane
 from workbench.bench.feeder import Feeder
 from workbench.errors import WorkbenchError
 from workbench.problem import Problem
 
-ACTIVE = struct.Struct("<qq")
-"""What the shared file holds: the lane's place in the configuration (-1: none), and since when."""
+ACTIVE_BYTES = 16
+"""The shared file: a lane's place in the configuration (-1: none), and since when, in ns.
+
+Two aligned 64-bit words, each written in one go, so that the parent never reads half of one."""
 _KEPT_AUDITS = 4
 
 
@@ -47,12 +48,13 @@ class Worker:
         self.specs = {spec["label"]: spec for spec in config["lanes"]}
         self.places = {label: at for at, label in enumerate(self.specs)}
         with open(self.folder / "active", "r+b") as file:
-            self.active = mmap.mmap(file.fileno(), ACTIVE.size)
+            self.active = np.frombuffer(mmap.mmap(file.fileno(), ACTIVE_BYTES), np.int64)
         self.problem = self._problem()
         self.size = int(config["size"])
         self.feeder = Feeder(self.problem, self.size)
         self.audits = 0
         self.heard = b""
+        self.lingering = suspicion.Lingering()
 
     def run(self) -> str:
         """Prepare the lanes and race until told to stop; return why it ended."""
@@ -63,7 +65,7 @@ class Worker:
             cold=self.config["cache"] == "cold",
             on_start=self._begin,
             on_error=self._failed,
-            on_audit=self._audit,
+            on_audit=self._inspect,
         )
         engine.rounds = self.config["first_round"]
         end = time.monotonic() + self.config["seconds"]
@@ -80,7 +82,7 @@ class Worker:
                 labels=block.labels,
                 samples=block.samples,
                 wall_ns=block.wall_ns,
-                accounted_ns=block.accounted_ns,
+                disagreed=block.disagreed,
                 conditions=seen,
             )
             dropped = self._commands()
@@ -107,7 +109,7 @@ class Worker:
             called = CLOCK()
             self._audit(lane, -1, inputs)
             if not lane.trusted:
-                self._trial(lane, spec)
+                self._trial(spec)
         except (Exception, SystemExit) as error:
             self._failed(lane, error)
             return None
@@ -138,20 +140,20 @@ class Worker:
             "notes": list(runner.notes),
         }
 
-    def _trial(self, lane: Lane, spec: dict[str, Any]) -> None:
-        """Run a learner's code once on an odd size and another scale than the race's."""
-        secret = self.feeder.secret
-        size = secret.choice(self.problem.test_sizes)
-        scale = secret.uniform(0.25, 4.0)
-        inputs = tuple(
-            (value * scale).astype(value.dtype)
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
-            else value
-            for value in self.problem.inputs(size, secret.getrandbits(31))
-        )
-        other = Lane(lane.label, self._runner(spec, inputs)[0], trusted=False)
-        other.runner.run()
-        self._audit(other, -1, inputs)
+    def _trial(self, spec: dict[str, Any]) -> None:
+        """Run a learner's code once on another size and scale, and see what it calls."""
+        inputs = suspicion.held_out(self.problem, self.feeder.secret)
+        lane = Lane(spec["label"], self._runner(spec, inputs)[0], trusted=False)
+        suspicion.refuse_the_reference(self.problem, lane.runner)
+        self._audit(lane, -1, inputs)
+
+    def _inspect(self, lane: Lane, number: int, inputs: tuple[Any, ...]) -> None:
+        """Audit one call that has just ended: at once, or after a look at who still works."""
+        if not lane.trusted:
+            suspicion.refuse_left_threads(lane)
+            if self.feeder.secret.random() < 0.6:
+                self.lingering.watch(lane)
+        self._audit(lane, number, inputs)
 
     def _audit(self, lane: Lane, number: int, inputs: tuple[Any, ...]) -> None:
         """Save inputs and outputs of the last call for the parent to judge."""
@@ -169,10 +171,11 @@ class Worker:
         self._send(event="audit", lane=lane.label, round=number, path=str(path))
 
     def _begin(self, lane: Lane) -> None:
-        ACTIVE.pack_into(self.active, 0, self.places[lane.label], time.monotonic_ns())
+        self.active[1] = time.monotonic_ns()
+        self.active[0] = self.places[lane.label]
 
     def _rest(self) -> None:
-        ACTIVE.pack_into(self.active, 0, -1, time.monotonic_ns())
+        self.active[0] = -1
 
     def _failed(self, lane: Lane, error: BaseException) -> None:
         self._rest()

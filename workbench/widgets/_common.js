@@ -33,7 +33,7 @@ const wb = (() => {
       else if (name === "text") node.textContent = value;
       else node.setAttribute(name, value === true ? "" : value);
     }
-    for (const child of children.flat()) {
+    for (const child of children.flat(Infinity)) {
       if (child === null || child === undefined) continue;
       node.append(child.nodeType ? child : document.createTextNode(String(child)));
     }

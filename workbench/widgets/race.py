@@ -214,7 +214,13 @@ class Race(Widget):
                 self._show()
 
     def _show(self) -> None:
-        self.view = summarise(self.session)
+        if self.session is None:
+            self.view = summarise(None)
+            return
+        with self.session.lock:
+            label, waited = self.session.waiting_for
+            waiting = f"{label} has been running for {waited:.0f} s" if waited > 1 and label else ""
+            self.view = summarise(self.session.run, waiting, self.session.trouble)
 
 
 def _sizes(usual: int) -> list[int]:
