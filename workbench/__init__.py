@@ -15,6 +15,7 @@ _DOOR = {
     "sanitize": "workbench.simt.sanitizer:sanitize",
     "cuda": "workbench.simt.cuda",
     "WorkbenchError": "workbench.errors:WorkbenchError",
+    "aicore": "workbench.aicore",
 }
 
 __all__ = sorted(_DOOR)
