@@ -57,7 +57,9 @@ def test_a_target_that_cannot_run_it_is_left_out_and_named(tmp_path):
     events = []
     sweep = Sweep(
         *("s", ["saxpy"], ["numpy", "torch_npu"]),
-        sizes=[50], seconds=0.2, store=Store(tmp_path / "runs.sqlite"),
+        sizes=[50],
+        seconds=0.2,
+        store=Store(tmp_path / "runs.sqlite"),
     )
     sweep.subscribe(events.append)
     sweep.run()

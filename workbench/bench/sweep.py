@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +94,12 @@ class Sweep:
         self._thread = threading.Thread(target=self.run, name="workbench-sweep", daemon=True)
         self._thread.start()
         return self
+
+    def again(self) -> Sweep:
+        """Return the same sweep, ready to go on where this one ended."""
+        other = copy(self)
+        other._stop, other._thread, other._listeners = threading.Event(), None, []
+        return other
 
     def stop(self) -> None:
         """End it after what is already measured; the same name resumes it."""
