@@ -18,6 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.commands._screen import plain
+
 if TYPE_CHECKING:
     import typer
 
@@ -34,9 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         Those of the process by default.
     """
     try:
-        _application().main(arguments, prog_name="workbench")
-    except SystemExit as end:
-        return _code(end.code)
+        return _run(arguments)
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return _EXIT_STOPPED
@@ -47,21 +47,32 @@ def main(arguments: list[str] | None = None) -> int:
         if os.environ.get("WORKBENCH_TRACEBACK"):
             raise
         return _report(error)
-    return 0
+    finally:
+        if arguments is None:  # the process is about to end: a second Ctrl-C is too late to matter
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code = _application().main(arguments, prog_name="workbench", standalone_mode=False)
+    except SystemExit as end:
+        code = end.code
+    except Exception as error:
+        if not hasattr(error, "exit_code"):
+            raise
+        error.show()  # wrong usage: typer shows the usage
+        code = error.exit_code
+    if code == _EXIT_STOPPED:  # what typer makes of Ctrl-C
+        raise KeyboardInterrupt
+    if code is None or isinstance(code, int):
+        return code or 0
+    print(plain(code), file=sys.stderr)
+    return 1
 
 
 def command_names() -> list[str]:
     """Return the names of the commands: the files in ``workbench/commands``."""
     return sorted(path.stem for path in _COMMANDS.glob("[!_]*.py"))
-
-
-def plain(text: object) -> str:
-    """Return `text` with control characters spelled out, safe to print in any terminal.
-
-    Names of files and models are other people's input, and an escape sequence in one would move
-    the cursor or change the window's title.
-    """
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(text))
 
 
 def _application() -> Any:
@@ -91,13 +102,6 @@ def _application() -> Any:
         """Learn how accelerators are really programmed, with no accelerator."""
 
     return typer.main.get_command(application)
-
-
-def _code(code: Any) -> int:
-    if code is None or isinstance(code, int):
-        return code or 0
-    print(plain(code), file=sys.stderr)
-    return 1
 
 
 def _report(error: Exception) -> int:

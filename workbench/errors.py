@@ -9,15 +9,15 @@ the command line and a widget can each lay them out in their own way.
     WorkbenchError
     ├── InputError                  the caller's values cannot be used (also a ValueError)
     │   ├── UnknownNameError        no such problem, target, kernel, ...: names the near misses
-    │   └── DataFileError           a file is missing, truncated, corrupt or of a newer version
+    │   ├── DataFileError           a file is missing, truncated, corrupt or of a newer version
+    │   └── IncomparableMeasurementsError   two numbers that must not stand in one ranking
     ├── UnavailableError            a place to run, a package or a driver is not here
     │   └── InstallationError       the package itself is not installed as it must be
     ├── ExecutionError              something that ran failed
     │   ├── KernelError             a learner's kernel failed; carries the finding
     │   ├── StoppedError            stopped on request, or by a limit that was set
     │   └── WorkerError             a child process died or stopped answering
-    ├── WrongResultError            it ran, and the answer is wrong
-    └── IncomparableMeasurementsError   two numbers that must not stand in one ranking
+    └── WrongResultError            it ran, and the answer is wrong
 
 Subjects hang their own errors below these (``simt`` below `KernelError`, and so on). It refuses
 to be a place for control flow: nothing in the package catches `WorkbenchError` to carry on quietly.

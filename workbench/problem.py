@@ -9,7 +9,7 @@ It refuses to run anything on a device and to measure time: those are the floors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,6 +166,44 @@ class Problem:
             )
         return accuracy
 
+    def check_launch(
+        self, launch: Callable[..., Any], sizes: Iterable[int] | None = None, seed: int = 1
+    ) -> None:
+        """Run ``launch(*inputs, *outputs)`` at several sizes and hold each answer to the oracle.
+
+        Parameters
+        ----------
+        launch : callable
+            Writes into the outputs, as a shelf file's ``launch`` does. They arrive poisoned.
+        sizes : iterable of int, optional
+            By default `test_sizes`: small, odd, and more than two blocks.
+        seed : int
+            For the inputs.
+
+        Raises
+        ------
+        WrongResultError
+            Naming the size and the first wrong element, or the input that was changed.
+        """
+        for size in self.test_sizes if sizes is None else sizes:
+            inputs = self.inputs(size, seed)
+            given, outputs = tuple(np.copy(value) for value in inputs), self.outputs(*inputs)
+            launch(*(one if one.ndim else one[()] for one in given), *outputs)
+            for place, (one, kept) in enumerate(zip(given, inputs, strict=True)):
+                if not np.array_equal(one, kept):
+                    raise WrongResultError(
+                        f"An input of {self.name} was changed at size {size}.",
+                        f"input {place} is not what it was",
+                        "write to the outputs only",
+                    )
+            accuracy = self.compare(outputs, inputs)
+            if not accuracy.ok:
+                raise WrongResultError(
+                    f"The answer to {self.name} is wrong at size {size}.",
+                    accuracy.reason,
+                    "sanitize the launch at this size; look at the last block",
+                )
+
 
 def poisoned(shape: int | tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
     """Return an output array filled with a value that nobody computes by accident.
@@ -210,10 +248,12 @@ def _compare(
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(wide - target)
         same = (wide == target) | (np.isnan(wide) & np.isnan(target))
-        within = same | (difference <= limit.atol + limit.rtol * np.abs(target))
+        allowed = limit.atol + limit.rtol * np.abs(target)
+        within = same | (np.isfinite(target) & (difference <= allowed))
         difference = np.where(same, 0.0, np.where(np.isnan(difference), np.inf, difference))
         relative = difference / np.maximum(np.abs(target), np.finfo(np.float32).tiny)
-    worst, ratio = float(difference.max()), float(np.nanmax(relative))
+    relative = np.where(np.isnan(relative), np.inf, relative)
+    worst, ratio = float(difference.max()), float(relative.max())
     if within.all():
         return Accuracy(worst, ratio, True)
     where = np.unravel_index(int(np.argmin(within)), within.shape)

@@ -1,6 +1,13 @@
-"""saxpy with one thread for each element, and a guard for the threads beyond the end."""
+"""saxpy with one thread for each element, and a guard for the threads beyond the end.
+
+Idea: the launch has whole blocks only, so it has more threads than elements; the guard sends the
+surplus home. What binds it: memory. Two loads and a store (12 bytes) for two operations. Look at:
+4 sectors a request on each line, the best that float32 can have.
+"""
 
 from workbench import cuda
+
+THREADS = 256
 
 
 @cuda.jit
@@ -11,6 +18,5 @@ def saxpy_guarded(a, x, y, out):
 
 
 def launch(a, x, y, out):
-    threads = 256
-    blocks = (out.size + threads - 1) // threads
-    saxpy_guarded[blocks, threads](a, x, y, out)
+    blocks = (out.size + THREADS - 1) // THREADS
+    saxpy_guarded[blocks, THREADS](a, x, y, out)

@@ -71,6 +71,20 @@ class NotebookPage:
         """Return a locator of one cell, counted from 0, Markdown cells included."""
         return self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{index}"]')
 
+    def show_cell(self, text):
+        """Scroll to the first cell that holds `text`; JupyterLab draws only what is seen."""
+        self.page.evaluate(
+            """async text => {
+                const notebook = window.jupyterapp.shell.currentWidget.content;
+                const index = notebook.widgets.findIndex(
+                    w => w.model.sharedModel.getSource().includes(text));
+                if (index < 0) throw new Error(`no cell holds ${text}`);
+                notebook.activeCellIndex = index;
+                await notebook.scrollToItem(index, 'center');
+            }""",
+            text,
+        )
+
     def theme(self, dark):
         """Switch JupyterLab's theme."""
         name = "JupyterLab Dark" if dark else "JupyterLab Light"
@@ -160,20 +174,22 @@ def jupyterlab(tmp_path_factory):
     environment = {
         **os.environ,
         "PYTHONSAFEPATH": "1",
+        "JUPYTER_CONFIG_PATH": str(ROOT / "scripts" / "jupyter"),
         "JUPYTER_CONFIG_DIR": str(folder.parent / "config"),
         "JUPYTERLAB_SETTINGS_DIR": str(folder.parent / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder.parent / "workspaces"),
         "IPYTHONDIR": str(folder.parent / "ipython"),
     }
+    said = log.open("w")
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"),
             *("--allow-root", f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0"),
             *(f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"),
-            *("--LabApp.news_url=", "--ServerApp.terminals_enabled=False"),
+            "--ServerApp.terminals_enabled=False",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ],
-        stdout=log.open("w"),
+        stdout=said,
         stderr=subprocess.STDOUT,
         env=environment,
         cwd=folder,
@@ -185,6 +201,7 @@ def jupyterlab(tmp_path_factory):
     finally:
         server.terminate()
         server.wait(20)
+        said.close()
 
 
 def _wait_for(server, url, log, timeout_s=60):
@@ -220,10 +237,22 @@ def chromium():
         browser.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    item.failed_in_browser = report.when == "call" and report.failed
+    return report
+
+
 @pytest.fixture
-def lab(jupyterlab, chromium):
+def lab(jupyterlab, chromium, request):
     """A running JupyterLab in which a test opens notebooks."""
     base, folder = jupyterlab
     opened = Lab(base, folder, chromium)
     yield opened
+    if getattr(request.node, "failed_in_browser", False):
+        ARTIFACTS.mkdir(exist_ok=True)
+        for index, context in enumerate(opened.pages):
+            place = ARTIFACTS / f"failed-{request.node.name}-{index}.png"
+            context.pages[0].screenshot(path=str(place))
     opened.close()

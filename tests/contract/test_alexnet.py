@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workbench.kernels.alexnet import model
 
 from workbench import catalog, digits
 from workbench.errors import DataFileError
+from workbench.kernels.alexnet import model
 
 
 def test_the_shipped_network_reads_digits_it_was_not_trained_on():

@@ -14,11 +14,7 @@ from typing import Annotated
 
 import typer
 
-# The news and update checks would put a dialog over the first page, and need a network.
-_QUIET = (
-    "--LabApp.news_url=",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-)
+_QUIET = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
 
 
 def command(
@@ -35,12 +31,21 @@ def command(
 
     first = choose_notebook(notebook)
     words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={catalog.ROOT}"]
-    words += [f"--port={choose_port(port)}", "--ServerApp.port_retries=0", *_QUIET]
+    words += [f"--port={choose_port(port)}", "--ServerApp.port_retries=0", _QUIET]
     words += ["--no-browser"] if no_browser else []
-    words += [str(first)] if first else []
+    # Jupyter refuses root unless told; in a container there often is nobody else.
+    words += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    # not as an argument: the address that is printed must lead to the notebook, too
+    page = f"/tree/{first.relative_to(catalog.ROOT).as_posix()}" if first else ""
+    words += [f"--LabApp.default_url=/lab{page}"]
     # The clone's kernels/ and datasets/ must not become importable under those names.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    # Jupyter's offer of news would cover the first page and needs a network: scripts/jupyter
+    # turns it off, for this JupyterLab alone.
+    ours = str(catalog.folder("scripts") / "jupyter")
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (ours, others)))
     sys.stdout.flush()
     os.execv(words[0], words)
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands._screen import console, words
+
 
 def command(
     explain: Annotated[
@@ -28,24 +30,20 @@ def command(
 
 
 def _show(found: list, explain: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
-
-    from workbench.cli import plain
 
     table = Table(box=None, pad_edge=False)
     for title in ("target", "usable", "numbers", "found, or why not"):
         table.add_column(title, overflow="fold")
     for target, answer in found:
-        words = Text(plain(answer.reason))
+        said = words(answer.reason)
         if explain:
-            words = Text(plain(target.summary)) + Text("\n" + plain(answer.reason), style="dim")
-            words += Text(f"\nTry: {plain(answer.remedy)}" if answer.remedy else "")
-        mark = Text("yes", style="green") if answer else Text("no", style="red")
-        table.add_row(target.name, mark, str(target.provenance), words)
-    console = Console(highlight=False)
-    console.print(table)
+            said = words(f"{target.summary}\n") + words(answer.reason, "dim")
+            said += words(f"\nTry: {answer.remedy}" if answer.remedy else "")
+        mark = words("yes", "green") if answer else words("no", "red")
+        table.add_row(target.name, mark, str(target.provenance), said)
+    screen = console()
+    screen.print(table)
     usable = sum(bool(answer) for _, answer in found)
     hint = "" if explain else "; workbench targets --explain says what to do"
-    console.print(f"\n{usable} of {len(found)} can be used here{hint}")
+    screen.print(f"\n{usable} of {len(found)} can be used here{hint}")

@@ -9,18 +9,15 @@ to return a model that it has not checked.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ExecutionError, InputError
+from workbench.portability._quiet import quiet
+from workbench.portability.sources import SourceLine, node_sources, user_frame
 
 if TYPE_CHECKING:
     import onnx
@@ -31,9 +28,6 @@ DEFAULT_OPSET = 20
 
 OPSETS = range(7, 28)
 """Opsets of the ``ai.onnx`` domain that onnx 1.23's converter can name."""
-
-_TORCH = str(Path(find_spec("torch").origin).parent) if find_spec("torch") else "torch"
-_FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
 class ExportError(ExecutionError):
@@ -54,30 +48,6 @@ class ExportError(ExecutionError):
 
 
 @dataclass(frozen=True)
-class SourceLine:
-    """The line of a learner's program that made a node.
-
-    Attributes
-    ----------
-    file : str
-    line : int
-        Counted from 1.
-    function : str
-    text : str
-        The line itself, where the exporter kept it.
-    """
-
-    file: str
-    line: int
-    function: str
-    text: str = ""
-
-    def __str__(self) -> str:
-        shown = f"{Path(self.file).name}:{self.line} in {self.function}"
-        return f"{shown}: {self.text}" if self.text else shown
-
-
-@dataclass(frozen=True)
 class Exported:
     """An exported model and where its nodes come from.
 
@@ -95,6 +65,8 @@ class Exported:
         Node name to `SourceLine`, for the nodes whose origin the exporter recorded.
     notes : tuple of str
         What a reader must know: warnings of the exporter, one sentence each.
+    captured : torch.export.ExportedProgram or None
+        PyTorch's own graph, whose values carry the names that the ONNX values have.
     """
 
     model: onnx.ModelProto
@@ -103,6 +75,7 @@ class Exported:
     opset: int
     sources: dict[str, SourceLine] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    captured: Any = None
 
     def save(self, path: str | Path) -> Path:
         """Write the model to `path` and return the path."""
@@ -167,7 +140,7 @@ def export(
     table = {**translation_table(), **dict(custom or {})}
     was_training = module.training
     try:
-        with _quiet() as notes, Rewrites() as rewrites:
+        with quiet() as notes, Rewrites() as rewrites:
             program = torch.onnx.export(
                 module.eval(),
                 inputs,
@@ -185,32 +158,14 @@ def export(
     model = _at_opset(_inlined(program.model_proto), opset)
     _check_dynamic(model, dynamic)
     return Exported(
-        _checked(model), module, inputs, opset, node_sources(model), tuple(dict.fromkeys(notes))
+        _checked(model),
+        module,
+        inputs,
+        opset,
+        node_sources(model),
+        tuple(dict.fromkeys(notes)),
+        program.exported_program,
     )
-
-
-def node_sources(model: onnx.ModelProto) -> dict[str, SourceLine]:
-    """Return the source line of each node from the exporter's metadata, innermost user frame."""
-    found = {}
-    for node in model.graph.node:
-        trace = next(
-            (m.value for m in node.metadata_props if m.key == "pkg.torch.onnx.stack_trace"), ""
-        )
-        line = _user_frame(trace)
-        if line is not None:
-            found[node.name] = line
-    return found
-
-
-def _user_frame(trace: str) -> SourceLine | None:
-    lines = trace.splitlines()
-    best = None
-    for index, text in enumerate(lines):
-        match = _FRAME.search(text)
-        if match and not match.group(1).startswith(_TORCH):
-            code = lines[index + 1].strip() if index + 1 < len(lines) else ""
-            best = SourceLine(match.group(1), int(match.group(2)), match.group(3), code)
-    return best
 
 
 def _check_dynamic(model: onnx.ModelProto, dynamic: Any) -> None:
@@ -245,7 +200,7 @@ def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     if found == opset:
         return model
     try:
-        with _quiet():
+        with quiet():
             return version_converter.convert_version(model, opset)
     except Exception as cause:
         raise ExportError(
@@ -280,47 +235,12 @@ def _explained(cause: Exception) -> ExportError:
     match = re.search(r"target=torch\.ops\.([\w.]+)|No (?:ONNX|decompositions).*?'([\w:.]+)'", text)
     operator = (match.group(1) or match.group(2)) if match else ""
     lines = str(deepest).strip().splitlines() or [type(deepest).__name__]
-    frame = _user_frame(text)
+    frame = user_frame(text)
     saw = lines[0] + (f" ({frame})" if frame else "")
     what = (
         f"The operator {operator} does not export." if operator else "The module does not export."
     )
     return ExportError(what, saw, advice_for(text, operator), operator)
-
-
-class _Collect(logging.Handler):
-    def __init__(self, into: list[str]):
-        super().__init__(logging.WARNING)
-        self.into = into
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if "torchvision is not installed" not in message:
-            self.into.append(message.splitlines()[0])
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Collect what the exporter prints, logs and warns about as notes, instead of showing it."""
-    notes: list[str] = []
-    sink = io.StringIO()
-    handler = _Collect(notes)
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
-    kept = [(logger.propagate, logger.level, list(logger.handlers)) for logger in loggers]
-    for logger in loggers:
-        logger.propagate, logger.handlers = False, [handler]
-    try:
-        with (
-            warnings.catch_warnings(record=True),
-            contextlib.redirect_stdout(sink),
-            contextlib.redirect_stderr(sink),
-        ):
-            warnings.simplefilter("always")
-            yield notes
-    finally:
-        for logger, (propagate, level, handlers) in zip(loggers, kept, strict=True):
-            logger.propagate, logger.handlers = propagate, handlers
-            logger.setLevel(level)
 
 
 def _array(tensor: Any) -> Any:

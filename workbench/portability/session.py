@@ -28,7 +28,10 @@ from workbench.portability.options import checked_options
 CPU = "CPUExecutionProvider"
 
 # provider -> the package that brings it as a plug-in for the stock runtime
-PLUGINS = {"OpenVINOExecutionProvider": "onnxruntime_ep_openvino"}
+PLUGINS = {
+    "OpenVINOExecutionProvider": "onnxruntime_ep_openvino",
+    "WorkbenchExecutionProvider": "workbench.portability.provider.library",
+}
 
 # provider -> the name that `workbench providers add` knows a build with it by
 BUILDS = {"CUDAExecutionProvider": "cuda", "CANNExecutionProvider": "cann"}
@@ -109,7 +112,10 @@ class Session:
 def _register_plugin(provider: str) -> None:
     package = import_module(PLUGINS[provider])
     try:
-        onnxruntime().register_execution_provider_library(provider, package.get_library_path())
+        path = package.get_library_path()
+        onnxruntime().register_execution_provider_library(provider, path)
+    except UnavailableError:
+        raise
     except Exception as cause:
         raise ProviderError(
             f"The plug-in library of {provider} cannot be loaded.",
@@ -142,8 +148,8 @@ def provider_availability(provider: str) -> Availability:
         )
     try:
         devices = plugin_devices(provider)
-    except ProviderError as error:
-        return Availability(False, error.saw, error.advice)
+    except UnavailableError as error:
+        return Availability(False, error.saw or error.happened, error.advice or "see the message")
     if devices:
         names = ", ".join(f"{d.device.vendor} {d.device.type.name}" for d in devices)
         return Availability(True, f"plug-in provider on {names}")

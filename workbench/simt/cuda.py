@@ -10,11 +10,21 @@ from typing import Any
 
 from workbench.simt.intrinsics import NAMES as _NAMES
 from workbench.simt.kernel import Kernel
-from workbench.simt.memory import (
+from workbench.simt.memory import (  # noqa: F401 - most are only passed on
     Event,
+    In,
+    InOut,
+    Out,
     Stream,
+    as_cuda_array,
+    device_array,
+    device_array_like,
+    event_elapsed_time,
     host_array,
     host_array_like,
+    is_cuda_array,
+    mapped_array,
+    to_device,
 )
 
 globals().update(_NAMES)

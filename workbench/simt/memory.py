@@ -23,6 +23,8 @@ class DeviceArray:
     ----------
     data : numpy.ndarray
         The memory, shared and not copied.
+    fresh : bool
+        Whether nobody has written to it yet: the sanitizer reports who reads it.
 
     Attributes
     ----------
@@ -33,8 +35,8 @@ class DeviceArray:
     __cuda_memory__ = True
     __array_priority__ = 100
 
-    def __init__(self, data: np.ndarray, stream: Any = 0):
-        self._data, self.stream = data, stream
+    def __init__(self, data: np.ndarray, stream: Any = 0, fresh: bool = False):
+        self._data, self.stream, self.fresh = data, stream, fresh
 
     shape = property(lambda self: self._data.shape)
     strides = property(lambda self: self._data.strides)
@@ -79,6 +81,7 @@ class DeviceArray:
         source = ary._data if isinstance(ary, DeviceArray) else np.asarray(ary)
         _match(self._data, source, "copy_to_device")
         self._data[...] = source
+        self.fresh = False
 
     def reshape(self, *shape: Any, order: str = "C") -> DeviceArray:
         """Return a view of another shape; refuses where only a copy could have it."""
@@ -130,6 +133,7 @@ class DeviceArray:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._data[key] = value._data if isinstance(value, DeviceArray) else value
+        self.fresh = False
 
     def __len__(self) -> int:
         return len(self._data)
@@ -156,6 +160,7 @@ def _match(device: np.ndarray, host: np.ndarray, what: str) -> None:
 def host_view(value: Any) -> Any:
     """Return what a kernel works on: the NumPy memory behind an array, a scalar as it is."""
     if isinstance(value, DeviceArray):
+        value.fresh = False  # from now on the kernel's business
         return value._data
     if isinstance(value, Transfer):
         return host_view(value.value)
@@ -221,7 +226,7 @@ def device_array(
             f"strides {strides}",
             "allocate it contiguous and take a view",
         )
-    return DeviceArray(data, stream)
+    return DeviceArray(data, stream, fresh=True)
 
 
 def device_array_like(ary: Any, stream: Any = 0) -> DeviceArray:
@@ -230,7 +235,7 @@ def device_array_like(ary: Any, stream: Any = 0) -> DeviceArray:
     like = np.lib.stride_tricks.as_strided(np.empty(1, ary.dtype), shape, strides, writeable=False)
     order = np.argsort(-strides, kind="stable") if np.all(strides >= 0) else np.arange(len(shape))
     if like.flags.c_contiguous or itemsize == 0 or 0 in shape:
-        return DeviceArray(poisoned_array(shape, ary.dtype), stream)
+        return DeviceArray(poisoned_array(shape, ary.dtype), stream, fresh=True)
     data = poisoned_array(tuple(shape[axis] for axis in order), ary.dtype)
     return DeviceArray(data.transpose(np.argsort(order)), stream)
 

@@ -15,12 +15,13 @@ A target's module has, at its top level,
     what to do. It may import heavy libraries and start child processes, and it never raises.
 ``supports(problem) -> Availability``
     Whether and how the problem reaches this place, without running anything.
-``prepare(problem, inputs, *, index, kernel) -> Runner``
-    The problem made ready for those inputs; compiling and loading belong here. `kernel` names one
-    file on the shelf for targets that run those (None: the last rung) and is refused elsewhere.
+``prepare(problem, inputs, *, index) -> Runner``
+    The problem made ready for those inputs; compiling and loading belong here.
 
-and, where its numbers are predicted, ``PROVENANCE = Provenance.MODELLED``, ``MODEL`` (the model's
-name) and ``STATED_ERROR``. A target never computes anywhere else than where it says: what it
+A target that runs kernels of the shelf has ``DIALECT`` (``"cuda"``, ``"ascend"``), and its
+``prepare`` takes ``kernel``, the name of one of them (None: the last rung). One whose numbers are
+predicted has ``PROVENANCE = Provenance.MODELLED``, ``MODEL`` (the model's name) and
+``STATED_ERROR``. A target never computes anywhere else than where it says: what it
 cannot do there is an error that names both places.
 
 Addresses
@@ -140,8 +141,19 @@ class Target:
         return _probe(self.name, self.index)
 
     def supports(self, problem: Problem) -> Availability:
-        """Say whether and how the problem reaches this place."""
-        return self.module.supports(problem)
+        """Say whether and how the problem reaches this place.
+
+        Raises
+        ------
+        InputError
+            Where the address names a kernel that does not exist, or that this place does not run.
+        """
+        answer = self.module.supports(problem)
+        if answer and self.kernel is not None:
+            from workbench.targets._shelf import check_kernel
+
+            check_kernel(problem, self.name, getattr(self.module, "DIALECT", None), self.kernel)
+        return answer
 
     def prepare(self, problem: Problem, inputs: tuple[Any, ...]) -> Runner:
         """Make the problem ready here; the inputs are loaded, nothing has run.
@@ -151,13 +163,16 @@ class Target:
         UnavailableError
             Where the place cannot be used, or the problem does not reach it: it never runs
             anywhere else instead.
+        InputError
+            As `supports`.
         """
-        for answer in (self.probe(), self.supports(problem)):
-            if not answer:
+        for ask in (self.probe, lambda: self.supports(problem)):
+            if not (answer := ask()):
                 raise UnavailableError(
                     f"{problem.name} cannot run on {self.address}.", answer.reason, answer.remedy
                 )
-        return self.module.prepare(problem, inputs, index=self.index, kernel=self.kernel)
+        chosen = {"kernel": self.kernel} if hasattr(self.module, "DIALECT") else {}
+        return self.module.prepare(problem, inputs, index=self.index, **chosen)
 
 
 def find(address: str | Target) -> Target:

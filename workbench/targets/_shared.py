@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from workbench.errors import InputError
 from workbench.measurement import Availability
 from workbench.problem import Problem
-
-HOST = "this computer"
 
 
 def only_one(index: int, found: str) -> Availability:
@@ -29,16 +26,6 @@ def needs_torch_module(problem: Problem, how: str) -> Availability:
         f"{problem.name} has no torch module",
         f"give kernels/{problem.name}/problem.py a torch_module",
     )
-
-
-def refuse_kernel(place: str, kernel: str | None) -> None:
-    """Raise where an address names a kernel and the place runs none of the shelf's."""
-    if kernel is not None:
-        raise InputError(
-            f"{place} does not run kernels of the shelf.",
-            f"{place}/{kernel}",
-            f"leave out /{kernel}, or name a target that does, such as simt",
-        )
 
 
 def version(package: str) -> str | None:

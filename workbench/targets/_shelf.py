@@ -1,8 +1,8 @@
 """Running kernels of the shelf: shared by the targets that execute CUDA or Ascend kernels.
 
 A shelf file says ``from workbench import cuda``, which is the workbench's own engine. For other
-executors the file is loaded once more, as a module of its own, with that name meaning theirs; the
-file itself never changes.
+executors the file is loaded once more, as a module of its own, with that name meaning theirs, and
+so are the shelf files that it imports from; the files themselves never change.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -19,7 +20,7 @@ import numpy as np
 
 from workbench import catalog
 from workbench.catalog import KernelFile
-from workbench.errors import UnknownNameError
+from workbench.errors import InputError, UnknownNameError
 from workbench.measurement import Availability
 from workbench.problem import Arrays, Problem
 from workbench.targets import Runner
@@ -49,6 +50,23 @@ def has_kernel(problem: Problem, dialect: str) -> Availability:
     )
 
 
+def check_kernel(problem: Problem, target: str, dialect: str | None, kernel: str) -> None:
+    """Raise where an address names a kernel that does not exist or that the target does not run.
+
+    Raises
+    ------
+    InputError
+        Saying which of the two.
+    """
+    if dialect is None:
+        raise InputError(
+            f"{target} does not run kernels of the shelf.",
+            f"{target}/{kernel}",
+            f"leave out /{kernel}, or name a target that does, such as simt",
+        )
+    choose(problem, dialect, kernel)
+
+
 def choose(problem: Problem, dialect: str, kernel: str | None) -> KernelFile:
     """Return the kernel that was named, or the last rung.
 
@@ -72,7 +90,7 @@ def load_with(file: KernelFile, cuda: ModuleType) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with _meaning(cuda):
+    with _meaning(cuda), _fresh_siblings():
         spec.loader.exec_module(module)
     return module
 
@@ -91,6 +109,23 @@ def _meaning(cuda: ModuleType) -> Iterator[None]:
                 del workbench.cuda
             else:
                 workbench.cuda = before
+
+
+_SHELF_FILE = re.compile(r"workbench\.kernels\.\w+\.(cuda|ascend)_")
+
+
+@contextlib.contextmanager
+def _fresh_siblings() -> Iterator[None]:
+    """Have shelf files that are imported meanwhile loaded anew; put back those that were there."""
+    before = {name: module for name, module in sys.modules.items() if _SHELF_FILE.match(name)}
+    for name in before:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if _SHELF_FILE.match(name)]:
+            del sys.modules[name]
+        sys.modules.update(before)
 
 
 class LaunchRunner(Runner):

@@ -19,6 +19,7 @@ from workbench.targets._shared import version
 from workbench.targets._shelf import LaunchRunner, choose, has_kernel, load_with
 
 SUMMARY = "CUDA kernels of the shelf on an Nvidia GPU, compiled by Numba"
+DIALECT = "cuda"
 
 _INSTALL = "on a machine with an Nvidia GPU: pip install --editable '.[gpu]'"
 
@@ -51,7 +52,7 @@ def probe(index: int) -> Availability:
 
 def supports(problem: Problem) -> Availability:
     """Problems with a CUDA kernel on the shelf."""
-    return has_kernel(problem, "cuda")
+    return has_kernel(problem, DIALECT)
 
 
 def prepare(
@@ -81,7 +82,7 @@ def on_cuda(problem: Problem, inputs: tuple[Any, ...], kernel: str | None) -> Ru
     """Return the runner on whatever ``numba.cuda`` means in this process."""
     from numba import cuda
 
-    module = load_with(choose(problem, "cuda", kernel), cuda)
+    module = load_with(choose(problem, DIALECT, kernel), cuda)
     return LaunchRunner(
         problem,
         inputs,

@@ -13,7 +13,7 @@ import numpy as np
 from workbench.measurement import Availability
 from workbench.problem import Arrays, Problem, as_tuple
 from workbench.targets import Runner
-from workbench.targets._shared import only_one, refuse_kernel
+from workbench.targets._shared import only_one
 
 SUMMARY = "NumPy and its BLAS, on the host's processor"
 
@@ -29,11 +29,8 @@ def supports(problem: Problem) -> Availability:
     return Availability(True, "its reference, in its own precision")
 
 
-def prepare(
-    problem: Problem, inputs: tuple[Any, ...], *, index: int = 0, kernel: str | None = None
-) -> Runner:
+def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Runner:
     """Return a runner of the reference."""
-    refuse_kernel("numpy", kernel)
     return _NumpyRunner(problem, inputs)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from workbench.measurement import Availability
 from workbench.problem import Problem
 from workbench.targets import Runner
-from workbench.targets._shared import needs_torch_module, only_one, refuse_kernel, version
+from workbench.targets._shared import needs_torch_module, only_one, version
 
 SUMMARY = "PyTorch eager, on the host's processor"
 
@@ -30,11 +30,8 @@ def supports(problem: Problem) -> Availability:
     return needs_torch_module(problem, "its torch module, eager")
 
 
-def prepare(
-    problem: Problem, inputs: tuple[Any, ...], *, index: int = 0, kernel: str | None = None
-) -> Runner:
+def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Runner:
     """Return a runner of the torch module on the host."""
     from workbench.targets._torch import TorchRunner
 
-    refuse_kernel("torch_cpu", kernel)
     return TorchRunner(problem, inputs, "cpu")

@@ -11,7 +11,7 @@ from typing import Any
 from workbench.measurement import Availability
 from workbench.problem import Problem
 from workbench.targets import Runner
-from workbench.targets._shared import needs_torch_module, refuse_kernel, version
+from workbench.targets._shared import needs_torch_module, version
 
 SUMMARY = "PyTorch eager, on an Nvidia GPU"
 
@@ -49,14 +49,11 @@ def supports(problem: Problem) -> Availability:
     return needs_torch_module(problem, "its torch module, eager")
 
 
-def prepare(
-    problem: Problem, inputs: tuple[Any, ...], *, index: int = 0, kernel: str | None = None
-) -> Runner:
+def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Runner:
     """Return a runner of the torch module on CUDA device number `index`."""
     import torch
 
     from workbench.targets._torch import TorchRunner
 
-    refuse_kernel("torch_cuda", kernel)
     device = f"cuda:{index}"
     return TorchRunner(problem, inputs, device, lambda: torch.cuda.synchronize(device))

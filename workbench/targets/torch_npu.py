@@ -16,7 +16,7 @@ from workbench import catalog
 from workbench.measurement import Availability
 from workbench.problem import Problem
 from workbench.targets import Runner
-from workbench.targets._shared import needs_torch_module, refuse_kernel, version
+from workbench.targets._shared import needs_torch_module, version
 
 SUMMARY = "PyTorch eager, on an Ascend NPU (torch_npu)"
 
@@ -54,13 +54,10 @@ def supports(problem: Problem) -> Availability:
     return needs_torch_module(problem, "its torch module, eager, in a child process")
 
 
-def prepare(
-    problem: Problem, inputs: tuple[Any, ...], *, index: int = 0, kernel: str | None = None
-) -> Runner:
+def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Runner:
     """Return a runner of the torch module on NPU number `index`."""
     from workbench.targets._child import ChildRunner
 
-    refuse_kernel("torch_npu", kernel)
     return ChildRunner("torch_npu", f"{__name__}:_inside", (problem.name, inputs, index))
 
 

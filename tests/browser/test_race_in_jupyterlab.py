@@ -1,0 +1,37 @@
+"""The Race widget as a person meets it: start, stop, dark theme, a picture."""
+
+import re
+
+SHOW = """
+from workbench.widgets.race import Race
+def mine(a, x, y):
+    return a * x + y
+race = Race("saxpy", ["numpy", mine], size=100_000, seconds=60, keep=False)
+race
+"""
+
+
+def test_a_race_starts_stops_and_is_right_in_both_themes(lab):
+    notebook = lab.notebook([SHOW])
+    notebook.run_all()
+    widget = notebook.page.locator(".wb").first
+    widget.get_by_role("button", name="Start").click()
+    widget.locator("svg[role=img]").wait_for(timeout=60_000)
+    notebook.page.wait_for_function(
+        "() => document.querySelector('.wb-sentence').textContent.includes('numpy')",
+        timeout=30_000,
+    )
+    notebook.screenshot("race-light", widget)
+    widget.get_by_role("button", name="Stop").click()
+    start = widget.get_by_role("button", name="Start")
+    notebook.page.wait_for_function(
+        "() => [...document.querySelectorAll('.wb button')].some("
+        "b => b.textContent === 'Start' && !b.disabled)",
+        timeout=10_000,
+    )
+    assert start.is_enabled()
+    assert "A/A control" in widget.locator("table").first.inner_text()
+    notebook.theme(dark=True)
+    colour = widget.evaluate("node => getComputedStyle(node.querySelector('svg text')).fill")
+    assert min(int(v) for v in re.findall(r"\d+", colour)[:3]) > 150, "text must be light on dark"
+    notebook.screenshot("race-dark", widget)

@@ -1,0 +1,301 @@
+"""Known ways to cheat a benchmark harness, each tried for real, each caught or made worthless.
+
+Every function below is raced as a learner's callable. The list is the field's own: see "how
+kernels cheat a harness" in the notebook on measuring honestly.
+"""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from workbench.bench.records import CONTROL
+from workbench.bench.session import RaceSession
+
+SIZE = 20_000
+
+
+def race(*lanes, seconds=0.8, size=SIZE, **options):
+    session = RaceSession("saxpy", lanes, size=size, seconds=seconds, hang_s=20, **options)
+    session.start().join(90)
+    assert session.done
+    return session.run.lanes
+
+
+def works_in_a_thread(a, x, y, out):
+    def work():
+        time.sleep(0.002)
+        np.add(a * x, y, out=out)
+
+    threading.Thread(target=work).start()
+
+
+_HANDS = []
+
+
+def works_in_a_pool(a, x, y, out):
+    """Hand the work to a thread that is always there, so that no thread is left behind."""
+    import queue
+
+    if not _HANDS:
+        _HANDS.append(queue.SimpleQueue())
+
+        def serve():
+            while True:
+                _HANDS[0].get()()
+
+        threading.Thread(target=serve, daemon=True).start()
+    _HANDS[0].put(lambda: (time.sleep(0.0005), np.add(a * x, y, out=out)))
+
+
+class Lazy(np.ndarray):
+    """Computes when it is looked at."""
+
+    def __array__(self, *_, **__):
+        return self.work()
+
+
+def returns_a_lazy_array(a, x, y):
+    answer = np.empty(0, np.float32).view(Lazy)
+    answer.work = lambda: a * x + y
+    return answer
+
+
+_BY_ADDRESS = {}
+
+
+def remembers_by_address(a, x, y):
+    key = id(x), x.ctypes.data
+    if key not in _BY_ADDRESS:
+        _BY_ADDRESS[key] = a * x + y
+    return _BY_ADDRESS[key].copy()
+
+
+_BY_SAMPLE = {}
+
+
+def remembers_by_a_few_elements(a, x, y):
+    key = (float(a), x[:8].tobytes(), y[:8].tobytes())
+    if key not in _BY_SAMPLE:
+        slow = sum(float(v) for v in x)  # stands for a computation that is worth skipping
+        _BY_SAMPLE[key] = a * x + y + np.float32(0 * slow)
+    return _BY_SAMPLE[key].copy()
+
+
+_CALLS = [0]
+
+
+def counts_calls_and_stops_working(a, x, y, out):
+    _CALLS[0] += 1
+    if _CALLS[0] < 20:
+        np.add(a * x, y, out=out)
+
+
+def replays_a_file(a, x, y):
+    import pathlib
+    import tempfile
+
+    kept = pathlib.Path(tempfile.gettempdir()) / f"replayed-{x.size}.npy"
+    if not kept.exists():
+        np.save(kept, a * x + y)
+    return np.load(kept)
+
+
+def leaves_stale_output(a, x, y, out):
+    pass
+
+
+def hands_out_old_memory(a, x, y):
+    answer = a * x + y
+    del answer
+    return np.empty_like(x)
+
+
+def changes_its_input(a, x, y):
+    y += a * x
+    return y.copy()
+
+
+def returns_its_input(a, x, y):
+    y += a * x
+    return y
+
+
+def answers_a_constant(a, x, y):
+    return np.zeros_like(x)
+
+
+def computes_one_part(a, x, y, out):
+    half = out.size // 2
+    out[:half] = a * x[:half] + y[:half]
+    out[half:] = y[half:]
+
+
+def answers_nan(a, x, y):
+    return np.full_like(x, np.nan)
+
+
+def computes_in_half_precision(a, x, y):
+    half = np.float16
+    return (half(a) * x.astype(half) + y.astype(half)).astype(np.float32)
+
+
+def knows_the_size(a, x, y):
+    return a * x + y if x.size == SIZE else y.copy()
+
+
+def falls_back_to_the_reference(a, x, y):
+    from workbench import catalog
+
+    try:
+        raise NotImplementedError
+    except NotImplementedError:
+        return catalog.load_problem("saxpy").reference(a, x, y)
+
+
+def answers_in_another_type(a, x, y):
+    return (a * x + y).astype(np.float64)
+
+
+def answers_in_another_shape(a, x, y):
+    return (a * x + y).reshape(1, -1)
+
+
+CAUGHT = {
+    works_in_a_thread: ("WrongResultError", "expected"),
+    works_in_a_pool: ("ExecutionError|WrongResultError", "after|expected"),
+    returns_a_lazy_array: ("WrongResultError", "Lazy"),
+    remembers_by_address: ("WrongResultError", "expected"),
+    remembers_by_a_few_elements: ("RememberingError|WrongResultError", "contents|expected"),
+    counts_calls_and_stops_working: ("WrongResultError", "expected"),
+    replays_a_file: ("WrongResultError", "expected"),
+    leaves_stale_output: ("WrongResultError", "nan"),
+    hands_out_old_memory: ("WrongResultError", ""),
+    changes_its_input: ("WrongResultError", ""),
+    returns_its_input: ("WrongResultError", ""),
+    answers_a_constant: ("WrongResultError", "expected"),
+    computes_one_part: ("WrongResultError", "elements are wrong"),
+    answers_nan: ("WrongResultError", "nan"),
+    computes_in_half_precision: ("WrongResultError", "elements are wrong"),
+    knows_the_size: ("WrongResultError", "expected"),
+    falls_back_to_the_reference: ("ExecutionError", "reference"),
+    answers_in_another_type: ("WrongResultError", "dtype float64"),
+    answers_in_another_shape: ("WrongResultError", "shape"),
+}
+
+
+@pytest.mark.parametrize("cheat", CAUGHT, ids=lambda cheat: cheat.__name__)
+def test_a_cheat_is_caught(cheat):
+    lanes = race("numpy", cheat)
+    kind, seen = CAUGHT[cheat]
+    error = lanes[cheat.__name__].error
+    assert error, f"{cheat.__name__} was not caught"
+    assert error["kind"] in kind.split("|"), error
+    assert any(word in error["happened"] + error["saw"] for word in seen.split("|")), error
+    assert lanes["numpy"].error is None
+    assert len(lanes["numpy"].samples_ns) > 20
+
+
+def patches_the_timer(a, x, y):
+    import workbench.bench.engine as engine
+
+    time.perf_counter_ns = lambda: 0
+    engine.CLOCK = lambda: time.monotonic_ns() // 1000
+    return a * x + y
+
+
+def test_patching_the_timer_changes_nothing():
+    lanes = race("numpy", patches_the_timer)
+    own, honest = (np.median(lanes[name].samples_ns) for name in ("patches_the_timer", "numpy"))
+    assert lanes["patches_the_timer"].error or own > 0.5 * honest
+
+
+def patches_the_judge(a, x, y):
+    from workbench.problem import Accuracy, Problem
+
+    Problem.compare = lambda *_, **__: Accuracy(0.0, 0.0, True)
+    np.median = lambda *_, **__: 1.0
+    np.testing.assert_allclose = lambda *_, **__: None
+    return np.zeros_like(x)
+
+
+def test_patching_the_judge_and_the_statistics_reaches_neither():
+    lanes = race("numpy", patches_the_judge)
+    assert lanes["patches_the_judge"].error["kind"] == "WrongResultError"
+    assert np.median([1.0, 3.0, 5.0]) == 3.0
+
+
+def replaces_the_engines_clock(a, x, y):
+    import sys
+
+    frame = sys._getframe()
+    while frame and frame.f_code.co_name != "_call":
+        frame = frame.f_back
+    if frame:
+        call = type(frame.f_locals["self"])._call
+        clock, outside = call.__defaults__
+        if clock is time.perf_counter_ns:
+            call.__defaults__ = (lambda: time.perf_counter_ns() // 50, outside)
+    return a * x + y
+
+
+def test_a_clock_that_was_replaced_is_found_by_the_second_one():
+    lanes = race(replaces_the_engines_clock, seconds=1.5)
+    kinds = {lane.error and lane.error["kind"] for lane in lanes.values()}
+    assert kinds & {"ClockError", "TooFastError"}
+
+
+def test_a_time_below_the_roofline_is_a_failure_and_not_a_record():
+    from workbench.bench import judge
+    from workbench.bench.records import LaneRecord, Run
+
+    lane = LaneRecord("miracle")
+    for number in range(50):
+        lane.add(number, 5.0, False, False, 0)
+    run = Run("matmul", 512, "rows", "warm", 1, 1.0, "miracle", {"miracle": lane})
+    run.bytes_moved, run.operations = 3 * 4 * 512**2, 2 * 512**3
+    found = list(judge.doubts(run, set()))
+    assert [kind for _, kind, _, _ in found] == ["TooFastError"]
+    assert "at least" in found[0][3]
+
+
+def test_processor_time_used_after_a_call_is_seen():
+    from workbench.bench.engine import Lane
+    from workbench.bench.suspicion import Lingering
+    from workbench.errors import ExecutionError
+
+    lingering, stop = Lingering(), threading.Event()
+
+    def spin():
+        while not stop.is_set():
+            sum(range(1000))
+
+    worker = threading.Thread(target=spin)
+    worker.start()
+    lane = Lane("mine", None, trusted=False, last_ns=60_000)
+    try:
+        with pytest.raises(ExecutionError, match="works on after its call"):
+            _watch_often(lingering, lane)
+    finally:
+        stop.set()
+        worker.join()
+
+
+def _watch_often(lingering, lane):
+    for _ in range(30):
+        lingering.watch(lane)
+
+
+def test_a_lane_whose_answers_are_right_is_never_accused():
+    def honest(a, x, y):
+        return a * x + y
+
+    def honest_in_place(a, x, y, out):
+        np.multiply(a, x, out=out)
+        out += y
+
+    lanes = race("numpy", honest, honest_in_place, seconds=2)
+    assert [lane.error for lane in lanes.values()] == [None] * 4
+    assert all(lane.audits >= 1 for lane in lanes.values())
+    assert CONTROL in lanes

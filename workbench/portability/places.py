@@ -1,0 +1,139 @@
+"""Places where an ONNX model can be run with every value in it looked at.
+
+A `Place` is a name and a callable from a model and inputs to the values it computed, by name.
+Providers of this process, ONNX's reference evaluator and PyTorch's own graph are here; worker
+processes and targets on higher floors hand in their own. It refuses to compare (`compare` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.errors import InputError
+from workbench.portability.session import open_session
+
+if TYPE_CHECKING:
+    import onnx
+
+    from workbench.portability.export import Exported
+
+Values = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model is run.
+
+    Attributes
+    ----------
+    name : str
+    run : callable
+        ``run(model, feeds) -> values by name``: at least the model's outputs.
+    """
+
+    name: str
+    run: Callable[[onnx.ModelProto, Mapping[str, np.ndarray]], Values]
+
+
+def provider_place(provider: str, options: Mapping[str, object] | None = None) -> Place:
+    """Return a provider of this process as a place; it raises where the provider is not here."""
+
+    def run(model, feeds):
+        session = open_session(model, provider, options=options)
+        return dict(zip(session.output_names, session.run(feeds), strict=True))
+
+    return Place(provider, run)
+
+
+def reference_place() -> Place:
+    """Return ONNX's reference evaluator: slow, plain NumPy, the standard's own reading."""
+
+    def run(model, feeds):
+        from onnx.reference import ReferenceEvaluator
+
+        names = [value.name for value in model.graph.output]
+        results = ReferenceEvaluator(model).run(names, dict(feeds))
+        return dict(zip(names, (np.asarray(value) for value in results), strict=True))
+
+    return Place("onnx_reference", run)
+
+
+def torch_place(exported: Exported) -> Place:
+    """Return PyTorch itself: the captured graph, run value by value, named as the ONNX values are.
+
+    Raises
+    ------
+    InputError
+        Where the export kept no graph.
+    """
+    if exported.captured is None:
+        raise InputError("The export kept no PyTorch graph.", "", "export the module again")
+
+    def run(model, feeds):
+        import torch
+
+        names = [value.name for value in exported.model.graph.input]
+        tensors = [torch.from_numpy(np.array(feeds[name])) for name in names]
+        examples = [v for v in exported.inputs if isinstance(v, torch.Tensor)]
+        tensors = [t.to(e.dtype) for t, e in zip(tensors, examples, strict=True)]
+        with torch.no_grad():
+            seen = _values_of(exported.captured.module(), tensors)
+            module_result = exported.module.eval()(*_with_scalars(exported.inputs, tensors))
+        outputs = [value.name for value in exported.model.graph.output]
+        flat = torch.utils._pytree.tree_leaves(module_result)
+        seen.update({n: _to_numpy(t) for n, t in zip(outputs, flat, strict=False)})
+        return seen
+
+    return Place("torch", run)
+
+
+def as_place(where: Any, exported: Exported | None = None) -> Place:
+    """Return `where` as a place: a `Place`, a provider, ``"torch"`` or ``"onnx_reference"``."""
+    if isinstance(where, Place):
+        return where
+    if where == "onnx_reference":
+        return reference_place()
+    if where == "torch":
+        if exported is None:
+            raise InputError(
+                "Only an exported module can be run by PyTorch.",
+                "a plain ONNX model was given",
+                "give compare() what export() returned",
+            )
+        return torch_place(exported)
+    if isinstance(where, tuple):
+        return provider_place(*where)
+    return provider_place(str(where))
+
+
+def _values_of(graph_module: Any, tensors: list[Any]) -> Values:
+    import torch
+
+    class Watching(torch.fx.Interpreter):
+        def run_node(self, node):
+            result = super().run_node(node)
+            if isinstance(result, torch.Tensor):
+                seen[node.name] = _to_numpy(result)
+            return result
+
+    seen: Values = {}
+    Watching(graph_module).run(*tensors)
+    return seen
+
+
+def _with_scalars(inputs: tuple[Any, ...], tensors: list[Any]) -> list[Any]:
+    import torch
+
+    given = iter(tensors)
+    return [next(given) if isinstance(v, torch.Tensor) else v for v in inputs]
+
+
+def _to_numpy(tensor: Any) -> np.ndarray:
+    import torch
+
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

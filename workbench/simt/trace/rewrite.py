@@ -1,0 +1,313 @@
+"""A resolved kernel rewritten so that a traced thread can run it and be seen.
+
+Every element access becomes a call on the thread ``_c``, every place where threads wait for each
+other a ``yield``, every division and every integer product a helper with Numba's meaning. Lines
+stay the learner's own, so that a traceback, pdb and every finding point into the learner's file.
+
+It refuses names of the CUDA interface that it does not know, instead of guessing what they do.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from workbench.simt.errors import KernelSourceError
+from workbench.simt.resolve import DeviceCall, Index, Intrinsic, Resolved, Site
+from workbench.simt.source import MISSING
+from workbench.simt.trace.thread import TracedThread
+from workbench.simt.trace.values import scalar_type
+
+_OPERATORS = {
+    ast.Div: "_divide",
+    ast.FloorDiv: "_floor_divide",
+    ast.Mod: "_modulo",
+    ast.Pow: "_power",
+}
+_WRAPPING = (ast.Mult, ast.LShift)
+
+
+class Rewriter(ast.NodeTransformer):
+    """Rewrites one function.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The function; its tree is changed.
+    callee : callable
+        ``callee(resolved) -> (name, is_generator)``: how a device function is called.
+    bind : callable
+        ``bind(prefix, value) -> name``: puts an object where the rewritten code can name it.
+    counting : bool
+        Whether loops and arithmetic report to the observer too.
+
+    Attributes
+    ----------
+    waits : bool
+        Whether the rewritten function is a generator.
+    spins : bool
+        Whether it has a loop in which it may wait for another thread.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        callee: Callable[[Resolved], tuple[str, bool]],
+        bind: Callable[[str, Any], str],
+        counting: bool,
+    ):
+        self.resolved, self.source = resolved, resolved.source
+        self.callee, self.bind, self.counting = callee, bind, counting
+        self.waits = self.spins = False
+        self._temporaries = 0
+        stored = (
+            node.id
+            for node in ast.walk(resolved.tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        )
+        self.local_names = {*stored, *self.source.parameters}
+
+    def meaning(self, node: ast.AST) -> Any:
+        """Return the object that a dotted global name evaluates to, or `MISSING`."""
+        if isinstance(node, ast.Name):
+            return MISSING if node.id in self.local_names else self.source.lookup(node.id)
+        if isinstance(node, ast.Attribute):
+            base = self.meaning(node.value)
+            return MISSING if base is MISSING else getattr(base, node.attr, MISSING)
+        return MISSING
+
+    def site(self, node: Any, kind: str = "", text: str = "") -> ast.Name:
+        """Return a name for the site of `node`, made here where the front end gave it none."""
+        site = getattr(node, "site", None)
+        if site is None:
+            place = (self.source.file_name, node.lineno, node.col_offset)
+            site = Site(len(self.resolved.sites) + 1, "", text, kind, *place)
+            self.resolved.sites.append(site)
+        return ast.Name(self.bind("site", site), ast.Load())
+
+    def temporary(self) -> str:
+        """Return a fresh local name."""
+        self._temporaries += 1
+        return f"_wb_{self._temporaries}"
+
+    # -- names
+
+    def visit_Index(self, node: Index) -> ast.AST:
+        """Read an index from the thread."""
+        return _place(ast.parse(f"_c.{node.name}", mode="eval").body, node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """Give global arrays a traced form."""
+        if isinstance(node.ctx, ast.Load) and isinstance(self.meaning(node), np.ndarray):
+            name = self.bind(node.id, self.meaning(node))
+            return _place(ast.Name(name, ast.Load()), node)
+        return node
+
+    # -- accesses
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """Turn a load into a call; shapes and other tuples stay as they are."""
+        if not isinstance(node.ctx, ast.Load) or not hasattr(node, "site"):
+            return self.generic_visit(node)
+        arguments = self.visit(node.value), self.visit(node.slice), self.site(node)
+        return _place(_on_thread("load", *arguments), node)
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """Turn stores into calls."""
+        if all(isinstance(target, ast.Name) for target in node.targets):
+            node.value = self._named(node.targets[0].id, node.value)
+            return node
+        name = self.temporary()
+        out: list[ast.stmt] = [ast.Assign([_store(name)], self.visit(node.value))]
+        for target in node.targets:
+            self._assign(target, _load(name), out)
+        return [_place(statement, node) for statement in out]
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        """Drop the annotation."""
+        if node.value is None:
+            return _place(ast.Pass(), node)
+        return self.visit(_place(ast.Assign([node.target], node.value), node))
+
+    def _named(self, name: str, value: ast.expr) -> ast.expr:
+        """Visit a value, telling an array made here how the kernel calls it."""
+        if isinstance(value, Intrinsic) and value.intrinsic.kind == "declare":
+            return self._declare(value, name)
+        return self.visit(value)
+
+    def _declare(self, node: Intrinsic, name: str) -> ast.expr:
+        arguments = [self.visit(argument) for argument in node.args]
+        call = _on_thread(node.intrinsic.method, self.site(node), ast.Constant(name), *arguments)
+        call.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
+        return _place(call, node)
+
+    def _assign(self, target: ast.expr, value: ast.expr, out: list[ast.stmt]) -> None:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            names = [self.temporary() for _ in target.elts]
+            out.append(ast.Assign([ast.Tuple([_store(n) for n in names], ast.Store())], value))
+            for element, name in zip(target.elts, names, strict=True):
+                self._assign(element, _load(name), out)
+        elif isinstance(target, ast.Subscript):
+            place = self.visit(target.value), self.visit(target.slice)
+            out.append(ast.Expr(_on_thread("store", *place, value, self.site(target))))
+        else:
+            out.append(ast.Assign([self.generic_visit(target)], value))
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        """Turn ``a[i] += v`` into the load and the store that it is."""
+        if not isinstance(node.target, ast.Subscript):
+            work = _place(ast.BinOp(_as_load(node.target), node.op, node.value), node)
+            return _place(ast.Assign([node.target], self.visit(work)), node)
+        array, index, site = self.temporary(), self.temporary(), self.site(node.target)
+        old = _on_thread("load", _load(array), _load(index), site)
+        value = self._arithmetic(_place(ast.BinOp(old, node.op, self.visit(node.value)), node))
+        out = [
+            ast.Assign([_store(array)], self.visit(node.target.value)),
+            ast.Assign([_store(index)], self.visit(node.target.slice)),
+            ast.Expr(_on_thread("store", _load(array), _load(index), value, site)),
+        ]
+        return [_place(statement, node) for statement in out]
+
+    # -- arithmetic
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        """Give operators Numba's meaning."""
+        node.left, node.right = self.visit(node.left), self.visit(node.right)
+        return self._arithmetic(node)
+
+    def _arithmetic(self, node: ast.BinOp) -> ast.expr:
+        helper = _OPERATORS.get(type(node.op))
+        result: ast.expr = node
+        if helper:
+            result = _call(helper, node.left, node.right)
+        elif isinstance(node.op, _WRAPPING):
+            result = _call("_wrap", node)
+        return _place(self._count(node, result), node)
+
+    def _count(self, node: Any, value: ast.expr) -> ast.expr:
+        if not self.counting:
+            return value
+        return _on_thread("counted", ast.Constant(node.lineno), value)
+
+    # -- control
+
+    def _loop(self, node: Any) -> Any:
+        spins = isinstance(node, ast.While) and self._may_spin(node)
+        node = self.generic_visit(node)
+        if spins:
+            self.waits = self.spins = True
+            pause = ast.Yield(self._request("pause", node, []))
+            node.body.insert(0, _place(ast.Expr(pause), node))
+        if not self.counting:
+            return node
+        depth = self.temporary()
+        enter = ast.Assign([_store(depth)], _on_thread("enter"))
+        node.body.insert(0, _place(ast.Expr(_on_thread("trip", _load(depth))), node))
+        leave = ast.Expr(_on_thread("leave", _load(depth)))
+        return [_place(enter, node), node, _place(leave, node)]
+
+    visit_For = _loop
+    visit_While = _loop
+
+    def _may_spin(self, node: ast.While) -> bool:
+        """Return whether a loop may wait for another thread: an atomic inside, a load tested."""
+        return any(
+            isinstance(inner, Intrinsic) and inner.intrinsic.kind in ("atomic", "fence")
+            for inner in ast.walk(node)
+        ) or any(isinstance(inner, ast.Subscript) for inner in ast.walk(node.test))
+
+    def visit_Return(self, node: ast.Return) -> Any:
+        """Let the thread remember where it left the kernel."""
+        here = ast.Attribute(_load("_c"), "left", ast.Store())
+        remember = ast.Assign([here], self.site(node, "return", "return"))
+        return [_place(remember, node), self.generic_visit(node)]
+
+    # -- calls
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Give casts and the functions of `math` Numba's meaning."""
+        found = self.meaning(node.func)
+        arguments = [self.visit(argument) for argument in node.args]
+        if isinstance(found, types.BuiltinFunctionType) and found.__module__ == "math":
+            call = _call("_math", ast.Constant(found.__name__), *arguments)
+            return _place(self._count(node, call), node)
+        dtype = None if found is MISSING else scalar_type(found)
+        if dtype is not None and dtype.kind in "iub" and len(arguments) == 1:
+            call = _call("_cast", _load(self.bind("dtype", dtype)), *arguments)
+            return _place(call, node)
+        node.func, node.args = self.visit(node.func), arguments
+        node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
+        return node
+
+    def visit_DeviceCall(self, node: DeviceCall) -> ast.AST:
+        """Call the rewritten form of a device function."""
+        name, waits = self.callee(node.function)
+        call: Any = _call(name, _load("_c"), *(self.visit(one) for one in node.args))
+        call.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
+        if waits:
+            self.waits = True
+            call = ast.YieldFrom(call)
+        if self.counting:
+            site = self.site(node, "call", node.function.name)
+            number = ast.Attribute(site, "number", ast.Load())
+            call = _on_thread("end_call", _on_thread("begin_call", number), call)
+        return _place(call, node)
+
+    def _request(self, name: str, node: Any, arguments: list[ast.expr]) -> ast.Tuple:
+        site = self.site(node, "wait", name)
+        return ast.Tuple([ast.Constant(name), site, ast.Tuple(arguments, ast.Load())], ast.Load())
+
+    def visit_Intrinsic(self, node: Intrinsic) -> ast.AST:
+        """Carry out one operation of the CUDA interface."""
+        found, method = node.intrinsic, node.intrinsic.method
+        if found.kind == "declare":
+            return self._declare(node, f"{found.name} on line {node.lineno}")
+        arguments = [self.visit(argument) for argument in node.args]
+        keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
+        if found.synchronises:
+            self.waits = True
+            values = arguments + [keyword.value for keyword in keywords]
+            return _place(ast.Yield(self._request(found.name, node, values)), node)
+        if not hasattr(TracedThread, method):
+            raise KernelSourceError(
+                f"cuda.{found.name} cannot be traced.",
+                f"{self.source.file_name}:{node.lineno}",
+                "sanitize and inspect a kernel without it",
+            )
+        if method in TracedThread.accesses:
+            arguments.insert(0, self.site(node, "access", method))
+        call = _on_thread(method, *arguments)
+        call.keywords = keywords
+        return _place(call, node)
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(_load(name), list(arguments), [])
+
+
+def _on_thread(method: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Attribute(_load("_c"), method, ast.Load()), list(arguments), [])
+
+
+def _load(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def _store(name: str) -> ast.Name:
+    return ast.Name(name, ast.Store())
+
+
+def _as_load(node: ast.expr) -> ast.expr:
+    if isinstance(node, ast.Name):
+        return ast.copy_location(_load(node.id), node)
+    return ast.copy_location(ast.Attribute(node.value, node.attr, ast.Load()), node)
+
+
+def _place(node: Any, like: ast.AST) -> Any:
+    """Give a new node and everything new in it the place of an old one."""
+    ast.copy_location(node, like)
+    return ast.fix_missing_locations(node)

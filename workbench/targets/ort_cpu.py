@@ -1,0 +1,36 @@
+"""ONNX Runtime on the host's processor: the problem's exported model.
+
+The provider that every build of ONNX Runtime has. It refuses a second device.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.measurement import Availability
+from workbench.problem import Problem
+from workbench.targets import Runner
+from workbench.targets._shared import needs_torch_module, only_one
+
+SUMMARY = "ONNX Runtime, on the host's processor"
+PROVIDER = "CPUExecutionProvider"
+
+
+def probe(index: int) -> Availability:
+    """Answer for the host; the only device is number 0."""
+    from workbench.targets._ort import probe_provider
+
+    found = probe_provider(PROVIDER)
+    return only_one(index, found.reason) if found else found
+
+
+def supports(problem: Problem) -> Availability:
+    """Problems with a torch module, from which the model is exported."""
+    return needs_torch_module(problem, "its torch module, exported to ONNX")
+
+
+def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Runner:
+    """Return a runner of the exported model on the host."""
+    from workbench.targets._ort import OrtRunner
+
+    return OrtRunner(PROVIDER, problem, inputs)

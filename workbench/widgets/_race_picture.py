@@ -1,0 +1,59 @@
+"""The static form of `Race`: one row for each lane, all dots, the median, the interval in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.widgets._static import Picture, look_of, spanning, time_text
+
+WIDTH, LEFT, RIGHT, ROW, TOP = 760, 150, 650, 40, 56
+
+
+def draw(view: dict[str, Any]) -> str:
+    """Return the SVG of a race's state, as `workbench.bench.summary.summarise` gives it."""
+    lanes = view.get("lanes", [])
+    shown = [lane for lane in lanes if lane.get("dots")]
+    failed = [lane for lane in lanes if lane.get("error")]
+    height = TOP + ROW * len(shown) + 60 + 18 * len(failed)
+    picture = Picture(WIDTH, height, view["sentence"])
+    picture.paragraph(8, 20, view["sentence"], letters=110)
+    if not shown:
+        _failures(picture, failed, TOP)
+        return picture.svg()
+    values = [value for lane in shown for value in (*lane["dots"], lane["p5"], lane["p95"])]
+    scale = spanning(values, LEFT, RIGHT)
+    bottom = TOP + ROW * len(shown)
+    picture.axis_x(scale, bottom, "latency of one call", time_text, TOP)
+    for at, lane in enumerate(shown):
+        _row(picture, lane, TOP + ROW * at + ROW / 2, scale, at)
+    _failures(picture, failed, bottom + 54)
+    return picture.svg()
+
+
+def _row(picture: Picture, lane: dict[str, Any], y: float, scale: Any, at: int) -> None:
+    colour, shape = look_of(lane["control_of"] or lane["label"], at)
+    drawn = picture.fill(colour, lane["provenance"])
+    x5, x50, x95 = (scale(lane[key]) for key in ("p5", "p50", "p95"))
+    picture.add(
+        "rect",
+        x=x5,
+        y=y - 11,
+        width=max(1.0, x95 - x5),
+        height=22,
+        fill_opacity=0.18 if lane["provenance"] in ("measured", "recorded") else 1,
+        **drawn,
+    )
+    for number, value in enumerate(lane["dots"]):
+        dy = ((number * 7) % 15) - 7
+        picture.add("circle", cx=scale(value), cy=y + dy, r=1.4, fill=colour, fill_opacity=0.6)
+    picture.line(x50, y - 14, x50, y + 14, stroke="#222", stroke_width=2)
+    picture.mark(12, y, colour, shape, lane["provenance"])
+    picture.text(24, y + 4, lane["label"])
+    picture.text(WIDTH - 8, y + 4, time_text(lane["p50"]), anchor="end")
+
+
+def _failures(picture: Picture, failed: list[dict[str, Any]], y: float) -> None:
+    for at, lane in enumerate(failed):
+        error = lane["error"]
+        said = f"{lane['label']} left the race: {error['happened']} {error['saw']}"
+        picture.text(8, y + 18 * at, said[:120])

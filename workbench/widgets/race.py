@@ -1,0 +1,225 @@
+"""The live race: one problem, several places to run it, every sample on the screen.
+
+The widget holds a `workbench.bench.RaceSession`, which measures in a child process, and shows its
+records. It refuses to rank numbers of different provenance in one picture, and its first sentence
+says what cannot be told yet.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import traitlets
+
+from workbench import catalog
+from workbench.bench.session import RaceSession
+from workbench.bench.summary import summarise
+from workbench.errors import InputError, WorkbenchError
+from workbench.widgets import _race_picture
+from workbench.widgets._loader import Widget, load_js
+
+UPDATE_S = 0.15
+"""Least time between two pictures: more than five a second, and little work for the kernel."""
+SECONDS = (3, 10, 30, 60)
+
+
+class Race(Widget):
+    """A race with controls: pick problem, size and targets, Start, Stop.
+
+    Parameters
+    ----------
+    problem : str or Problem, optional
+        What is computed first; the first problem of the shelf by default.
+    targets : iterable of str or callable, optional
+        Who races; every usable target by default. Callables join under their own names.
+    size, seconds, baseline, cache, threads
+        As in `RaceSession`.
+    keep : bool
+        Whether runs go into the user's store.
+
+    Examples
+    --------
+    >>> race = Race("saxpy", ["numpy", "torch_cpu"])
+    >>> def mine(a, x, y):
+    ...     return a * x + y
+    >>> race.add(mine)
+    """
+
+    _esm = load_js("race")
+    choices = traitlets.Dict().tag(sync=True)
+    chosen = traitlets.Dict().tag(sync=True)
+    view = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        problem: Any = None,
+        targets: Iterable[str | Callable[..., Any]] | None = None,
+        *,
+        size: int | None = None,
+        seconds: float = 10,
+        baseline: str | None = None,
+        cache: str = "warm",
+        threads: int = 1,
+        keep: bool = True,
+    ):
+        super().__init__()
+        names = catalog.problem_names()
+        self._problems: dict[str, Any] = {name: name for name in names}
+        if problem is not None and not isinstance(problem, str):
+            self._problems[problem.name] = problem
+            problem = problem.name
+        self._callables: dict[str, Callable[..., Any]] = {}
+        self.session: RaceSession | None = None
+        self._lock, self._shown_s = threading.Lock(), 0.0
+        self._options = {"threads": threads, "store": "user" if keep else None}
+        self.chosen = {
+            "problem": problem or names[0],
+            "targets": [],
+            "seconds": seconds,
+            "baseline": baseline,
+            "cache": cache,
+            "size": size,
+        }
+        self._offer()
+        given = self._usable() if targets is None else list(targets)
+        for one in given:
+            self.add(one)
+        self._show()
+        self.on_msg(self._heard)
+
+    def add(self, target: str | Callable[..., Any]) -> Race:
+        """Add a target by address, or any callable; call it again to replace a callable.
+
+        Parameters
+        ----------
+        target : str or callable
+            ``f(*inputs)`` returns the answer; ``f(*inputs, *outputs)`` fills the outputs.
+        """
+        if callable(target):
+            name = getattr(target, "__name__", type(target).__name__)
+            self._callables[name] = target
+        else:
+            name = target
+        if name not in self.chosen["targets"]:
+            self.chosen = {**self.chosen, "targets": [*self.chosen["targets"], name]}
+        self._offer()
+        return self
+
+    def start(self) -> Race:
+        """Start the race that the controls describe; returns at once."""
+        if self.session is not None and not self.session.done:
+            return self
+        pick = self.chosen
+        self.session = RaceSession(
+            self._problems[pick["problem"]],
+            [self._callables.get(name, name) for name in pick["targets"]],
+            size=pick["size"],
+            seconds=float(pick["seconds"]),
+            baseline=pick["baseline"] if pick["baseline"] in pick["targets"] else None,
+            cache=pick["cache"],
+            **self._options,
+        )
+        self.session.subscribe(self._changed)
+        self.session.start()
+        return self
+
+    def stop(self) -> Race:
+        """Stop it; what was measured stays on the screen."""
+        if self.session is not None:
+            self.session.stop()
+        return self
+
+    def join(self, timeout: float | None = None) -> Race:
+        """Wait for the end, at most `timeout` seconds."""
+        if self.session is not None:
+            self.session.join(timeout)
+        return self
+
+    def sentence(self) -> str:
+        """Return what the picture shows now."""
+        return self.view.get("sentence", "")
+
+    def picture(self) -> str:
+        """Return the static SVG."""
+        return _race_picture.draw(self.view)
+
+    def _usable(self) -> list[str]:
+        return [one["name"] for one in self.choices["targets"] if one["usable"]]
+
+    def _offer(self) -> None:
+        """Fill the menus: problems, sizes of the chosen one, and targets with their reasons."""
+        from workbench import targets
+
+        problem = self._problems[self.chosen["problem"]]
+        problem = catalog.load_problem(problem) if isinstance(problem, str) else problem
+        offered = []
+        for target in targets.everything():
+            answer = target.probe()
+            answer = target.supports(problem) if answer else answer
+            offered.append(
+                {
+                    "name": target.name,
+                    "usable": answer.usable,
+                    "reason": answer.reason,
+                    "remedy": answer.remedy,
+                }
+            )
+        known = {one["name"] for one in offered}
+        for name in [*self.chosen["targets"], *self._callables]:
+            if name not in known:
+                known.add(name)
+                offered.append({"name": name, "usable": True, "reason": "", "remedy": ""})
+        sizes = sorted({*_sizes(problem.size), self.chosen["size"] or problem.size})
+        self.choices = {
+            "problems": list(self._problems),
+            "summary": problem.summary,
+            "sizes": sizes,
+            "size_means": problem.size_means,
+            "targets": offered,
+            "seconds": sorted({*SECONDS, self.chosen["seconds"]}),
+        }
+        if self.chosen["size"] is None:
+            self.chosen = {**self.chosen, "size": problem.size}
+
+    def _heard(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
+        """Act on a button or a menu of the page."""
+        try:
+            if message["do"] == "start":
+                self.start()
+            elif message["do"] == "stop":
+                self.stop()
+            elif message["do"] == "choose":
+                self._choose(message["what"], message["value"])
+        except WorkbenchError as error:
+            self.view = {**self.view, "trouble": str(error)}
+
+    def _choose(self, what: str, value: Any) -> None:
+        if what not in self.chosen:
+            raise InputError("There is no such control.", repr(what), ", ".join(self.chosen))
+        self.chosen = {**self.chosen, what: value}
+        if what == "problem":
+            self.chosen = {**self.chosen, "size": None}
+            self._offer()
+            usable = set(self._usable())
+            kept = [name for name in self.chosen["targets"] if name in usable]
+            self.chosen = {**self.chosen, "targets": kept}
+
+    def _changed(self, session: RaceSession) -> None:
+        """Show the session's records, at most every `UPDATE_S`; always the last ones."""
+        with self._lock:
+            if time.monotonic() - self._shown_s < UPDATE_S and not session.done:
+                return
+            self._shown_s = time.monotonic()
+            if session is self.session:
+                self._show()
+
+    def _show(self) -> None:
+        self.view = summarise(None) if self.session is None else self.session.summary()
+
+
+def _sizes(usual: int) -> list[int]:
+    """Return sizes around the usual one, a factor of about three apart."""
+    return sorted({max(1, round(usual * 10 ** (step / 2))) for step in range(-6, 3)})
