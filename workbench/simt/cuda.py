@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.simt.intrinsics import NAMES as _NAMES
 from workbench.simt.kernel import Kernel
-from workbench.simt.memory import (  # noqa: F401 - most are only passed on
+from workbench.simt.memory import (
     Event,
     In,
     InOut,
