@@ -58,6 +58,7 @@ def command(
         seconds=seconds,
         baseline=_baseline(lanes),
         threads=threads,
+        store="user",
     )
     stopped = _run(session, show=not as_json)
     _finish(session, left_out, as_json)
@@ -130,10 +131,8 @@ def _run(session: RaceSession, show: bool) -> bool:
 
 
 def _finish(session: RaceSession, left_out: list, as_json: bool) -> None:
-    from workbench.bench.summary import summarise
-
     if as_json:
-        state = summarise(session)
+        state = session.summary()
         state["left_out"] = {name: vars(answer) for name, answer in left_out}
         typer.echo(json.dumps(state))
         return
@@ -149,9 +148,7 @@ def _picture(session: RaceSession, left_s: float | None) -> Group:
     """Return the race as it stands: a sentence, tables by provenance, and what went wrong."""
     from rich.console import Group
 
-    from workbench.bench.summary import summarise
-
-    state = summarise(session)
+    state = session.summary()
     head = f"{state['problem']}, {state['size']:,} {state['size_means']}"
     head += f", {max(0.0, left_s):.0f} s left" if left_s is not None else ""
     parts: list[Any] = [words(head, "bold"), words(state["sentence"])]
@@ -159,6 +156,8 @@ def _picture(session: RaceSession, left_s: float | None) -> Group:
     for kind in dict.fromkeys(lane["provenance"] for lane in state["lanes"]):
         rows = [lane for lane in state["lanes"] if lane["provenance"] == kind]
         parts.append(_table(kind, rows, state["baseline"]))
+    for warning in [*state["warnings"], state["trouble"]]:
+        parts += [words(warning, "yellow")] if warning else []
     for lane in state["lanes"]:
         parts += [words(f"{lane['label']}: {note}", "dim") for note in lane["notes"]]
         if lane["error"]:
