@@ -43,7 +43,6 @@ def command(
     """Race one problem on every target in reach, live."""
     from workbench import catalog
     from workbench.bench import RaceSession
-    from workbench.bench.store import Store
     from workbench.errors import InputError
 
     if not 0 < seconds < float("inf"):
@@ -60,7 +59,7 @@ def command(
         seconds=seconds,
         baseline=_baseline(lanes),
         threads=threads,
-        store=Store() if save else None,
+        store="user" if save else None,
     )
     stopped = _run(session, show=not as_json)
     _finish(session, left_out, as_json)
@@ -134,7 +133,7 @@ def _run(session: RaceSession, show: bool) -> bool:
 
 def _finish(session: RaceSession, left_out: list, as_json: bool) -> None:
     if as_json:
-        state = _state(session)
+        state = session.summary()
         state["left_out"] = {name: vars(answer) for name, answer in left_out}
         typer.echo(json.dumps(state))
         return
@@ -146,20 +145,11 @@ def _finish(session: RaceSession, left_out: list, as_json: bool) -> None:
         screen.print(words(f"not in the race: {name}: {answer.reason}", "dim"))
 
 
-def _state(session: RaceSession) -> dict[str, Any]:
-    from workbench.bench.summary import summarise
-
-    label, waited_s = session.waiting_for
-    waiting = f"{label} has been running for {waited_s:.0f} s" if label and waited_s > 1 else ""
-    with session.lock:
-        return summarise(session.run, waiting=waiting, trouble=session.trouble)
-
-
 def _picture(session: RaceSession, left_s: float | None) -> Group:
     """Return the race as it stands: a sentence, tables by provenance, and what went wrong."""
     from rich.console import Group
 
-    state = _state(session)
+    state = session.summary()
     head = f"{state['problem']}, {state['size']:,} {state['size_means']}"
     head += f", {max(0.0, left_s):.0f} s left" if left_s is not None else ""
     parts: list[Any] = [words(head, "bold"), words(state["sentence"])]
@@ -168,6 +158,8 @@ def _picture(session: RaceSession, left_s: float | None) -> Group:
     for kind in dict.fromkeys(lane["provenance"] for lane in state["lanes"]):
         rows = [lane for lane in state["lanes"] if lane["provenance"] == kind]
         parts.append(_table(kind, rows, state["baseline"]))
+    for warning in [*state["warnings"], state["trouble"]]:
+        parts += [words(warning, "yellow")] if warning else []
     for lane in state["lanes"]:
         parts += [words(f"{lane['label']}: {note}", "dim") for note in lane["notes"]]
         if lane["error"]:
