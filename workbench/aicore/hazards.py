@@ -120,6 +120,7 @@ def _changes(recording, order, arrays, normal, outputs, pairs) -> tuple[bool, in
 def _conflicts(recording: Recording, order: Order):
     """Yield (key, finding, pair or None) for each access that meets another unordered."""
     changed = written(order.nodes)
+    changed |= {i for i, info in enumerate(recording.arrays) if info.workspace}
     shadows: dict[tuple, _Shadow] = {}
     for node in order.nodes:
         if node.kind != "op":

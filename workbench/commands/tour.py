@@ -44,7 +44,7 @@ def command(
                 progress.update(task, completed=done, total=total)
 
             book, trouble = execute(path, timeout_s, advance)
-            chapters.append((path.stem, chapter(book)))
+            chapters.append((path.stem, chapter(book, path.parent)))
             failed += [(path.stem, trouble)] if trouble else []
             # written after each, so that Ctrl-C leaves what there is
             output.write_text(page(chapters, [name for name, _ in failed]), encoding="utf-8")
@@ -91,8 +91,15 @@ def execute(path: Path, timeout_s: int, advance) -> tuple[NotebookNode, str]:
     return book, ""
 
 
-def chapter(book: NotebookNode) -> str:
-    """Return a notebook's cells as HTML, without a page around them."""
+def chapter(book: NotebookNode, folder: Path) -> str:
+    """Return a notebook's cells as HTML, without a page around them.
+
+    Parameters
+    ----------
+    book : NotebookNode
+    folder : Path
+        Where the pictures that its text names are to be found.
+    """
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
@@ -103,7 +110,7 @@ def chapter(book: NotebookNode) -> str:
         *("text/markdown", "text/latex", "text/plain"),
     ]
     exporter = HTMLExporter(template_name="basic", embed_images=True, config=config)
-    return exporter.from_notebook_node(book)[0]
+    return exporter.from_notebook_node(book, {"metadata": {"path": str(folder)}})[0]
 
 
 def page(chapters: list[tuple[str, str]], failed: list[str]) -> str:
