@@ -13,6 +13,7 @@ _DOOR = {
     "Findings": "workbench.widgets.findings:Findings",
     "Race": "workbench.widgets.race:Race",
     "sanitize": "workbench.simt.sanitizer:sanitize",
+    "sanitizing": "workbench.simt.sanitizer:sanitizing",
     "cuda": "workbench.simt.cuda",
     "WorkbenchError": "workbench.errors:WorkbenchError",
     "aicore": "workbench.aicore",

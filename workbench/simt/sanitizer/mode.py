@@ -10,7 +10,7 @@ import numpy as np
 from workbench.simt.emit import Mode
 from workbench.simt.intrinsics import WARP_SYNC
 from workbench.simt.resolve import Intrinsic, Resolved, Site
-from workbench.simt.sanitizer.shadow import KEY_SHIFT, MOST_SYNCS, SITE_BITS, SYNC_BITS
+from workbench.simt.sanitizer.shadow import KEY_SHIFT, MOST_SYNCS, SITE_BITS, SYNC_BITS, Seen
 from workbench.simt.source import MISSING
 from workbench.simt.warp_ops import FULL_MASK
 
@@ -18,12 +18,12 @@ MOST_THREADS = 1024
 _STATE = "_start, _barrier, _warp, _table"
 
 
-class Unwatchable(Exception):  # noqa: N818 - tells the caller to trace instead
-    """This mode cannot watch the kernel; the tracer can."""
+class Unwatchable(Exception):
+    """Shadow memory cannot watch the kernel; the tracer can."""
 
 
 def reason_to_trace(resolved: Resolved) -> str:
-    """Return why a kernel must be traced rather than compiled with shadows; empty where it need not.
+    """Return why a kernel must be traced rather than compiled with shadows, or nothing.
 
     Shadows are found by the name of an array, and order by fences is not in their stamps.
     """
@@ -37,7 +37,9 @@ def reason_to_trace(resolved: Resolved) -> str:
             why = _reason_of(node, resolved)
             if why:
                 return why
-        if isinstance(node, ast.While) and any(isinstance(x, ast.Subscript) for x in ast.walk(node.test)):
+        if isinstance(node, ast.While) and any(
+            isinstance(x, ast.Subscript) for x in ast.walk(node.test)
+        ):
             return "a loop may wait for another thread"
     return ""
 
@@ -119,8 +121,9 @@ class SanitizerMode(Mode):
         warp = name in WARP_SYNC
         lines = ["_key += 1"]
         if mask:
+            kind = Seen.WARP_APART if warp else Seen.LEFT_BEFORE_BARRIER
             check = "warp_apart" if warp else "left_before"
-            lines.insert(0, f"{check}({mask}, _key, {line}, _table)")
+            lines.insert(0, f"{check}({mask}, _key, {line}, {int(kind)}, _table)")
         if not warp:
             lines.append("_barrier = _warp = _key")
         elif name == "syncwarp":
@@ -154,9 +157,7 @@ class SanitizerMode(Mode):
             shadow += f" + 8 * _t * (_s_{array}.size // {MOST_THREADS})"
             rest = "_start, _table"
         what = f"{place}, address_of({array}), code_of({array}){new}"
-        return (
-            f"{self.spaces[array]}_{action}({what}, {shadow}, _stamp | {site.number}, {rest})"
-        )
+        return f"{self.spaces[array]}_{action}({what}, {shadow}, _stamp | {site.number}, {rest})"
 
     def load(self, site: Site, array: str, index: str) -> str:
         """Return a watched read."""
