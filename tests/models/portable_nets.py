@@ -51,7 +51,9 @@ class Block(nn.Module):
         split = (batch, tokens, self.heads, width // self.heads)
         q, k, v = (t.reshape(split).transpose(1, 2) for t in self.qkv(self.norm1(x)).chunk(3, -1))
         k, v = torch.cat([past_k, k], 2), torch.cat([past_v, v], 2)
-        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, tokens, width)
+        mixed = (
+            F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, tokens, width)
+        )
         x = x + self.out(mixed)
         return x + self.down(F.gelu(self.up(self.norm2(x)))), k, v
 

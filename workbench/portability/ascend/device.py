@@ -1,12 +1,13 @@
 """An Ascend device that a learner fills in, under Huawei's unmodified execution provider.
 
-The provider is the one on PyPI; which nodes it takes, which copies are inserted and when it compiles
-are its own doing. The vendor's libraries below it are a stand-in, host memory plays the device, and
-the kernels are Python functions in the learner's process. What this shows about placement, copies and
-compiles is the vendor's own code; about *time* it shows nothing, and this module gives none.
+The provider is the one on PyPI; which nodes it takes, which copies are inserted and when it
+compiles are its own doing. The vendor's libraries below it are a stand-in, host memory plays the
+device, and the kernels are Python functions in the learner's process. What this shows about
+placement, copies and compiles is the vendor's own code; about *time* it shows nothing, and this
+module gives none.
 
-On a machine with the real libraries the same calls use them, `simulated` is False and the kernels here
-are not asked.
+On a machine with the real libraries the same calls use them, `simulated` is False and the kernels
+here are not asked.
 """
 
 from __future__ import annotations
@@ -98,9 +99,7 @@ class AscendDevice:
 
         return add
 
-    def open_session(
-        self, model: Any, mode: str = "graph", **options: Any
-    ) -> WorkerSession:
+    def open_session(self, model: Any, mode: str = "graph", **options: Any) -> WorkerSession:
         """Open a session of the CANN provider on this device.
 
         Parameters
@@ -112,9 +111,7 @@ class AscendDevice:
         **options
             Further options of the provider; unknown names raise.
         """
-        return open_worker_session(
-            self.worker, model, PROVIDER, options={**MODES[mode], **options}
-        )
+        return open_worker_session(self.worker, model, PROVIDER, options={**MODES[mode], **options})
 
     def counters(self, *, reset: bool = False) -> dict[str, int]:
         """Return copies, bytes, kernels and compiles so far; reset them to zero on request."""

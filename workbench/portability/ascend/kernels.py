@@ -1,8 +1,8 @@
 """The kernels that a simulated Ascend device comes with, by the names that the provider calls.
 
-``kernel(attributes, *inputs)``: attributes are a dictionary as the provider sets it, an input that is
-left out is None. A learner replaces any of them. They are plain NumPy, meant to be read; speed is
-not their point, and nothing here says how long a real device would take.
+``kernel(attributes, *inputs)``: attributes are a dictionary as the provider sets it, an input that
+is left out is None. A learner replaces any of them. They are plain NumPy, meant to be read; speed
+is not their point, and nothing here says how long a real device would take.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def matmul(attributes, a, b, bias=None):
 
 
 def gemm(attributes, a, b, c, alpha=1.0, beta=1.0):
-    """alpha op(A) op(B) + beta C."""
+    """Alpha op(A) op(B) + beta C."""
     a = a.T if attributes.get("transpose_a") else a
     b = b.T if attributes.get("transpose_b") else b
     product = np.asarray(alpha) * (a.astype(np.float32) @ b.astype(np.float32))
@@ -59,12 +59,12 @@ def softmax(attributes, x):
 
 
 def max_pool(attributes, x):
-    """The largest in each window; `ksize` and `strides` begin with 1, 1."""
+    """Return the largest in each window; `ksize` and `strides` begin with 1, 1."""
     return layers.max_pool(node("MaxPool", _pool(attributes, x)), x)
 
 
 def average_pool(attributes, x):
-    """The mean of each window."""
+    """Return the mean of each window."""
     inner = _pool(attributes, x)
     inner["count_include_pad"] = int(bool(attributes.get("exclusive")))
     return layers.average_pool(node("AveragePool", inner), x)
@@ -92,6 +92,11 @@ def flatten(attributes, x):
     return x
 
 
+def without_attributes(function: Kernel) -> Kernel:
+    """Make a kernel of a function of the inputs alone."""
+    return lambda attributes, *inputs: function(*inputs)
+
+
 KERNELS: dict[str, Kernel] = {
     "MatMul": matmul,
     "BatchMatMul": matmul,
@@ -108,7 +113,7 @@ KERNELS: dict[str, Kernel] = {
     "TransposeD": lambda attributes, x: np.transpose(x, attributes["perm"]),
     "Div": lambda attributes, x, y: elementwise.any_divide(None, x, y),
     **{
-        name: (lambda function: lambda attributes, *inputs: function(*inputs))(function)
+        name: without_attributes(function)
         for table in (elementwise.UNARY, elementwise.BINARY)
         for name, function in table.items()
     },

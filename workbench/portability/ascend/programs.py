@@ -1,8 +1,8 @@
 """Whole graphs for the simulated Ascend device: what the provider's graph mode compiles and runs.
 
-In graph mode the provider hands an ONNX graph with fixed input shapes to the graph engine. Here that
-graph is resolved once, to kernels in order, and run many times. An operator that nobody has a kernel
-for fails the compile with its name: the provider claims whole graphs without asking.
+In graph mode the provider hands an ONNX graph with fixed input shapes to the graph engine. Here
+that graph is resolved once, to kernels in order, and run many times. An operator that nobody has a
+kernel for fails the compile with its name: the provider claims whole graphs without asking.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ class Program:
 
     def _output_shapes(self, values: Mapping[str, Value]) -> list[tuple[str, list[int]]]:
         known = [values.get(name) for name in self.output_names]
-        if all(value and value.dtype is not None and min((*value.shape, 0)) == 0 for value in known):
+        if all(
+            value and value.dtype is not None and min((*value.shape, 0)) == 0 for value in known
+        ):
             return [(v.dtype.str, list(v.shape)) for v in known if v and v.dtype is not None]
         # shapes that only a run can tell: run once on zeros, as a compiler's constant folder would
         count, self.count = self.count, lambda operator: None

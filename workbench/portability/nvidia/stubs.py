@@ -1,8 +1,8 @@
 """Makes the stand-in libraries for the CUDA provider, from what its own library asks for.
 
 The list of functions is read from the provider's symbol table with ``nm``, so that nothing here has
-to know a release; each that is not written in ``runtime.cpp`` or ``blas.cpp`` is generated and returns
-success. They are loaded in a worker only, and never where the real driver is.
+to know a release; each that is not written in ``runtime.cpp`` or ``blas.cpp`` is generated and
+returns success. They are loaded in a worker only, and never where the real driver is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ def asked_functions(library: Path) -> dict[str, list[str]]:
     done = subprocess.run(
         ["nm", "-D", "--undefined-only", str(library)], capture_output=True, text=True, check=True
     )
-    asked: dict[str, list[str]] = {DRIVER: []}
+    needed = subprocess.run(
+        ["readelf", "-d", str(library)], capture_output=True, text=True, check=True
+    )
+    names = re.findall(r"NEEDED.*\[(.*)\]", needed.stdout)
+    asked: dict[str, list[str]] = {DRIVER: [], **{n: [] for n in names if _NEEDED.match(n)}}
     for line in done.stdout.splitlines():
         name, _, wanted = line.split()[-1].partition("@")
         if _NEEDED.match(wanted):
@@ -56,7 +60,8 @@ def standin_libraries(library: Path) -> list[Path]:
     made = []
     for name, functions in sorted(asked_functions(library).items()):
         written = next(
-            (p for stem, p in WRITTEN.items() if name.partition(".")[0] in (stem, stem + "Lt")), None
+            (p for stem, p in WRITTEN.items() if name.partition(".")[0] in (stem, stem + "Lt")),
+            None,
         )
         text = written.read_text() if written else ""
         have = set(re.findall(r"\b(\w+)\(", text))

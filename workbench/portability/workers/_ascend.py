@@ -82,7 +82,7 @@ def connect(library, ask):
             "inputs": [_of(given[i]) for i in range(inputs)],
             "outputs": [[out.dtype.str, list(out.shape)] for out in results],
         }
-        for result, value in zip(results, ask("kernel", body)):
+        for result, value in zip(results, ask("kernel", body), strict=True):
             np.copyto(result, value)
 
     def build(onnx, size, shapes, input_bytes, inputs, outputs, count):
@@ -127,6 +127,6 @@ def connect(library, ask):
         library.simascend_counters(values)
         if reset:
             library.simascend_reset()
-        return dict(zip(COUNTERS, values))
+        return dict(zip(COUNTERS, values, strict=True))
 
     return counters

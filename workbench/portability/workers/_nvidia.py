@@ -17,6 +17,6 @@ def connect(libraries):
         library.simcuda_counters(values)
         if reset:
             library.simcuda_reset()
-        return dict(zip(COUNTERS, values))
+        return dict(zip(COUNTERS, values, strict=True))
 
     return counters

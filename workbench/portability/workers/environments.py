@@ -1,9 +1,9 @@
 """Environments for other builds of ONNX Runtime, installed on request, one folder each.
 
 Two full builds in one environment overwrite each other without a word, and some need another NumPy.
-So each build lives in a virtual environment under the user's cache, never in the user's own. Nothing
-is installed unless asked for, the size is announced first, and a folder whose installation did not
-finish is not used: it has no ``ready.json``. Asking again goes on from what pip has kept.
+So each build lives in a virtual environment under the user's cache, never in the user's own.
+Nothing is installed unless asked for, the size is announced first, and a folder whose installation
+did not finish is not used: it has no ``ready.json``. Asking again goes on from what pip has kept.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _install(build: Build, folder: Path, say: Callable[[str], None]) -> None:
         raise InstallationError(
             f"pip could not install {build.packages[0]}.",
             " | ".join(last),
-            "look at the network and the Python version (wheels exist for some only), then ask again",
+            "look at the network and the Python version (wheels exist for some), then ask again",
         )
 
 

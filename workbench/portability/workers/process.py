@@ -55,7 +55,7 @@ class Worker:
         self.handlers, self.limit_s, self.standin = dict(handlers or {}), limit_s, standin
         self._raised: BaseException | None = None
         ours, theirs = socket.socketpair()
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115: open as long as the worker lives
         with theirs:
             self._process = subprocess.Popen(
                 [str(python), "-I", "-X", "faulthandler", str(PROGRAM), str(theirs.fileno())],
@@ -132,6 +132,20 @@ class Worker:
             f"{name}; its last words: {words[-600:] or 'none'}",
             "the notebook goes on; open the provider again for a fresh worker",
         )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return not self._connection.closed and self._process.poll() is None
+
+    def log_size(self) -> int:
+        """Return how many bytes the worker has printed so far."""
+        return os.fstat(self._log.fileno()).st_size
+
+    def words_since(self, start: int) -> str:
+        """Return what the worker printed from byte `start` on."""
+        size = self.log_size() - start
+        return os.pread(self._log.fileno(), size, start).decode("utf-8", "replace")
 
     def last_words(self) -> str:
         """Return the end of what the worker and the libraries in it printed."""

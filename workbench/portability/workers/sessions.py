@@ -1,8 +1,8 @@
 """A session in a worker process, with the same face as one in this process.
 
-Strict in the same way: the provider that was asked for must be the one that is active, and its options
-are checked by name before anything is sent. It refuses to say how long a run took: with a stand-in
-below, time means nothing.
+Strict in the same way: the provider that was asked for must be the one that is active, and its
+options are checked by name before anything is sent. It refuses to say how long a run took: with a
+stand-in below, time means nothing.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def open_worker_session(
     optimised: bool = False,
     profile: bool = False,
     level: int | None = None,
+    severity: int = 3,
 ) -> WorkerSession:
     """Open a session in a worker.
 
@@ -102,6 +103,8 @@ def open_worker_session(
         Whether to keep the rewritten graph, and to record events.
     level : int, optional
         Graph optimisation level of ONNX Runtime; its default otherwise.
+    severity : int
+        From which level on the runtime logs; 1 is information, 3 is errors.
 
     Raises
     ------
@@ -126,6 +129,7 @@ def open_worker_session(
         "optimised": optimised,
         "profile": profile,
         "level": level,
+        "severity": severity,
     }
     about = worker.request("open", body)
     if provider not in about["providers"]:
