@@ -25,6 +25,14 @@ HOSTILE = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    """Keep runs apart from those of the person who runs the tests."""
+    file = tmp_path / "runs.sqlite"
+    monkeypatch.setenv("WORKBENCH_STORE", str(file))
+    return file
+
+
 UP = (
     "import sys\n"
     "from workbench.cli import main\n"
@@ -147,6 +155,24 @@ def test_a_race_shows_latency_accuracy_and_provenance_beside_each_other():
     assert ran.returncode == 0, ran.stderr
     for word in ("numpy", "torch_cpu", "A/A control", "measured", "p50", "p95", "max error"):
         assert word in ran.stdout
+
+
+def test_a_race_is_kept_unless_told_not_to(store):
+    words = ("race", "saxpy", "--size", "1000", "--targets", "numpy", "--seconds", "0.5")
+    run(*words, "--no-save")
+    assert not store.exists()
+    run(*words)
+    assert store.exists()
+
+
+def test_a_store_that_cannot_be_written_is_named_and_the_race_goes_on():
+    words = ("race", "saxpy", "--size", "1000", "--targets", "numpy", "--seconds", "0.5")
+    ran = run(*words, WORKBENCH_STORE="/proc/no/such/folder/runs.sqlite")
+    assert ran.returncode == 0, ran.stderr
+    assert "This run is not kept." in ran.stdout
+    assert "/proc/no" in ran.stdout
+    assert "A/A control" in ran.stdout
+    assert "Traceback" not in ran.stderr
 
 
 def test_a_race_as_json_keeps_the_reasons_of_those_left_out():
