@@ -9,10 +9,13 @@ from importlib import import_module as _import_module
 
 # name -> the module it lives in; a value without a colon is the module itself
 _DOOR = {
+    "inspect": "workbench.simt.inspector:inspect",
+    "Findings": "workbench.widgets.findings:Findings",
     "Race": "workbench.widgets.race:Race",
     "sanitize": "workbench.simt.sanitizer:sanitize",
     "cuda": "workbench.simt.cuda",
     "WorkbenchError": "workbench.errors:WorkbenchError",
+    "aicore": "workbench.aicore",
 }
 
 __all__ = sorted(_DOOR)

@@ -86,7 +86,15 @@ def read(file: Path) -> dict[str, np.ndarray]:
             arrays = {name: archive[name] for name in _SHAPES}
     except FileNotFoundError as cause:
         raise DataFileError("The digits are not there.", str(file), REMEDY) from cause
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as cause:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        RuntimeError,
+    ) as cause:
         raise DataFileError(
             "The digits cannot be read.", f"{file}: {type(cause).__name__}: {cause}", REMEDY
         ) from cause

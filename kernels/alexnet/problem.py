@@ -74,6 +74,6 @@ problem = Problem(
     operations=lambda size: 2 * size * _MULTIPLY_ADDS,
     size=256,
     size_means="images",
-    test_sizes=(1, 3, 33),
+    test_sizes=(1, 3, 9),
     torch_module=_torch_module,
 )

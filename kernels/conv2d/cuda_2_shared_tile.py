@@ -2,8 +2,8 @@
 
 Idea: 8 x 8 outputs look at 39 x 39 pixels of a channel; the block loads those once, with the
 filter, and goes channel by channel. What binds it: shared memory loads. Look at: bank conflicts on
-the tile. Lanes stand 4 floats apart, so 8 lanes of a row take only 8 banks, and the next row of
-lanes begins 4 x 39 floats further: which banks collide, and would another width of tile help?
+the tile. Lanes stand 4 floats apart, so the 32 lanes of a warp meet in 8 banks: 4-way. Would
+another width of tile help?
 """
 
 import numpy as np

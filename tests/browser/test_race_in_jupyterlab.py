@@ -6,7 +6,7 @@ SHOW = """
 from workbench.widgets.race import Race
 def mine(a, x, y):
     return a * x + y
-race = Race("saxpy", ["numpy", mine], size=100_000, seconds=60)
+race = Race("saxpy", ["numpy", mine], size=100_000, seconds=60, keep=False)
 race
 """
 

@@ -15,7 +15,7 @@ def twice(a, x, y):
 
 
 def test_a_race_shows_words_numbers_and_a_picture():
-    race = Race("saxpy", ["numpy", mine, twice], size=2000, seconds=0.5)
+    race = Race("saxpy", ["numpy", mine, twice], size=2000, seconds=0.5, keep=False)
     assert "cannot" in race.sentence() or "nothing can be told" in race.sentence()
     race.start().join(60)
     lanes = {lane["label"]: lane for lane in race.view["lanes"]}
@@ -33,7 +33,7 @@ def test_a_race_shows_words_numbers_and_a_picture():
 
 
 def test_a_button_press_and_a_menu_reach_the_race():
-    race = Race("saxpy", ["numpy"], size=1000, seconds=30)
+    race = Race("saxpy", ["numpy"], size=1000, seconds=30, keep=False)
     race._heard(race, {"do": "choose", "what": "size", "value": 500}, [])
     race._heard(race, {"do": "start"}, [])
     assert race.session.run.size == 500
@@ -49,6 +49,6 @@ def test_a_lane_called_like_a_script_is_only_text():
         return a * x + y
 
     hostile.__name__ = "<script>alert(1)</script>"
-    race = Race("saxpy", ["numpy", hostile], size=1000, seconds=0.3)
+    race = Race("saxpy", ["numpy", hostile], size=1000, seconds=0.3, keep=False)
     race.start().join(60)
     assert "<script" not in race.picture()

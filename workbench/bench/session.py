@@ -22,6 +22,7 @@ from workbench.bench import fingerprint, judge
 from workbench.bench.child import Child, packed
 from workbench.bench.records import CONTROL, LaneRecord, Run
 from workbench.bench.store import Store
+from workbench.bench.summary import summarise
 from workbench.errors import DataFileError, InputError, StoppedError, WorkbenchError
 from workbench.problem import Problem, require_size
 
@@ -54,8 +55,8 @@ class RaceSession:
         How many threads each library may use.
     hang_s : float
         A call that takes longer is given up, and its lane leaves the race.
-    store : Store, optional
-        Where the run is kept, about every second while it is measured.
+    store : Store or "user", optional
+        Where the run is kept, about every second while it is measured; "user" is the user's own.
     sweep : str
         The sweep it belongs to.
 
@@ -76,13 +77,14 @@ class RaceSession:
         cache: str = "warm",
         threads: int = 1,
         hang_s: float = 60.0,
-        store: Store | None = None,
+        store: Store | str | None = None,
         sweep: str = "",
     ):
         self.problem = catalog.load_problem(problem) if isinstance(problem, str) else problem
         self._by_name = isinstance(problem, str)
         size = require_size(self.problem.size if size is None else size)
-        self.hang_s, self.store, self.sweep = hang_s, store, sweep
+        self.hang_s, self.sweep, self.trouble = hang_s, sweep, ""
+        self.store = self._opened(store)
         if cache not in CACHES or seconds <= 0 or threads < 1 or hang_s <= 0:
             raise InputError(
                 "The race cannot be set up like this.",
@@ -116,7 +118,7 @@ class RaceSession:
             bytes_moved=self.problem.bytes_moved(size),
             operations=self.problem.operations(size),
         )
-        self.waiting_for, self.trouble = ("", 0.0), ""
+        self.waiting_for = ("", 0.0)
         self._trusted = {label for label, spec in self._specs.items() if "address" in spec}
         self._rounds, self._saved_s, self._doubted_s = 0, 0.0, time.monotonic()
         self._thread: threading.Thread | None = None
@@ -139,6 +141,16 @@ class RaceSession:
         if label in self._specs or label == CONTROL:
             raise InputError(f"There are two lanes called {label!r}.", "", "rename one of them")
         self._specs[label] = {**spec, "label": label}
+
+    def _opened(self, store: Store | str | None) -> Store | None:
+        """Open the user's store; where that fails, say so on the race and go on without it."""
+        if not isinstance(store, str):
+            return store
+        try:
+            return Store()
+        except DataFileError as error:
+            self.trouble = f"This run is not kept. {error}"
+            return None
 
     def subscribe(self, listener: Callable[[RaceSession], None]) -> Callable[[], None]:
         """Have `listener(session)` called after each change, from the race's thread.
@@ -181,6 +193,28 @@ class RaceSession:
         """Return the lanes in the order they joined, the control last."""
         with self.lock:
             return list(self.run.lanes.values())
+
+    @property
+    def state(self) -> str:
+        """``new``, ``preparing``, ``racing`` or ``done``."""
+        return self.run.state
+
+    @property
+    def reason(self) -> str:
+        """Why it ended; empty until then."""
+        return self.run.reason
+
+    @property
+    def seconds(self) -> float:
+        """The budget of measuring time."""
+        return self.run.seconds
+
+    def summary(self) -> dict[str, Any]:
+        """Return the race as it stands, as plain JSON; see `workbench.bench.summary.summarise`."""
+        with self.lock:
+            label, waited = self.waiting_for
+            waiting = f"{label} has been running for {waited:.0f} s" if label and waited > 1 else ""
+            return summarise(self.run, waiting, self.trouble)
 
     def _config(self, labels: list[str], seconds: float) -> dict[str, Any]:
         problem = (

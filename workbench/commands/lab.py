@@ -30,10 +30,19 @@ def command(
     from workbench import catalog
 
     first = choose_notebook(notebook)
-    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={catalog.ROOT}"]
+    words = [
+        sys.executable,
+        "-m",
+        "workbench.commands._jupyterlab",
+        f"--ServerApp.root_dir={catalog.ROOT}",
+    ]
     words += [f"--port={choose_port(port)}", "--ServerApp.port_retries=0", _QUIET]
     words += ["--no-browser"] if no_browser else []
-    words += [str(first)] if first else []
+    # Jupyter refuses root unless told; in a container there often is nobody else.
+    words += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    # not as an argument: the address that is printed must lead to the notebook, too
+    page = f"/tree/{first.relative_to(catalog.ROOT).as_posix()}" if first else ""
+    words += [f"--LabApp.default_url=/lab{page}"]
     # The clone's kernels/ and datasets/ must not become importable under those names.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -6,14 +6,18 @@ on a course's site. A notebook that fails is shown as far as it came, and the ex
 
 from __future__ import annotations
 
+import contextlib
 import html
 import os
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from nbclient import NotebookClient
     from nbformat import NotebookNode
 
 
@@ -44,7 +48,7 @@ def command(
                 progress.update(task, completed=done, total=total)
 
             book, trouble = execute(path, timeout_s, advance)
-            chapters.append((path.stem, chapter(book)))
+            chapters.append((path.stem, chapter(book, path.parent)))
             failed += [(path.stem, trouble)] if trouble else []
             # written after each, so that Ctrl-C leaves what there is
             output.write_text(page(chapters, [name for name, _ in failed]), encoding="utf-8")
@@ -83,7 +87,7 @@ def execute(path: Path, timeout_s: int, advance) -> tuple[NotebookNode, str]:
         on_cell_complete=lambda cell, cell_index: advance(cell_index + 1, len(book.cells)),
     )
     try:
-        client.execute()
+        _run(client)
     except CellExecutionError as error:
         return book, f"{error.ename}: {error.evalue}".splitlines()[0]
     except (CellTimeoutError, DeadKernelError) as error:
@@ -91,8 +95,42 @@ def execute(path: Path, timeout_s: int, advance) -> tuple[NotebookNode, str]:
     return book, ""
 
 
-def chapter(book: NotebookNode) -> str:
-    """Return a notebook's cells as HTML, without a page around them."""
+def _run(client: NotebookClient) -> None:
+    """Execute in a thread, so that Ctrl-C is ours: nbclient's own handling ends in a traceback."""
+    raised: list[Exception] = []
+
+    def work() -> None:
+        try:
+            client.execute()
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+    except KeyboardInterrupt:
+        while thread.is_alive():  # it notices a dead kernel by itself; one may be starting still
+            group = getattr(getattr(client.km, "provisioner", None), "pgid", None)
+            if group:
+                with contextlib.suppress(ProcessLookupError):  # gone already, as it should be
+                    os.killpg(group, signal.SIGKILL)
+            thread.join(0.1)
+        raise
+    if raised:
+        raise raised[0]
+
+
+def chapter(book: NotebookNode, folder: Path) -> str:
+    """Return a notebook's cells as HTML, without a page around them.
+
+    Parameters
+    ----------
+    book : NotebookNode
+    folder : Path
+        Where the pictures that its text names are to be found.
+    """
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
@@ -103,7 +141,7 @@ def chapter(book: NotebookNode) -> str:
         *("text/markdown", "text/latex", "text/plain"),
     ]
     exporter = HTMLExporter(template_name="basic", embed_images=True, config=config)
-    return exporter.from_notebook_node(book)[0]
+    return exporter.from_notebook_node(book, {"metadata": {"path": str(folder)}})[0]
 
 
 def page(chapters: list[tuple[str, str]], failed: list[str]) -> str:

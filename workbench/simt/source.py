@@ -114,6 +114,7 @@ def _parse(function: Any, lines: list[str], first_line: int) -> ast.FunctionDef:
     for node in ast.walk(tree):
         if hasattr(node, "col_offset"):
             node.col_offset += indent
+            node.end_col_offset += indent
     tree.decorator_list, tree.returns = [], None
     for arg in (*tree.args.posonlyargs, *tree.args.args):
         arg.annotation = None

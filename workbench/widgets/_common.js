@@ -16,6 +16,8 @@
    axes       wb.linear([lo, hi], [x0, x1])  wb.log(...)     scales: s(value), s.ticks, s.log
               wb.spans(values)                            pads a domain; log above two decades
               wb.axisX(scale, y, label, format, top)      wb.axisY(scale, x, label, format, right)
+   pictures   wb.lanes(view)                             one row of samples for each lane of a race,
+                                                          null while there are none
    words      wb.table(caption, columns, rows)           columns: [{key, label, number, render}]
               wb.sentence(root)                           returns say(text): shown at once, announced
                                                           to screen readers at most every 2 s
@@ -181,6 +183,37 @@ const wb = (() => {
       el("tbody", {}, rows.map((row) => el("tr", {}, columns.map((c, at) => cell(row, c, at)))))));
   };
 
+  const lanes = (view) => {
+    const W = 760, LEFT = 150, RIGHT = 650, ROW = 40, TOP = 12;
+    const shown = view.lanes.filter((lane) => lane.dots && lane.dots.length);
+    if (!shown.length) return null;
+    const bottom = TOP + ROW * shown.length;
+    const node = svg("svg", { viewBox: `0 0 ${W} ${bottom + 44}`, role: "img", "aria-label": view.sentence });
+    const defs = svg("defs");
+    node.append(defs);
+    const { domain, isLog } = spans(shown.flatMap((lane) => [...lane.dots, lane.p5, lane.p95]));
+    const x = (isLog ? log : linear)(domain, [LEFT, RIGHT]);
+    node.append(axisX(x, bottom, "latency of one call", time, TOP));
+    shown.forEach((lane, at) => {
+      const y = TOP + ROW * at + ROW / 2;
+      const drawn = look(lane.control_of || lane.label);
+      const plain = ["measured", "recorded"].includes(lane.provenance);
+      node.append(svg("rect", {
+        x: x(lane.p5), y: y - 11, width: Math.max(1, x(lane.p95) - x(lane.p5)), height: 22,
+        ...fill(drawn.colour, lane.provenance, defs), "fill-opacity": plain ? 0.18 : 1,
+      }));
+      const dots = lane.dots.map((v, n) => `M${x(v).toFixed(1)} ${y + ((n * 7) % 15) - 7}h.01`).join("");
+      node.append(
+        svg("path", { d: dots, stroke: drawn.colour, "stroke-width": 2.8, "stroke-linecap": "round", opacity: 0.6 }),
+        svg("line", { class: "wb-line", x1: x(lane.p50), x2: x(lane.p50), y1: y - 14, y2: y + 14, style: "stroke-width:2" }),
+        mark(drawn, 12, y, lane.provenance),
+        svg("text", { x: 24, y: y + 4 }, lane.label),
+        svg("text", { x: W - 8, y: y + 4, "text-anchor": "end" }, time(lane.p50)),
+      );
+    });
+    return node;
+  };
+
   const throttled = (fn, ms) => {
     let last = -Infinity, timer = null, waiting = null;
     return (...args) => {
@@ -215,5 +248,5 @@ const wb = (() => {
   };
 
   return { el, svg, root, button, select, slider, time, si, number, count, look, mark, fill, badge,
-    legend, linear, log, spans, axisX, axisY, table, throttled, frame, sentence, listen };
+    legend, linear, log, spans, axisX, axisY, table, lanes, throttled, frame, sentence, listen };
 })();

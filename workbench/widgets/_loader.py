@@ -73,4 +73,6 @@ class Widget(anywidget.AnyWidget):
             return None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         still = {"text/plain": self.sentence(), "image/svg+xml": self.picture()}
-        return {**data, **still}, metadata
+        # read aloud in place of the picture, in nbconvert's pages as in Jupyter
+        alternative = {"image/svg+xml": {"alt": self.sentence()}}
+        return {**data, **still}, {**metadata, **alternative}

@@ -40,7 +40,7 @@ def _row(picture: Picture, lane: dict[str, Any], y: float, scale: Any, at: int) 
         y=y - 11,
         width=max(1.0, x95 - x5),
         height=22,
-        fill_opacity=0.18 if lane["provenance"] == "measured" else 1,
+        fill_opacity=0.18 if lane["provenance"] in ("measured", "recorded") else 1,
         **drawn,
     )
     for number, value in enumerate(lane["dots"]):

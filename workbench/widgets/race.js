@@ -1,35 +1,3 @@
-const W = 760, LEFT = 150, RIGHT = 650, ROW = 40, TOP = 12;
-
-function drawLanes(view) {
-  const shown = view.lanes.filter((lane) => lane.dots && lane.dots.length);
-  if (!shown.length) return null;
-  const bottom = TOP + ROW * shown.length;
-  const node = wb.svg("svg", { viewBox: `0 0 ${W} ${bottom + 44}`, role: "img", "aria-label": view.sentence });
-  const defs = wb.svg("defs");
-  node.append(defs);
-  const { domain, isLog } = wb.spans(shown.flatMap((lane) => [...lane.dots, lane.p5, lane.p95]));
-  const x = (isLog ? wb.log : wb.linear)(domain, [LEFT, RIGHT]);
-  node.append(wb.axisX(x, bottom, "latency of one call", wb.time, TOP));
-  shown.forEach((lane, at) => {
-    const y = TOP + ROW * at + ROW / 2;
-    const look = wb.look(lane.control_of || lane.label);
-    const plain = lane.provenance === "measured";
-    node.append(wb.svg("rect", {
-      x: x(lane.p5), y: y - 11, width: Math.max(1, x(lane.p95) - x(lane.p5)), height: 22,
-      ...wb.fill(look.colour, lane.provenance, defs), "fill-opacity": plain ? 0.18 : 1,
-    }));
-    const dots = lane.dots.map((v, n) => `M${x(v).toFixed(1)} ${y + ((n * 7) % 15) - 7}h.01`).join("");
-    node.append(
-      wb.svg("path", { d: dots, stroke: look.colour, "stroke-width": 2.8, "stroke-linecap": "round", opacity: 0.6 }),
-      wb.svg("line", { class: "wb-line", x1: x(lane.p50), x2: x(lane.p50), y1: y - 14, y2: y + 14, style: "stroke-width:2" }),
-      wb.mark(look, 12, y, lane.provenance),
-      wb.svg("text", { x: 24, y: y + 4 }, lane.label),
-      wb.svg("text", { x: W - 8, y: y + 4, "text-anchor": "end" }, wb.time(lane.p50)),
-    );
-  });
-  return node;
-}
-
 function laneTable(view) {
   const ratio = (value, row) => (row.speedup === undefined ? (row.label === view.baseline ? "baseline" : "–")
     : `${wb.number(row.speedup)}x (${wb.number(row.low)} to ${wb.number(row.high)})`);
@@ -94,7 +62,7 @@ function render({ model, el }) {
   const draw = wb.frame(() => {
     const view = model.get("view");
     if (view.state !== stateShown) { stateShown = view.state; drawControls(); }
-    picture.replaceChildren(drawLanes(view) || wb.el("p", { class: "wb-note" }, "No samples yet."));
+    picture.replaceChildren(wb.lanes(view) || wb.el("p", { class: "wb-note" }, "No samples yet."));
     say(view.sentence);
     const trouble = view.trouble ? wb.el("p", { class: "wb-warning", role: "alert" }, view.trouble) : null;
     const waiting = view.waiting ? wb.el("p", { class: "wb-note" }, view.waiting) : null;

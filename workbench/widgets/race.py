@@ -37,6 +37,8 @@ class Race(Widget):
         Who races; every usable target by default. Callables join under their own names.
     size, seconds, baseline, cache, threads
         As in `RaceSession`.
+    keep : bool
+        Whether runs go into the user's store.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class Race(Widget):
         baseline: str | None = None,
         cache: str = "warm",
         threads: int = 1,
+        keep: bool = True,
     ):
         super().__init__()
         names = catalog.problem_names()
@@ -71,7 +74,7 @@ class Race(Widget):
         self._callables: dict[str, Callable[..., Any]] = {}
         self.session: RaceSession | None = None
         self._lock, self._shown_s = threading.Lock(), 0.0
-        self._options = {"threads": threads}
+        self._options = {"threads": threads, "store": "user" if keep else None}
         self.chosen = {
             "problem": problem or names[0],
             "targets": [],
@@ -214,13 +217,7 @@ class Race(Widget):
                 self._show()
 
     def _show(self) -> None:
-        if self.session is None:
-            self.view = summarise(None)
-            return
-        with self.session.lock:
-            label, waited = self.session.waiting_for
-            waiting = f"{label} has been running for {waited:.0f} s" if waited > 1 and label else ""
-            self.view = summarise(self.session.run, waiting, self.session.trouble)
+        self.view = summarise(None) if self.session is None else self.session.summary()
 
 
 def _sizes(usual: int) -> list[int]:

@@ -47,6 +47,11 @@ class Memory:
     buffer: np.ndarray
     cells: dict[int, Any] = field(default_factory=dict)
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of shared or local memory, without the ones that align it."""
+        return self.buffer.nbytes - 16
+
 
 class IndexOutOfBounds(Exception):
     """An index is outside its axis."""

@@ -90,6 +90,8 @@ class Block:
         found = self.shared.get(site.number)
         if found is None:
             found = self.shared[site.number] = self._new_shared(name, shape, dtype)
+            used = {id(one.memory): one.memory.size_bytes for one in self.shared.values()}
+            self.tracer.shared_bytes = max(self.tracer.shared_bytes, sum(used.values()))
         return found
 
     def _new_shared(self, name: str, shape: Any, dtype: Any) -> TracedArray:
@@ -119,7 +121,7 @@ class Tracer:
         self, program: Program, launch: TraceLaunch, observer: Observer, order: Order = forward
     ):
         self.program, self.launch, self.observer, self.order = program, launch, observer, order
-        self.changes = 0
+        self.changes = self.shared_bytes = 0
         names = program.resolved.source.parameters
         self.arguments = tuple(
             _argument(name, value, place not in launch.uninitialised)

@@ -312,7 +312,7 @@ def launch(name: str, work: Callable[[], object]) -> None:
         current().put(name, work)
 
 
-def enqueue_host(name: str, work: Callable[[], object], tensors: tuple) -> bool:
+def enqueue_host(name: str, work: Callable[[], object]) -> bool:
     """Queue host work on the current stream; return False where that stream is inline."""
     stream = current()
     if stream.inline:

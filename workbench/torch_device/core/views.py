@@ -10,6 +10,7 @@ It refuses to compute: an operator with arithmetic in it belongs to a family in 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -98,25 +99,83 @@ def empty(size, *, dtype=None, layout=None, device=None, pin_memory=None, memory
     )
 
 
+on_device: Callable[[torch.Tensor, torch.Tensor], bool] = lambda source, destination: False  # noqa: E731
+"""Copies within one device with a kernel of our own, or returns False; `ops` puts it here."""
+
+
 def copy_from(source, destination, non_blocking=False):
     """Copy between the host and a device, or between devices, converting the dtype."""
-    pinned = non_blocking and _may_queue(source, destination)
     way = traffic.direction(source, destination)
-    traffic.count(way, source.numel() * source.element_size())
-
-    def run():
-        _alias(destination).copy_(_alias(source))
-
-    if pinned and streams.enqueue_host(f"copy ({way})", run, (source, destination)):
+    nbytes = source.numel() * source.element_size()
+    traffic.count(way, nbytes)
+    if not nbytes:
         return destination
-    streams.wait_for_current()
-    run()
+    if way == "d2d" and source.device == destination.device and on_device(source, destination):
+        return destination
+    if way != "d2d" and _plain(source, destination):
+        _transfer(way, source, destination, nbytes, non_blocking)
+        return destination
+    staged = _staged(way, source, destination, non_blocking)
+    if not staged:  # a dtype without kernels: the CPU copies, and that is counted
+        traffic.fell_back("aten::copy_", 2 * nbytes)
+        streams.wait_for_current()
+        _alias(destination).copy_(_alias(source))
     return destination
 
 
-def _may_queue(source, destination) -> bool:
-    """Whether a non-blocking copy may really be queued: its host side must be pinned."""
-    return all(t.device.type == tensors.NAME or streams.is_pinned(t) for t in (source, destination))
+def _plain(source, destination) -> bool:
+    """Whether the bytes can cross as they are."""
+    return (
+        source.dtype == destination.dtype
+        and source.is_contiguous()
+        and destination.is_contiguous()
+        and source.shape == destination.shape
+        and not (source.is_conj() or source.is_neg())
+        and not (destination.is_conj() or destination.is_neg())
+    )
+
+
+def _transfer(way, source, destination, nbytes, non_blocking) -> None:
+    """Move bytes across the border, as a copy engine does: in the stream if the host is pinned."""
+    to, frm = destination.data_ptr(), source.data_ptr()
+    to, frm = (to + memory.DELTA, frm) if way == "h2d" else (to, frm + memory.DELTA)
+    host_side = source if way == "h2d" else destination
+    if non_blocking and streams.is_pinned(host_side):
+        keep = (source, destination)
+        if streams.enqueue_host(f"copy {way}", lambda: ctypes.memmove(to, frm, nbytes) and keep):
+            return
+    streams.wait_for_current()
+    ctypes.memmove(to, frm, nbytes)
+
+
+def _staged(way, source, destination, non_blocking) -> bool:
+    """Copy through a contiguous buffer: conversion and strides are the device's work."""
+    if way == "h2d":
+        plain = source.resolve_conj().resolve_neg().expand(destination.shape).contiguous()
+        landed = tensors.empty(plain.shape, plain.dtype, destination.device.index)
+        _transfer(way, plain, landed, plain.numel() * plain.element_size(), False)
+        return on_device(landed, destination)
+    if way == "d2h":
+        ready = tensors.empty(source.shape, destination.dtype, source.device.index)
+        if not on_device(source, ready):
+            return False
+        if destination.is_contiguous() and destination.shape == source.shape:
+            _transfer(way, ready, destination, ready.numel() * ready.element_size(), non_blocking)
+        else:
+            landed = torch.empty(source.shape, dtype=destination.dtype)
+            _transfer(way, ready, landed, ready.numel() * ready.element_size(), False)
+            destination.copy_(landed)
+        return True
+    if source.device == destination.device:
+        return False
+    there = tensors.empty(source.shape, destination.dtype, source.device.index)
+    if not on_device(source, there):
+        return False
+    streams.wait_for_current(source.device.index)
+    here = tensors.empty(source.shape, destination.dtype, destination.device.index)
+    nbytes = here.numel() * here.element_size()
+    ctypes.memmove(here.data_ptr() + memory.DELTA, there.data_ptr() + memory.DELTA, nbytes)
+    return on_device(here, destination)
 
 
 def _alias(tensor):
@@ -165,7 +224,10 @@ def local_scalar_dense(self):
     """Read one element to the host: the hidden synchronisation in every ``.item()``."""
     streams.wait_for_current()
     traffic.count("d2h", self.element_size())
-    return host(self).item()
+    raw = memory.read(self.data_ptr(), self.element_size())
+    number = torch.frombuffer(bytearray(raw), dtype=self.dtype).tolist()[0]
+    number = number.conjugate() if self.is_conj() else number
+    return -number if self.is_neg() else number
 
 
 def record_stream(self, stream):

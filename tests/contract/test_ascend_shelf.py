@@ -1,0 +1,61 @@
+"""Every AI Core kernel on the shelf: right at odd sizes, on 1 to 24 cores, with nothing to find."""
+
+import pytest
+
+from workbench import aicore, catalog
+
+FILES = catalog.kernel_files(dialect="ascend")
+BLOCKS = (1, 2, 7, 24)
+
+
+def names(file):
+    return f"{file.problem}-{file.name}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=names)
+def test_kernel_agrees_with_the_oracle_at_odd_sizes_on_any_number_of_cores(file):
+    problem, launch = catalog.load_problem(file.problem), file.load().launch
+    for size in problem.test_sizes:
+        inputs = problem.inputs(size, seed=size)
+        for blocks in BLOCKS:
+            outputs = problem.outputs(*inputs)
+            assert launch(*inputs, *outputs, blocks=blocks) is None
+            problem.check(outputs, inputs)
+
+
+@pytest.mark.parametrize("file", FILES, ids=names)
+def test_kernel_has_no_hazard_and_a_modelled_time(file):
+    problem, launch = catalog.load_problem(file.problem), file.load().launch
+    inputs = problem.inputs(max(problem.test_sizes), seed=3)
+    with aicore.observe() as runs:
+        launch(*inputs, *problem.outputs(*inputs), blocks=3)
+    assert runs
+    for run in runs:
+        assert run.hazards(replay=False).clean
+        assert run.timeline.provenance == "modelled"
+        assert run.timeline.elapsed_ns > 0
+
+
+def test_every_kernel_of_the_plan_is_on_the_shelf_beside_its_cuda_twin():
+    wanted = {"vector_add", "saxpy", "bias_gelu", "softmax", "layer_norm", "vector_sum"}
+    wanted |= {"transpose", "matmul", "conv2d", "attention"}
+    assert wanted <= {file.problem for file in FILES}
+    assert len([file for file in FILES if file.problem == "matmul"]) == 5
+    for problem in wanted:
+        assert catalog.kernel_files(problem, "cuda")
+
+
+def test_the_ladder_of_matmul_gets_faster_at_every_rung_in_the_model():
+    import numpy as np
+
+    size = 512
+    shapes = (aicore.Shape((size, size), np.dtype(t)) for t in ("float16", "float16", "float32"))
+    args = tuple(shapes)
+    times = []
+    for file in catalog.kernel_files("matmul", "ascend"):
+        module = file.load()
+        (kernel,) = (value for value in vars(module).values() if isinstance(value, aicore.Kernel))
+        blocks = 24 if "multi_core" in file.name else 1
+        times.append(aicore.predict(kernel, args, blocks).elapsed_ns)
+    assert times == sorted(times, reverse=True)
+    assert times[0] > 5 * times[-1]

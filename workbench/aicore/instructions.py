@@ -1,0 +1,146 @@
+"""What a recording is made of: instructions, arrays, placements.
+
+Plain records with no behaviour; `workbench.aicore.recording` makes them and the three readings
+look at them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from workbench.aicore.findings import Finding, Site
+from workbench.aicore.machine import PIPES, Chip, Placement
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a kernel may use before it is taken to be endless.
+
+    Attributes
+    ----------
+    instructions : int
+        For each core.
+    seconds : float
+        Of recording, all cores together.
+    """
+
+    instructions: int = 2_000_000
+    seconds: float = 120.0
+
+
+class Instruction:
+    """One entry of a pipe's queue.
+
+    Attributes
+    ----------
+    kind : str
+        ``op``, ``set``, ``wait``, ``barrier``, ``arrive`` or ``leave``.
+    pipe : int
+        Index into `PIPES`; -1 for barriers, which stand in every queue of the core.
+    name : str
+        The operation, or the event.
+    key : tuple or None
+        What pairs a set with its wait.
+    writes, reads : tuple of tensors
+    apply : callable or None
+        ``apply(memory, *args)`` carries the operation out.
+    cycles, head : float
+        Duration; `head` is added where the pipe stood idle before.
+    gm_bytes : int
+        Traffic with global memory.
+    """
+
+    __slots__ = (
+        "apply",
+        "args",
+        "atomic",
+        "core",
+        "cycles",
+        "file",
+        "gm_bytes",
+        "head",
+        "index",
+        "key",
+        "kind",
+        "line",
+        "name",
+        "pipe",
+        "reads",
+        "writes",
+    )
+
+    def __init__(self, kind, pipe, name, core, key=None):
+        self.kind, self.pipe, self.name, self.core, self.key = kind, pipe, name, core, key
+        self.writes = self.reads = self.args = ()
+        self.apply = None
+        self.cycles = self.head = 0.0
+        self.gm_bytes, self.atomic, self.index = 0, False, -1
+        self.file, self.line = "", 0
+
+    @property
+    def site(self) -> Site:
+        """Where it was issued."""
+        pipe = PIPES[self.pipe] if self.pipe >= 0 else "all pipes"
+        return Site(self.name, pipe, self.core, self.file, self.line)
+
+
+@dataclass(frozen=True)
+class ArrayInfo:
+    """A kernel argument in global memory.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    dtype : numpy.dtype
+    workspace : bool
+        Scratch without contents at the start.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    workspace: bool = False
+
+
+@dataclass(frozen=True)
+class NamedPlacement:
+    """Bytes of a buffer that a queue or scratch tensor owns, for `BufferMap`."""
+
+    core: int
+    name: str
+    slot: int
+    place: Placement
+
+
+@dataclass
+class Recording:
+    """What one run of a kernel issued.
+
+    Attributes
+    ----------
+    kernel : str
+    chip : Chip
+    cores : int
+        Blocks launched.
+    arrays : tuple of ArrayInfo
+    programs : list of list of Instruction
+        For each core, in program order.
+    placements : list of NamedPlacement
+    findings : list of Finding
+        What was noticed without ordering anything: leaks.
+    """
+
+    kernel: str
+    chip: Chip
+    cores: int
+    arrays: tuple[ArrayInfo, ...]
+    programs: list[list[Instruction]] = field(default_factory=list)
+    placements: list[NamedPlacement] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Number of instructions, synchronisation included."""
+        return sum(len(program) for program in self.programs)

@@ -1,0 +1,285 @@
+"""Launching a kernel: record it once, then read the recording.
+
+``kernel[blocks](...)`` computes values, as launching does; it raises where the kernel cannot run,
+and touches the outputs only when all went well. `check` adds the hazards, `predict` computes only
+the time, and `observe` collects the runs of code that launches kernels itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from workbench.aicore.costs import costs
+from workbench.aicore.findings import AICoreError, HazardError, Report
+from workbench.aicore.hazards import find_hazards
+from workbench.aicore.instructions import ArrayInfo, Limits, Recording
+from workbench.aicore.machine import DEFAULT_CHIP, Chip, chip
+from workbench.aicore.order import Order, link
+from workbench.aicore.recording import record
+from workbench.aicore.regions import as_dtype
+from workbench.aicore.tensors import GlobalTensor
+from workbench.aicore.timeline import Scoreboard, Timeline
+from workbench.aicore.values import Memory, carry_out, written
+from workbench.errors import InputError
+
+_OBSERVED: ContextVar[list[Run] | None] = ContextVar("observed", default=None)
+_CHIP: ContextVar[str] = ContextVar("chip", default=DEFAULT_CHIP)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Scratch in global memory: shape and dtype, no contents at the start."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An argument of which only shape and dtype are known, for `predict`."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+def workspace(shape: Any, dtype: Any) -> Workspace:
+    """Return scratch in global memory for a launch; it begins as poison."""
+    dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    return Workspace(dims, as_dtype(dtype))
+
+
+class Kernel:
+    """A function marked `@kernel`: ``kernel[blocks](*args)`` launches it."""
+
+    def __init__(self, function: Callable[..., None]):
+        self.function = function
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+
+    def __getitem__(self, blocks: int) -> Callable[..., Run]:
+        return lambda *args: launch(self, args, blocks)
+
+    def __call__(self, *_: Any) -> None:
+        """Refuse: a launch says on how many blocks."""
+        raise InputError(
+            "A kernel is launched on a number of blocks.",
+            f"{self.__name__}(...)",
+            f"{self.__name__}[blocks](...)",
+        )
+
+
+def kernel(function: Callable[..., None]) -> Kernel:
+    """Mark a function as an AI Core kernel."""
+    return Kernel(function)
+
+
+@dataclass
+class Run:
+    """One launch: its recording and the readings of it.
+
+    Attributes
+    ----------
+    recording : Recording
+    inputs : tuple
+        Contents of the global arrays before the run.
+    dumps : list
+        What `dump` kept.
+    """
+
+    recording: Recording
+    inputs: tuple[np.ndarray | None, ...]
+    order: Order
+    dumps: list = field(default_factory=list)
+
+    def hazards(self, replay: bool = True) -> Report:
+        """Return what is unordered in this run, and whether an allowed order changes the result."""
+        return find_hazards(self.recording, self.order, self.inputs, replay)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """When each pipe did what, as the model says."""
+        board = Scoreboard(costs(), keep_bars=True)
+        for node in self.order.nodes:
+            board.feed(node)
+        one = self.recording
+        return board.timeline(one.kernel, one.chip, one.cores, one.arrays)
+
+
+def launch(
+    kernel: Kernel,
+    args: Sequence[Any],
+    blocks: int,
+    *,
+    chip_name: str = "",
+    limits: Limits | None = None,
+) -> Run:
+    """Run a kernel for its values.
+
+    Parameters
+    ----------
+    args : sequence
+        NumPy arrays become global tensors, and those that the kernel writes are updated at the
+        end; a `Workspace` becomes scratch; anything else is handed through.
+    blocks : int
+
+    Raises
+    ------
+    AICoreError
+        Where the kernel cannot run; the outputs are as they were.
+    HazardError
+        Where it left queues or events behind.
+    """
+    recording, arrays = _record(kernel, args, blocks, chip_name, limits)
+    order = link(recording)
+    left_over = (*recording.findings, *order.findings)
+    if left_over:
+        raise HazardError(left_over)
+    memory = carry_out(recording, arrays, order.nodes)
+    run = Run(recording, arrays, order, memory.dumps)
+    _commit(run, memory, args)
+    runs = _OBSERVED.get()
+    if runs is not None:
+        runs.append(run)
+    return run
+
+
+def check(
+    kernel: Kernel,
+    args: Sequence[Any],
+    blocks: int,
+    *,
+    chip_name: str = "",
+    limits: Limits | None = None,
+    replay: bool = True,
+) -> Report:
+    """Return what is wrong with a kernel on these inputs, without touching the outputs."""
+    try:
+        recording, arrays = _record(kernel, args, blocks, chip_name, limits)
+        order = link(recording)
+    except AICoreError as error:
+        return Report((error.finding,), 0)
+    return find_hazards(recording, order, arrays, replay)
+
+
+def predict(
+    kernel: Kernel,
+    args: Sequence[Any],
+    blocks: int,
+    *,
+    chip_name: str = "",
+    sample: Sequence[int] | None = None,
+    limits: Limits | None = None,
+) -> Timeline:
+    """Return the predicted time only: every instruction is issued, none is computed or kept.
+
+    Parameters
+    ----------
+    args : sequence
+        `Shape` in the place of arrays: nothing that large need exist.
+    sample : sequence of int, optional
+        Cores to execute; the others are taken to be like them, and the timeline says so. Negative
+        numbers count from the end. All cores by default.
+
+    Raises
+    ------
+    InputError
+        For a kernel with flags between units or cores: launch it and read its timeline.
+    """
+    board = Scoreboard(costs(), keep_bars=False)
+
+    def sink(one) -> None:
+        if one.kind == "arrive" or (one.key is not None and one.key[0] == "cross"):
+            raise InputError(
+                "Time-only mode takes cores and units one after the other.",
+                f"{one.name} at line {one.line} joins them",
+                "launch the kernel on a smaller size and read run.timeline",
+            )
+        try:
+            board.feed(one)
+        except (KeyError, IndexError):
+            raise AICoreError(
+                "unmatched_wait",
+                "An event is waited for before it is set.",
+                one.name,
+                "",
+                (one.site,),
+            ) from None
+
+    only = None if sample is None else sorted({core % blocks for core in sample})
+    recording, _ = _record(kernel, args, blocks, chip_name, limits, only, sink)
+    if recording.findings:
+        raise HazardError(tuple(recording.findings))
+    return board.timeline(recording.kernel, recording.chip, blocks, recording.arrays)
+
+
+@contextmanager
+def observe() -> Iterator[list[Run]]:
+    """Collect the runs of every kernel launched inside the with statement."""
+    runs: list[Run] = []
+    token = _OBSERVED.set(runs)
+    try:
+        yield runs
+    finally:
+        _OBSERVED.reset(token)
+
+
+@contextmanager
+def on_chip(name: str) -> Iterator[Chip]:
+    """Launch on another chip inside the with statement."""
+    found = chip(name)
+    token = _CHIP.set(name)
+    try:
+        yield found
+    finally:
+        _CHIP.reset(token)
+
+
+def current_chip() -> Chip:
+    """Return the chip that kernels are launched on here."""
+    return chip(_CHIP.get())
+
+
+def _record(kernel, args, blocks, chip_name, limits, only=None, sink=None):
+    if not isinstance(kernel, Kernel):
+        raise InputError("This is not a kernel.", repr(kernel), "mark the function @aicore.kernel")
+    if isinstance(blocks, bool) or not isinstance(blocks, (int, np.integer)) or blocks < 1:
+        raise InputError("The number of blocks cannot be used.", repr(blocks), "at least 1")
+    names = kernel.function.__code__.co_varnames[: kernel.function.__code__.co_argcount]
+    tensors, infos, arrays = [], [], []
+    for place, value in enumerate(args):
+        if not isinstance(value, (np.ndarray, Workspace, Shape)):
+            tensors.append(value)
+            continue
+        name = names[place] if place < len(names) else f"argument {place}"
+        dtype, shape = as_dtype(value.dtype), tuple(int(n) for n in value.shape)
+        tensors.append(GlobalTensor(len(infos), name, dtype, shape))
+        infos.append(ArrayInfo(name, shape, dtype, isinstance(value, Workspace)))
+        arrays.append(np.array(value) if isinstance(value, np.ndarray) else None)
+    used = chip(chip_name or _CHIP.get())
+    recording = record(
+        kernel.function, tensors, tuple(infos), used, int(blocks), costs(), limits or Limits(),
+        only=only, sink=sink,
+    )  # fmt: skip
+    return recording, tuple(arrays)
+
+
+def _commit(run: Run, memory: Memory, args: Sequence[Any]) -> None:
+    changed = written(run.order.nodes)
+    held = [value for value in args if isinstance(value, (np.ndarray, Workspace, Shape))]
+    for index, value in enumerate(held):
+        if index in changed and isinstance(value, np.ndarray):
+            if not value.flags.writeable:
+                raise InputError(
+                    "The kernel writes to an array that cannot be written.",
+                    run.recording.arrays[index].name,
+                    "pass a writable array",
+                )
+            value[...] = memory.array(run.recording, index)

@@ -1,0 +1,234 @@
+"""Global and local tensors: names for bytes, with shape, dtype and layout, but without the data.
+
+A kernel only *records* what should happen to which bytes; the data lie in the memory that a
+reading of the recording brings along (`workbench.aicore.values`). Hence a tensor has no values to
+print or to branch on inside a kernel, and says so when it is asked. Slicing gives tensors that
+name a part of the same bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.aicore.findings import AICoreError
+from workbench.aicore.layouts import block_strides, padded
+from workbench.aicore.regions import (
+    BLOCK_BYTES,
+    Region,
+    Tensor,
+    as_dtype,
+    bad_index,
+    round_up,
+    span,
+)
+
+
+class GlobalTensor(Tensor):
+    """A part of an array in global memory.
+
+    Attributes
+    ----------
+    array : int
+        Which argument of the kernel.
+    name : str
+        The argument's name.
+    strides : tuple of int
+        In bytes.
+    """
+
+    __slots__ = ("array", "name", "strides")
+
+    def __init__(self, array, name, dtype, shape, strides=None, offset=0):
+        self.array, self.name, self.dtype = array, name, dtype
+        self.shape, self.offset = tuple(shape), offset
+        if strides is None:
+            strides, step = [], dtype.itemsize
+            for length in reversed(self.shape):
+                strides.insert(0, step)
+                step *= max(length, 1)
+        self.strides = tuple(strides)
+
+    def __repr__(self):
+        return f"GlobalTensor {self.name}{list(self.shape)} of {self.dtype}"
+
+    def __getitem__(self, key) -> GlobalTensor:
+        keys = key if isinstance(key, tuple) else (key,)
+        if len(keys) > self.ndim:
+            raise bad_index(self, key, f"it has {self.ndim} dimensions")
+        offset, shape, strides = self.offset, [], []
+        for axis, length in enumerate(self.shape):
+            one = keys[axis] if axis < len(keys) else slice(None)
+            start, count, drop = span(self, one, length)
+            offset += start * self.strides[axis]
+            if not drop:
+                shape.append(count)
+                strides.append(self.strides[axis])
+        return GlobalTensor(self.array, self.name, self.dtype, shape, strides, offset)
+
+    def reshape(self, *shape: int) -> GlobalTensor:
+        """Return the whole array under another shape of the same size."""
+        new = GlobalTensor(self.array, self.name, self.dtype, shape, None, self.offset)
+        dense = GlobalTensor(self.array, self.name, self.dtype, self.shape, None, self.offset)
+        if new.size != self.size or dense.strides != self.strides:
+            raise bad_index(self, shape, "only a whole contiguous tensor can be reshaped")
+        return new
+
+    def transposed(self) -> GlobalTensor:
+        """Return the two-dimensional tensor with rows and columns exchanged."""
+        return GlobalTensor(
+            self.array, self.name, self.dtype, self.shape[::-1], self.strides[::-1], self.offset
+        )
+
+    def region(self) -> Region:
+        """Return the bytes that it names."""
+        item = self.dtype.itemsize
+        if self.shape and self.strides[-1] == item:
+            return Region(
+                ("GM", self.array),
+                self.offset,
+                self.shape[:-1],
+                self.strides[:-1],
+                self.shape[-1] * item,
+            )
+        return Region(("GM", self.array), self.offset, self.shape, self.strides, item)
+
+    def view(self, memory: dict) -> np.ndarray:
+        """Return the elements as an array over `memory`'s bytes."""
+        flat = memory["GM", self.array]
+        return np.ndarray(self.shape, self.dtype, flat, self.offset, self.strides)
+
+
+class LocalTensor(Tensor):
+    """A part of a buffer of one core.
+
+    Attributes
+    ----------
+    core : int
+    buffer : str
+        ``"UB"``, ``"L1"``, ``"L0A"``, ``"L0B"`` or ``"L0C"``.
+    layout : str
+        ``"ND"``, or a fractal layout, see `workbench.aicore.layouts`.
+    row_bytes : int
+        Distance of rows of a two-dimensional ND tensor; a multiple of 32.
+    whole : tuple of int
+        Padded shape of the fractal matrix that this is a part of.
+    slot : object or None
+        The queue's slot that owns the bytes; `generation` tells whether it still does.
+    """
+
+    __slots__ = ("buffer", "core", "generation", "layout", "row_bytes", "slot", "whole")
+
+    def __init__(
+        self, core, buffer, offset, shape, dtype, layout="ND", *, row_bytes=0, whole=(), slot=None
+    ):
+        self.core, self.buffer, self.offset = core, buffer, offset
+        self.shape, self.dtype, self.layout = tuple(shape), dtype, layout
+        self.row_bytes, self.slot = row_bytes, slot
+        self.generation = slot.generation if slot is not None else 0
+        self.whole = whole
+        if layout == "ND":
+            if not row_bytes and len(self.shape) == 2:
+                self.row_bytes = round_up(self.shape[1] * dtype.itemsize, BLOCK_BYTES)
+        elif not whole:
+            self.whole = padded(self.shape, layout, dtype.itemsize)
+
+    def __repr__(self):
+        lay = "" if self.layout == "ND" else f" in {self.layout}"
+        return f"LocalTensor {self.buffer}{list(self.shape)} of {self.dtype}{lay}"
+
+    def __getitem__(self, key) -> LocalTensor:
+        keys = key if isinstance(key, tuple) else (key,)
+        if len(keys) > self.ndim:
+            raise bad_index(self, key, f"it has {self.ndim} dimensions")
+        keys = keys + (slice(None),) * (self.ndim - len(keys))
+        spans, kept = [], []
+        for one, length in zip(keys, self.shape, strict=True):
+            start, count, drop = span(self, one, length)
+            spans.append((start, count))
+            if not drop or len(kept) + self.ndim - len(spans) == 0:
+                kept.append(count)
+        item = self.dtype.itemsize
+        if self.layout != "ND":
+            return self._fractal_part(spans)
+        steps = (item,) if self.ndim == 1 else (self.row_bytes, item)
+        offset = self.offset + sum(
+            start * step for (start, _), step in zip(spans, steps, strict=True)
+        )
+        if len(kept) == 1 and self.ndim == 2 and spans[1][1] != kept[0]:
+            raise bad_index(self, key, "a column is taken as [:, i : i + 1]")
+        return self._part(offset, kept)
+
+    def _part(self, offset, shape, dtype=None, row_bytes=None) -> LocalTensor:
+        part = LocalTensor.__new__(LocalTensor)
+        part.core, part.buffer, part.offset = self.core, self.buffer, offset
+        part.shape, part.dtype, part.layout = tuple(shape), dtype or self.dtype, self.layout
+        part.row_bytes = self.row_bytes if row_bytes is None else row_bytes
+        part.whole, part.slot, part.generation = self.whole, self.slot, self.generation
+        return part
+
+    def _fractal_part(self, spans) -> LocalTensor:
+        strides, block = block_strides(self.whole, self.layout, self.dtype.itemsize)
+        (row, rows), (column, columns) = spans
+        if row % block.rows or column % block.columns:
+            raise AICoreError(
+                "misaligned",
+                f"A part of a matrix in {self.layout} begins at a whole block of "
+                f"{block.rows} x {block.columns}.",
+                f"{self!r} from row {row}, column {column}",
+                "cut at multiples of the block",
+            )
+        offset = self.offset + row // block.rows * strides[0] + column // block.columns * strides[2]
+        return self._part(offset, (rows, columns))
+
+    def reinterpret(self, dtype) -> LocalTensor:
+        """Return the same bytes as a vector of another dtype."""
+        dtype = as_dtype(dtype)
+        if self.ndim != 1 or self.layout != "ND" or self.nbytes % dtype.itemsize:
+            raise bad_index(self, dtype, "only a vector of whole elements can be reinterpreted")
+        return self._part(self.offset, (self.nbytes // dtype.itemsize,), dtype)
+
+    def region(self) -> Region:
+        """Return the bytes that it names, whole blocks where it is fractal."""
+        space = (self.core, self.buffer)
+        if self.layout != "ND":
+            strides, block = block_strides(self.whole, self.layout, self.dtype.itemsize)
+            counts = (-(-self.shape[0] // block.rows), -(-self.shape[1] // block.columns))
+            width = block.rows * block.columns * self.dtype.itemsize
+            return Region(space, self.offset, counts, (strides[0], strides[2]), width)
+        width = self.shape[-1] * self.dtype.itemsize
+        if self.ndim == 1:
+            return Region(space, self.offset, (), (), width)
+        return Region(space, self.offset, self.shape[:1], (self.row_bytes,), width)
+
+    def view(self, memory: dict) -> np.ndarray:
+        """Return an ND tensor's elements as an array over `memory`'s bytes."""
+        item = self.dtype.itemsize
+        strides = (item,) if self.ndim == 1 else (self.row_bytes, item)
+        flat = memory[self.core, self.buffer]
+        return np.ndarray(self.shape, self.dtype, flat, self.offset, strides)
+
+    def load(self, memory: dict) -> np.ndarray:
+        """Return the elements as a plain array, out of whatever layout."""
+        if self.layout == "ND":
+            return self.view(memory)
+        blocks = self._blocks(memory)
+        n = blocks.shape
+        flat = blocks.reshape(n[0] * n[1], n[2] * n[3])
+        return flat[: self.shape[0], : self.shape[1]]
+
+    def store(self, memory: dict, values: np.ndarray) -> None:
+        """Write the elements, rounded to the dtype, into whatever layout; edges become zero."""
+        if self.layout == "ND":
+            self.view(memory)[...] = values
+            return
+        blocks = self._blocks(memory)
+        n = blocks.shape
+        full = np.zeros((n[0] * n[1], n[2] * n[3]), self.dtype)
+        full[: self.shape[0], : self.shape[1]] = values
+        blocks[...] = full.reshape(n)
+
+    def _blocks(self, memory: dict) -> np.ndarray:
+        strides, block = block_strides(self.whole, self.layout, self.dtype.itemsize)
+        counts = (-(-self.shape[0] // block.rows), -(-self.shape[1] // block.columns))
+        shape = (counts[0], block.rows, counts[1], block.columns)
+        return np.ndarray(shape, self.dtype, memory[self.core, self.buffer], self.offset, strides)

@@ -1,0 +1,304 @@
+"""The Vector unit: element by element, by rows, and whole reductions, on tensors in UB.
+
+An instruction takes 256 bytes a repeat and rounds to its dtype once. Which dtypes an operation has
+is a table (`DTYPES`), from the public Ascend C pages for the 910B generation: a bfloat16 tensor,
+for one, can be cast and filled but not added. It refuses shapes that differ: nothing broadcasts
+silently, `broadcast` does it in the open.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from workbench.aicore import arithmetic
+from workbench.aicore.costs import REPEAT_BYTES
+from workbench.aicore.findings import AICoreError
+from workbench.aicore.movement import require_ub
+from workbench.aicore.recording import recorder
+from workbench.aicore.tensors import LocalTensor
+from workbench.errors import UnknownNameError
+
+_FLOATS = ("float16", "float32")
+_NUMBERS = (*_FLOATS, "int16", "int32")
+# operation -> dtypes that the unit has for it
+DTYPES = {
+    **dict.fromkeys(("add", "sub", "mul", "max", "min", "adds", "muls", "maxs", "mins"), _NUMBERS),
+    **dict.fromkeys(("div", "exp", "ln", "sqrt", "rsqrt", "reciprocal", "abs", "axpy"), _FLOATS),
+    **dict.fromkeys(("reduce_sum", "reduce_max", "row_sum", "row_max", "select"), _FLOATS),
+    "relu": (*_FLOATS, "int32"),
+    "compare": (*_FLOATS, "int32"),
+    "duplicate": (*_NUMBERS, "bfloat16", "uint32"),
+    "broadcast": _FLOATS,
+    "gather": (*_NUMBERS, "uint32"),
+    "transpose": (*_FLOATS, "bfloat16", "int16", "int32"),
+}
+
+
+def add(dst: LocalTensor, a: LocalTensor, b: LocalTensor) -> None:
+    """Write ``a + b``."""
+    _binary("add", dst, a, b)
+
+
+def sub(dst: LocalTensor, a: LocalTensor, b: LocalTensor) -> None:
+    """Write ``a - b``."""
+    _binary("sub", dst, a, b)
+
+
+def mul(dst: LocalTensor, a: LocalTensor, b: LocalTensor) -> None:
+    """Write ``a * b``."""
+    _binary("mul", dst, a, b)
+
+
+def div(dst: LocalTensor, a: LocalTensor, b: LocalTensor) -> None:
+    """Write ``a / b``."""
+    _binary("div", dst, a, b)
+
+
+def max(dst: LocalTensor, a: LocalTensor, b: LocalTensor) -> None:
+    """Write the larger of each pair."""
+    _binary("max", dst, a, b)
+
+
+def min(dst: LocalTensor, a: LocalTensor, b: LocalTensor) -> None:
+    """Write the smaller of each pair."""
+    _binary("min", dst, a, b)
+
+
+def exp(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write e to the power of each element."""
+    _unary("exp", dst, src)
+
+
+def ln(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write the natural logarithm."""
+    _unary("ln", dst, src)
+
+
+def sqrt(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write the square root."""
+    _unary("sqrt", dst, src)
+
+
+def rsqrt(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write one over the square root."""
+    _unary("rsqrt", dst, src)
+
+
+def reciprocal(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write one over each element."""
+    _unary("reciprocal", dst, src)
+
+
+def abs(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write the magnitude."""
+    _unary("abs", dst, src)
+
+
+def relu(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write the element where positive, else zero."""
+    _unary("relu", dst, src)
+
+
+def adds(dst: LocalTensor, src: LocalTensor, scalar: float) -> None:
+    """Write ``src + scalar``."""
+    _scalar("adds", dst, src, scalar)
+
+
+def muls(dst: LocalTensor, src: LocalTensor, scalar: float) -> None:
+    """Write ``src * scalar``."""
+    _scalar("muls", dst, src, scalar)
+
+
+def maxs(dst: LocalTensor, src: LocalTensor, scalar: float) -> None:
+    """Write the larger of each element and `scalar`."""
+    _scalar("maxs", dst, src, scalar)
+
+
+def mins(dst: LocalTensor, src: LocalTensor, scalar: float) -> None:
+    """Write the smaller of each element and `scalar`."""
+    _scalar("mins", dst, src, scalar)
+
+
+def axpy(dst: LocalTensor, src: LocalTensor, scalar: float) -> None:
+    """Write ``dst + src * scalar``, rounded once."""
+    _same("axpy", dst, src)
+    _emit("axpy", dst, (src, dst), arithmetic.do_axpy, (dst, src, scalar), dst)
+
+
+def duplicate(dst: LocalTensor, scalar: float) -> None:
+    """Fill with `scalar`."""
+    _same("duplicate", dst)
+    _emit("duplicate", dst, (), arithmetic.do_fill, (dst, scalar), dst)
+
+
+def cast(dst: LocalTensor, src: LocalTensor, mode: str = "RINT") -> None:
+    """Convert to the dtype of `dst`, rounding as `mode` says where it becomes whole numbers."""
+    if mode not in arithmetic.ROUND:
+        raise UnknownNameError("rounding mode", mode, arithmetic.ROUND)
+    require_ub("cast", dst, src)
+    _shapes("cast", dst, src)
+    _emit(
+        "cast",
+        dst,
+        (src,),
+        arithmetic.do_cast,
+        (dst, src, mode),
+        src if src.nbytes > dst.nbytes else dst,
+    )
+
+
+def compare(dst: LocalTensor, a: LocalTensor, b: LocalTensor, how: str) -> None:
+    """Write a bit for each pair into uint8 `dst`: whether ``a how b`` (``"LT"``, ``"GE"``, ...)."""
+    if how not in arithmetic.COMPARE:
+        raise UnknownNameError("comparison", how, arithmetic.COMPARE)
+    _same("compare", a, b)
+    require_ub("compare", dst)
+    _mask("compare", dst, a)
+    _emit("compare", dst, (a, b), arithmetic.do_compare, (dst, a, b, how), a)
+
+
+def select(dst: LocalTensor, mask: LocalTensor, a: LocalTensor, b: LocalTensor) -> None:
+    """Write `a` where the bit of `mask` is set, else `b`."""
+    _same("select", dst, a, b)
+    require_ub("select", mask)
+    _mask("select", mask, a)
+    _emit("select", dst, (mask, a, b), arithmetic.do_select, (dst, mask, a, b), dst)
+
+
+def reduce_sum(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write the sum of all elements to the first element of `dst`."""
+    _reduce("reduce_sum", dst, src, np.add, (1,))
+
+
+def reduce_max(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write the largest element to the first element of `dst`."""
+    _reduce("reduce_max", dst, src, np.maximum, (1,))
+
+
+def row_sum(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write the sum of each row of a matrix to a vector."""
+    _reduce("row_sum", dst, src, np.add, src.shape[:1])
+
+
+def row_max(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write the largest element of each row of a matrix to a vector."""
+    _reduce("row_max", dst, src, np.maximum, src.shape[:1])
+
+
+def broadcast(dst: LocalTensor, src: LocalTensor) -> None:
+    """Repeat a vector over a matrix: one value a row, or, for shape (1, columns), one row a row."""
+    require_ub("broadcast", dst, src)
+    _dtype("broadcast", dst, src)
+    if dst.ndim != 2 or src.shape not in (dst.shape[:1], (1, dst.shape[1])):
+        raise _no_fit("broadcast", dst, src)
+    _emit("broadcast", dst, (src,), arithmetic.do_broadcast, (dst, src), dst)
+
+
+def gather(dst: LocalTensor, src: LocalTensor, offsets: LocalTensor) -> None:
+    """Write ``src`` at the byte offsets (uint32) that `offsets` gives, one for each element."""
+    require_ub("gather", dst, src, offsets)
+    _dtype("gather", dst, src)
+    if offsets.dtype.name != "uint32" or offsets.shape != dst.shape:
+        raise _no_fit("gather", dst, offsets)
+    _emit("gather", dst, (src, offsets), arithmetic.do_gather, (dst, src, offsets), dst)
+
+
+def transpose(dst: LocalTensor, src: LocalTensor) -> None:
+    """Write a matrix with rows and columns exchanged."""
+    require_ub("transpose", dst, src)
+    _dtype("transpose", dst, src)
+    if src.ndim != 2 or dst.shape != src.shape[::-1]:
+        raise _no_fit("transpose", dst, src)
+    _emit("transpose", dst, (src,), arithmetic.do_transpose, (dst, src), dst)
+
+
+def set_value(dst: LocalTensor, index: int, scalar: float) -> None:
+    """Write one element with the scalar unit (pipe S: order it with S_V and V_S events)."""
+    one, part = recorder(), dst[index : index + 1]
+    cycles = one.costs.vector_cycles("set_value", 1)
+    one.emit("AIV.S", "set_value", (part,), (), arithmetic.do_fill, (part, scalar), cycles)
+
+
+def _binary(name, dst, a, b) -> None:
+    _same(name, dst, a, b)
+    _emit(name, dst, (a, b), arithmetic.do_binary, (arithmetic.BINARY[name], dst, a, b), dst)
+
+
+def _unary(name, dst, src) -> None:
+    _same(name, dst, src)
+    _emit(name, dst, (src,), arithmetic.do_unary, (arithmetic.UNARY[name], dst, src), dst)
+
+
+def _scalar(name, dst, src, scalar) -> None:
+    _same(name, dst, src)
+    if isinstance(scalar, LocalTensor) or not np.isscalar(scalar):
+        raise AICoreError("shape", f"{name} takes one number.", repr(scalar), name[:-1])
+    _emit(name, dst, (src,), arithmetic.do_scalar, (arithmetic.SCALAR[name], dst, src, scalar), dst)
+
+
+def _reduce(name, dst, src, ufunc, shape) -> None:
+    require_ub(name, dst, src)
+    _dtype(name, dst, src)
+    if dst.shape != shape or (name.startswith("row") and src.ndim != 2):
+        raise _no_fit(name, dst, src)
+    axis = None if name.startswith("reduce") else 1
+    _emit(name, dst, (src,), arithmetic.do_reduce, (ufunc, dst, src, axis), src)
+
+
+def _emit(name, dst, reads, apply, args, measured) -> None:
+    one = recorder()
+    one.units.add("AIV")
+    one.emit(
+        "AIV.V", name, (dst,), reads, apply, args, one.costs.vector_cycles(name, repeats(measured))
+    )
+
+
+def repeats(tensor: LocalTensor) -> int:
+    """Return how many times 256 bytes an instruction takes for this tensor."""
+    row = tensor.shape[-1] * tensor.dtype.itemsize
+    if tensor.ndim == 1 or row == tensor.row_bytes:
+        return -(-tensor.nbytes // REPEAT_BYTES)
+    return tensor.shape[0] * -(-row // REPEAT_BYTES)
+
+
+def _same(name: str, *tensors: Any) -> None:
+    require_ub(name, *tensors)
+    _shapes(name, *tensors)
+    _dtype(name, *tensors)
+
+
+def _shapes(name: str, *tensors: LocalTensor) -> None:
+    if any(tensor.shape != tensors[0].shape for tensor in tensors):
+        raise _no_fit(name, *tensors)
+
+
+def _dtype(name: str, *tensors: LocalTensor) -> None:
+    if any(tensor.dtype != tensors[0].dtype for tensor in tensors):
+        raise AICoreError(
+            "dtype", f"{name} needs one data type.", ", ".join(map(repr, tensors)), "cast first"
+        )
+    if tensors[0].dtype.name not in DTYPES[name]:
+        raise AICoreError(
+            "dtype",
+            f"The Vector unit has no {name} for {tensors[0].dtype}.",
+            repr(tensors[0]),
+            f"cast to one of {', '.join(DTYPES[name])}",
+        )
+
+
+def _mask(name: str, mask: LocalTensor, like: LocalTensor) -> None:
+    if mask.dtype.name != "uint8" or mask.shape != (-(-like.size // 8),) or like.ndim != 1:
+        raise AICoreError(
+            "shape",
+            f"{name} keeps one bit for each element of a vector, in uint8.",
+            f"{mask!r} for {like!r}",
+            f"a mask of {-(-like.size // 8)} bytes",
+        )
+
+
+def _no_fit(name: str, *tensors: Any) -> AICoreError:
+    return AICoreError(
+        "shape", f"The shapes do not fit for {name}.", ", ".join(map(repr, tensors)), "slice them"
+    )

@@ -1,0 +1,200 @@
+"""Walk problems over sizes and targets, one race after the other, and lose nothing on the way.
+
+Each cell (a problem at a size) is one `RaceSession` over every target that can run it, in a child
+process of its own, kept in the store while it is measured. A sweep has a name: started again under
+the same name it skips the cells that are complete. It tells listeners what happens as plain
+dictionaries, so that a notebook, a widget or the command line can follow it live.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+from workbench import catalog
+from workbench.bench.records import Run
+from workbench.bench.session import RaceSession
+from workbench.bench.store import Store
+from workbench.errors import InputError, StoppedError, WorkbenchError
+from workbench.problem import require_size
+
+COMPLETE = "time is up"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One problem at one size."""
+
+    problem: str
+    size: int
+
+
+class Sweep:
+    """A named walk over problems, sizes and targets.
+
+    Parameters
+    ----------
+    name : str
+        Under which its runs are kept; the same name resumes.
+    problems : iterable of str
+    targets : iterable of str, optional
+        Addresses; every usable target by default. One that cannot run a problem is left out of
+        that problem's races and named in an event.
+    sizes : iterable of int, optional
+        By default five around each problem's own size, a factor of about three apart.
+    seconds : float
+        Measuring time for each cell.
+    store : Store, optional
+        The user's own by default.
+    options
+        Passed on to `RaceSession`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        problems: Iterable[str],
+        targets: Iterable[str] | None = None,
+        *,
+        sizes: Iterable[int] | None = None,
+        seconds: float = 3.0,
+        store: Store | None = None,
+        **options: Any,
+    ):
+        if not name:
+            raise InputError("A sweep needs a name.", repr(name), "the same name resumes it")
+        self.name, self.seconds, self.options = name, seconds, options
+        self.store = store or Store()
+        self.targets = list(targets) if targets is not None else None
+        wanted = [require_size(size) for size in sizes] if sizes is not None else None
+        self.cells = [
+            Cell(problem, size)
+            for problem in problems
+            for size in sorted(set(wanted or usual_sizes(catalog.load_problem(problem).size)))
+        ]
+        if not self.cells:
+            raise InputError("A sweep needs a problem.", "none was named", "name one of the shelf")
+        self.session: RaceSession | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._listeners: list[Callable[[dict[str, Any]], None]] = []
+
+    def subscribe(self, listener: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        """Have `listener(event)` called for every event; return what ends the subscription."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def start(self) -> Sweep:
+        """Begin in a thread and return at once."""
+        if self._thread is not None:
+            raise StoppedError("This sweep has been started.", self.name, "make a new Sweep")
+        self._thread = threading.Thread(target=self.run, name="workbench-sweep", daemon=True)
+        self._thread.start()
+        return self
+
+    def again(self) -> Sweep:
+        """Return the same sweep, ready to go on where this one ended."""
+        other = copy(self)
+        other._stop, other._thread, other._listeners = threading.Event(), None, []
+        return other
+
+    def stop(self) -> None:
+        """End it after what is already measured; the same name resumes it."""
+        self._stop.set()
+        if self.session is not None:
+            self.session.stop()
+
+    def join(self, timeout: float | None = None) -> Sweep:
+        """Wait for the end, at most `timeout` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return self
+
+    @property
+    def done(self) -> bool:
+        """Whether a started sweep has ended."""
+        return self._thread is not None and not self._thread.is_alive()
+
+    def runs(self) -> list[Run]:
+        """Return what is kept of this sweep, oldest first, with all samples."""
+        return [self.store.load(uuid) for uuid in self.store.uuids(sweep=self.name)]
+
+    def complete(self) -> set[Cell]:
+        """Return the cells that need not be measured again."""
+        kept = (self.store.load(uuid, samples=False) for uuid in self.store.uuids(sweep=self.name))
+        return {Cell(run.problem, run.size) for run in kept if run.reason == COMPLETE}
+
+    def run(self) -> None:
+        """Measure every cell that is not complete, in this thread."""
+        finished = self.complete() & set(self.cells)
+        for number, cell in enumerate(self.cells):
+            about = {"cell": number, "cells": len(self.cells), **vars(cell)}
+            if cell in finished:
+                self._tell(event="skipped", **about)
+                continue
+            if self._stop.is_set():
+                break
+            self._tell(event="started", **about)
+            try:
+                self._measure(cell, about)
+            except WorkbenchError as error:
+                self._tell(event="failed", error=str(error), **about)
+        self._tell(event="stopped" if self._stop.is_set() else "finished", cells=len(self.cells))
+
+    def _measure(self, cell: Cell, about: dict[str, Any]) -> None:
+        session = RaceSession(
+            cell.problem,
+            self._able(cell, about),
+            size=cell.size,
+            seconds=self.seconds,
+            store=self.store,
+            sweep=self.name,
+            **self.options,
+        )
+        self.session = session
+        session.subscribe(lambda race: self._tell(event="progress", state=race.state, **about))
+        session.start()
+        if self._stop.is_set():
+            session.stop()
+        session.join()
+        lanes = [
+            {"label": lane.label, "count": len(lane.samples_ns), "error": lane.error}
+            for lane in session.records()
+        ]
+        self._tell(
+            event="measured",
+            run=session.run.uuid,
+            reason=session.reason,
+            lanes=lanes,
+            trouble=session.trouble,
+            **about,
+        )
+
+    def _able(self, cell: Cell, about: dict[str, Any]) -> list[str]:
+        """Return the targets that can run the cell's problem, and name the others."""
+        from workbench import targets
+
+        problem = catalog.load_problem(cell.problem)
+        named = self.targets
+        chosen = targets.everything() if named is None else [targets.find(one) for one in named]
+        able = []
+        for target in chosen:
+            answer = target.probe()
+            answer = target.supports(problem) if answer else answer
+            if answer:
+                able.append(target.address)
+            else:
+                self._tell(event="left out", target=target.address, reason=answer.reason, **about)
+        return able
+
+    def _tell(self, **event: Any) -> None:
+        for listener in list(self._listeners):
+            listener(event)
+
+
+def usual_sizes(usual: int, steps: Iterable[int] = range(-4, 1)) -> list[int]:
+    """Return sizes up to the usual one, a factor of about three apart."""
+    return sorted({max(1, round(usual * 10 ** (step / 2))) for step in steps})

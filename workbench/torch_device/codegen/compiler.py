@@ -1,0 +1,104 @@
+"""Kernels as text, compiled by Numba once and kept on disk for the next process.
+
+Every kernel has one form, ``int64 kernel(int64 *w)``: a block of 64-bit words in, a status out (0
+is success). Words ``w[0]`` and ``w[1]`` are the range of rows or elements to do, so that any
+kernel can be cut in two for two cores. The rest are addresses, strides and numbers, in an order
+that the family which generates the text knows.
+
+A kernel's file lies in the user's cache folder, where it can be read, and Numba keeps the machine
+code beside it. This module refuses to launch anything on a stream (`launch` does).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+
+_VERSION = "3"
+_HEADER = """import math
+import numpy as np
+from numba import cfunc, types
+from workbench.torch_device.codegen.functions import *
+from workbench.torch_device.codegen.intrinsics import *
+
+@cfunc(types.int64(types.CPointer(types.int64)), cache=True, error_model="numpy"{fast})
+"""
+_RELEASES_GIL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p)
+_KEEPS_GIL = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_char_p)
+_lock = threading.Lock()
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for compiled kernels, or a temporary one where home is read-only."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = root / "workbench" / f"kernels-{_VERSION}-numba-{numba.__version__}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK)
+    except OSError:
+        usable = False
+    if usable:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="workbench-kernels-"))
+
+
+_folder: Path | None = None
+
+
+class Kernel:
+    """A compiled kernel.
+
+    Attributes
+    ----------
+    name : str
+    address : int
+        Of the machine code.
+    run, run_briefly : callable
+        Call it with a ``bytes`` of words; the second keeps Python's lock, for small work.
+    source : Path
+        The file with its text.
+    """
+
+    def __init__(self, name: str, compiled, source: Path):
+        self.name, self.source, self._compiled = name, source, compiled
+        self.address = compiled.address
+        self.run: Callable[[bytes], int] = _RELEASES_GIL(self.address)
+        self.run_briefly: Callable[[bytes], int] = _KEEPS_GIL(self.address)
+
+
+def compile_kernel(name: str, body: str, fast: bool = False) -> Kernel:
+    """Compile the text of a kernel, or load it from the cache.
+
+    Parameters
+    ----------
+    name : str
+        For the file's name.
+    body : str
+        ``def kernel(w): ...``; may use what `intrinsics` exports.
+    fast : bool, optional
+        Whether sums may be reordered and multiply-adds fused, which lets loops use vector units.
+    """
+    global _folder
+    text = _HEADER.format(fast=', fastmath={"reassoc", "contract", "nsz"}' if fast else "") + body
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    with _lock:
+        _folder = _folder or cache_folder()
+        path = _folder / f"{name}_{digest}.py"
+        if not path.exists():
+            scratch = path.with_suffix(f".{os.getpid()}.tmp")
+            scratch.write_text(text)
+            scratch.replace(path)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module  # Numba finds a cached kernel's constants by this name
+        spec.loader.exec_module(module)
+    return Kernel(name, module.kernel, path)

@@ -1,0 +1,211 @@
+"""One generator for every elementwise operator: an expression in, a loop over any strides out.
+
+The expression is written over the operator's own argument names (``"self + alpha * other"``). For
+each combination of dtypes met, one kernel is generated with two loops, one for unit strides that
+the compiler turns into vector instructions and one for any strides; a driver that is compiled once
+walks the outer dimensions, as PyTorch's TensorIterator does. Numbers, and zero-dimensional CPU
+tensors, travel in the kernel's words.
+
+It refuses shapes that do not broadcast and dtypes that `types.KINDS` lacks.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import cache
+
+import torch
+
+from workbench.torch_device.codegen import types
+from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
+from workbench.torch_device.codegen.launch import launch
+from workbench.torch_device.core.memory import DELTA
+
+_INT, _FLOAT = struct.Struct("q"), struct.Struct("d")
+_NUMBER = {"i": "i8({w})", "f": "f8_of_bits({w})", "c": "c16(f8_of_bits({w}), f8_of_bits({w2}))"}
+
+
+@cache
+def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: tuple) -> Kernel:
+    """Return the kernel of an expression.
+
+    Parameters
+    ----------
+    name : str
+        For the file's name.
+    expression : str
+    compute : str
+        The type of the arithmetic, see `types.Kind`.
+    out : torch.dtype
+    operands : tuple of (str, torch.dtype or str)
+        Argument names, each with its dtype, or with ``"i"``, ``"f"``, ``"c"`` for a number.
+    """
+    pointers = [(n, d) for n, d in operands if isinstance(d, torch.dtype)]
+    lines = ["def kernel(w):", "    first_, last_ = w[0], w[1]"]
+    lines += [f"    o, so = p_{types.KINDS[out].pointer}(w[2]), w[3]"]
+    word = 4
+    for i, (_, dtype) in enumerate(pointers):
+        lines.append(f"    p{i}, s{i} = p_{types.KINDS[dtype].pointer}(w[{word}]), w[{word + 1}]")
+        word += 2
+    for argument, kind in operands:
+        if isinstance(kind, str):
+            text = _NUMBER[kind].format(w=f"w[{word}]", w2=f"w[{word + 1}]")
+            number = f"{compute}({text})" if kind == "c" or compute[0] != "i" else text
+            if compute[0] != "c" and kind == "c":
+                number = f"{compute}({text}.real)"
+            lines.append(f"    {argument} = {number}")
+            word += 2 if kind == "c" else 1
+    lines += [f"    T = {compute}"]
+
+    def body(index):
+        inner = [
+            f"            {n} = {types.load(d, f'p{i}[{index(i)}]', compute)}"
+            for i, (n, d) in enumerate(pointers)
+        ]
+        place = "i" if index(-1) == "i" else "i * so"
+        return [*inner, f"            o[{place}] = {types.store(out, expression, compute)}"]
+
+    unit = " and ".join(["so == 1", *(f"s{i} == 1" for i in range(len(pointers)))])
+    lines += [f"    if {unit}:", "        for i in range(first_, last_):"]
+    lines += body(lambda i: "i")
+    if len(pointers) == 2:
+        lines += ["    elif so == 1 and s0 == 1 and s1 == 0:"]
+        lines += [f"        {pointers[1][0]} = {types.load(pointers[1][1], 'p1[0]', compute)}"]
+        lines += ["        for i in range(first_, last_):"]
+        lines += [line for line in body(lambda i: "i") if "p1[" not in line]
+    lines += ["    else:", "        for i in range(first_, last_):"]
+    lines += body(lambda i: "i * so" if i < 0 else f"i * s{i}")
+    lines += ["    return 0", ""]
+    return compile_kernel(name, "\n".join(lines))
+
+
+_DRIVER = """
+def kernel(w):
+    # w: begin, end, address of the loop, outer dimensions, operands, words of the loop, sizes,
+    #    byte strides (operand by operand), the loop's words, room for a second copy of them
+    outer, operands, words = w[3], w[4], w[5]
+    sizes, strides = 6, 6 + outer
+    inner = strides + outer * operands
+    room = inner + words
+    status = 0
+    for row in range(w[0], w[1]):
+        for k in range(words):
+            w[room + k] = w[inner + k]
+        rest = row
+        for d in range(outer - 1, -1, -1):
+            at = rest % w[sizes + d]
+            rest = rest // w[sizes + d]
+            for j in range(operands):
+                w[room + 2 + 2 * j] += at * w[strides + j * outer + d]
+        status |= call_kernel(w[2], offset_words(w, room))
+    return status
+"""
+
+
+@cache
+def _driver() -> Kernel:
+    return compile_kernel("rows_of_strided", _DRIVER)
+
+
+def number_words(value) -> tuple[str, tuple[int, ...]]:
+    """Return the kind of a Python number (``i``, ``f``, ``c``) and the words that carry it."""
+    if isinstance(value, complex):
+        return "c", (_bits(value.real), _bits(value.imag))
+    if isinstance(value, float):
+        return "f", (_bits(value),)
+    value = int(value)
+    return "i", (value if value < 1 << 63 else value - (1 << 64),)
+
+
+def _bits(value: float) -> int:
+    return _INT.unpack(_FLOAT.pack(value))[0]
+
+
+def coalesce(size, strides: list[list[int]]) -> tuple[list[int], list[list[int]]]:
+    """Drop and join dimensions: the fewest that visit the same elements, the innermost last.
+
+    Parameters
+    ----------
+    size : sequence of int
+    strides : list of lists
+        One list per operand; the first operand's order decides which dimension is innermost.
+    """
+    dims = [d for d, n in enumerate(size) if n != 1]
+    dims.sort(key=lambda d: [-abs(s[d]) for s in strides[:1]] + [d])
+    sizes: list[int] = []
+    kept: list[list[int]] = [[] for _ in strides]
+    for d in dims:
+        if sizes and all(k[-1] == s[d] * size[d] for k, s in zip(kept, strides, strict=True)):
+            sizes[-1] *= size[d]
+            for k, s in zip(kept, strides, strict=True):
+                k[-1] = s[d]
+        else:
+            sizes.append(size[d])
+            for k, s in zip(kept, strides, strict=True):
+                k.append(s[d])
+    return sizes, kept
+
+
+def broadcast_strides(tensor: torch.Tensor, size) -> list[int]:
+    """Return a tensor's strides as if it had been expanded to `size`."""
+    lead = len(size) - tensor.dim()
+    own = [0 if n == 1 else step for n, step in zip(tensor.size(), tensor.stride(), strict=True)]
+    return [0] * lead + own
+
+
+def run(name: str, expression: str, compute: str, out: torch.Tensor, operands: dict) -> None:
+    """Compute an expression into `out`, over whatever shapes and strides the operands have.
+
+    Parameters
+    ----------
+    name, expression, compute : str
+        As for `loop`.
+    out : torch.Tensor
+        A device tensor of the broadcast shape.
+    operands : dict
+        Argument name -> device tensor or Python number.
+    """
+    count = out.numel()
+    if not count:
+        return
+    signature, pointers, numbers = [], [out], []
+    for argument, value in operands.items():
+        if isinstance(value, torch.Tensor):
+            signature.append((argument, value.dtype))
+            pointers.append(value)
+        else:
+            kind, words = number_words(value)
+            signature.append((argument, kind))
+            numbers.extend(words)
+    kernel = loop(name, expression, compute, out.dtype, tuple(signature))
+    addresses = [t.data_ptr() + DELTA for t in pointers]
+    shape = out.shape
+    if out.is_contiguous() and all(t.is_contiguous() and t.shape == shape for t in pointers):
+        words = [w for address in addresses for w in (address, 1)]
+        launch(kernel, count, (*words, *numbers), len(pointers))
+        return
+    sizes, strides = coalesce(shape, [broadcast_strides(t, shape) for t in pointers])
+    if len(sizes) <= 1:
+        inner = [s[0] if s else 1 for s in strides]
+        words = [w for pair in zip(addresses, inner, strict=True) for w in pair]
+        launch(kernel, count, (*words, *numbers), len(pointers))
+        return
+    _drive(kernel, sizes, strides, pointers, addresses, numbers)
+
+
+def _drive(kernel, sizes, strides, pointers, addresses, numbers) -> None:
+    outer, inner = sizes[:-1], sizes[-1]
+    words = [0, inner]
+    for address, steps in zip(addresses, strides, strict=True):
+        words += [address, steps[-1]]
+    words += numbers
+    bytes_per_step = [
+        step * t.element_size()
+        for t, steps in zip(pointers, strides, strict=True)
+        for step in steps[:-1]
+    ]
+    rows = 1
+    for n in outer:
+        rows *= n
+    head = (kernel.address, len(outer), len(pointers), len(words), *outer, *bytes_per_step)
+    launch(_driver(), rows, (*head, *words, *words), inner)

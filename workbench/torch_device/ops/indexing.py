@@ -1,0 +1,529 @@
+"""Indexing: gather, scatter, index, index_put, embedding, nonzero, masked_select, repeat.
+
+Every index is checked by the kernel that uses it; one that is out of range makes the kernel
+return its place, and the launch raises `IndexError`, where CUDA would stop the device. Boolean
+masks become positions with `nonzero`. It refuses complex numbers in scatters: they fall back,
+counted.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import prod
+
+import torch
+
+from workbench.torch_device.codegen import rows, types
+from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
+from workbench.torch_device.codegen.launch import launch
+from workbench.torch_device.core import streams, tensors, traffic
+from workbench.torch_device.core.fallback import check_devices, fallback
+from workbench.torch_device.core.memory import DELTA
+from workbench.torch_device.core.tensors import NAME
+from workbench.torch_device.core.views import overload
+from workbench.torch_device.ops.pointwise import check_out
+
+_PICK = """
+def kernel(w):
+    # element i of the result: outer, picked, inner -> data[outer, index, inner]
+    size, inner, picked, full = w[2], w[3], w[4], w[5]
+    d, ix, o = p_{p}(w[6]), p_i8(w[7]), p_{p}(w[8])
+    for i in range(w[0], w[1]):
+        at = ix[{which}]
+        if at < 0:
+            at += w[9] * size
+        if at < 0 or at >= size:
+            return i + 1
+        o[i] = d[(i // (inner * picked) * size + at) * inner + i % inner]
+    return 0
+"""
+_PLACE = """
+def kernel(w):
+    # outer rows are shared out; inside one, elements go in order
+    size, inner, picked, span = w[2], w[3], w[4], w[5]
+    d, ix, s = p_{p}(w[6]), p_i8(w[7]), p_{p}(w[8])
+    T = {T}
+    for r in range(w[0], w[1]):
+        for k in range(picked * inner):
+            i = r * picked * inner + k
+            at = ix[{which}]
+            if at < 0:
+                at += w[9] * size
+            if at < 0 or at >= size:
+                return i + 1
+            j = (r * size + at) * inner + k % inner
+            old = {load_d}
+            new = {load_s}
+            d[j] = {value}
+    return 0
+"""
+_EACH, _LINE = "i", "i // inner % picked"
+REDUCE = {
+    "replace": "new",
+    "sum": "old + new",
+    "prod": "old * new",
+    "amax": "old if (old > new or old != old) else new",
+    "amin": "old if (old < new or old != old) else new",
+}
+
+
+@cache
+def _pick(dtype: torch.dtype, which: str) -> Kernel:
+    width = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}[dtype.itemsize]
+    return compile_kernel("pick", _PICK.format(p=width, which=which))
+
+
+@cache
+def _place(dtype: torch.dtype, which: str, how: str) -> Kernel:
+    kind = types.KINDS[dtype]
+    text = _PLACE.format(
+        p=kind.pointer,
+        T=kind.compute,
+        which=which,
+        load_d=types.load(dtype, "d[j]", kind.compute),
+        load_s=types.load(dtype, "s[i]", kind.compute),
+        value=types.store(dtype, REDUCE[how], kind.compute),
+    )
+    return compile_kernel(f"place_{how}", text)
+
+
+def _out_of_range(index: torch.Tensor, size: int, words: str):
+    def explain(status: int) -> Exception:
+        values = index.cpu().reshape(-1)
+        bad = values[(values < -size) | (values >= size)]
+        return IndexError(words.format(index=int(bad[0]) if bad.numel() else "?", size=size))
+
+    return explain
+
+
+def _sizes(shape, dim: int) -> tuple[int, int, int]:
+    return prod(shape[:dim]), shape[dim] if shape else 1, prod(shape[dim + 1 :])
+
+
+def _as_index(index: torch.Tensor, device: int) -> torch.Tensor:
+    if index.device.type != NAME:
+        index = index.to(torch.device(NAME, device))
+    return rows.contiguous(index if index.dtype is torch.int64 else index.long())
+
+
+def take_along(data, dim, index, shape, which, words, wrap=False) -> torch.Tensor:
+    """Return the elements of `data` that `index` names along `dim`, in a tensor of a shape."""
+    data, index = rows.contiguous(data), _as_index(index, data.device.index)
+    out = tensors.empty(shape, data.dtype, data.device.index)
+    _, size, inner = _sizes(data.shape, dim)
+    picked = shape[dim] if shape else 1
+    words_ = (
+        size,
+        inner,
+        picked,
+        0,
+        *(t.data_ptr() + DELTA for t in (data, index, out)),
+        int(wrap),
+    )
+    explain = _out_of_range(index, size, words)
+    launch(_pick(data.dtype, which), out.numel(), words_, explain=explain)
+    return out
+
+
+def put_along(data, dim, index, source, which, how, words, wrap=False) -> None:
+    """Combine `source` into contiguous `data` at the places that `index` names along `dim`."""
+    index = _as_index(index, data.device.index)
+    source = rows.contiguous(source)
+    outer, size, inner = _sizes(data.shape, dim)
+    picked = source.shape[dim] if source.dim() else 1
+    words_ = (
+        size,
+        inner,
+        picked,
+        0,
+        *(t.data_ptr() + DELTA for t in (data, index, source)),
+        int(wrap),
+    )
+    explain = _out_of_range(index, size, words)
+    if source.numel():
+        launch(_place(data.dtype, which, how), outer, words_, picked * inner, explain)
+
+
+_GATHER = "index {index} is out of bounds for dimension with size {size}"
+_SELECT = "index out of range in self"
+
+
+def gather_out(self, dim, index, *, sparse_grad=False, out):
+    """Pick elements along a dimension, an index for each."""
+    op = overload("gather.out")
+    if not types.supported(self.dtype) or self.dim() != index.dim() or not self.dim():
+        return fallback(op, self, dim, index, sparse_grad=sparse_grad, out=out)
+    check_devices("aten::gather", (self, index, out), {})
+    dim = rows.dims_of(self, dim)[0]
+    data = _window(self, index, dim)
+    check_out(op, out, index.shape, self.dtype)
+    if not index.numel():
+        return out
+    traffic.NATIVE["gather"] += 1
+    return rows.deliver(take_along(data, dim, index, index.shape, _EACH, _GATHER), out)
+
+
+def _window(data, index, dim):
+    """Cut the other dimensions down to the index's sizes."""
+    for d in range(data.dim()):
+        if d != dim and index.shape[d] < data.shape[d]:
+            data = data.narrow(d, 0, index.shape[d])
+    return data
+
+
+def _scatter(name: str, how: str | None = None):
+    op = overload(name)
+
+    def kernel(self, dim, index, src, *args, out, **kwargs):
+        reduce_ = how or {"add": "sum", "multiply": "prod"}.get(
+            name := kwargs.get("reduce", args[0] if args else ""), name
+        )
+        number = not isinstance(src, torch.Tensor)
+        fits = types.supported(self.dtype) and self.dim() and not self.is_complex()
+        plain = fits and kwargs.get("include_self", True) and reduce_ in REDUCE
+        if not plain or (not number and src.dtype != self.dtype) or index.dim() != self.dim():
+            return fallback(op, self, dim, index, src, *args, out=out, **kwargs)
+        check_devices(op.name(), (self, index, src, out), {})
+        dim = rows.dims_of(self, dim)[0]
+        check_out(op, out, self.shape, self.dtype)
+        made = tensors.empty(self.shape, self.dtype, self.device.index)
+        rows.copy(self, made)
+        if index.numel():
+            _scatter_into(made, dim, index, src, reduce_)
+        traffic.NATIVE[op.name()] += 1
+        rows.copy(made, out)
+        return out
+
+    return kernel
+
+
+def _scatter_into(made, dim, index, src, how):
+    if not isinstance(src, torch.Tensor):
+        src = torch.full(index.shape, src, dtype=made.dtype, device=made.device)
+    for d in range(src.dim()):
+        src = src.narrow(d, 0, index.shape[d])
+    window = _window(made, index, dim)
+    work = rows.contiguous(window)
+    put_along(work, dim, index, src, _EACH, how, _GATHER)
+    if work is not window:
+        rows.copy(work, window)
+
+
+def index_select_out(self, dim, index, *, out):
+    """Pick slices along a dimension."""
+    made = index_select(self, dim, index)
+    check_out(None, out, made.shape, made.dtype)
+    return rows.deliver(made, out)
+
+
+def index_select(self, dim, index):
+    """Pick slices along a dimension, into a new tensor."""
+    if index.dim() > 1:
+        raise IndexError("index_select(): Index is supposed to be a vector")
+    if index.dtype not in (torch.int64, torch.int32):
+        raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
+    check_devices("aten::index_select", (self, index), {})
+    if not types.supported(self.dtype) or not self.dim():
+        return fallback(overload("index_select"), self, dim, index)
+    dim = rows.dims_of(self, dim)[0]
+    shape = [*self.shape[:dim], index.numel(), *self.shape[dim + 1 :]]
+    traffic.NATIVE["index_select"] += 1
+    return take_along(self, dim, index.reshape(-1), shape, _LINE, _SELECT)
+
+
+def _index_update(name: str, how: str, fill: bool = False):
+    op = overload(name)
+
+    def kernel(self, dim, index, source, *args, out=None, alpha=1, include_self=True, reduce=None):
+        chosen = how or {"mean": ""}.get(args[0] if args else reduce, args[0] if args else reduce)
+        fits = types.supported(self.dtype) and self.dim() and not self.is_complex()
+        if not fits or not include_self or chosen not in REDUCE or index.dim() > 1:
+            given = {"alpha": alpha} if name == "index_add.out" else {}
+            if name == "index_reduce.out":
+                given = {"include_self": include_self}
+            return fallback(
+                op,
+                self,
+                dim,
+                index,
+                source,
+                *args,
+                **given,
+                **({} if out is None else {"out": out}),
+            )
+        check_devices(op.name(), (self, index, source), {})
+        dim = rows.dims_of(self, dim)[0]
+        target = self if out is None else out
+        if out is not None:
+            check_out(op, out, self.shape, self.dtype)
+        made = tensors.empty(self.shape, self.dtype, self.device.index)
+        rows.copy(self, made)
+        index = index.reshape(-1)
+        shape = [*self.shape[:dim], index.numel(), *self.shape[dim + 1 :]]
+        if fill:
+            value = source.item() if isinstance(source, torch.Tensor) else source
+            source = torch.full(shape, value, dtype=self.dtype, device=self.device)
+        source = source.reshape(shape)
+        source = source * alpha if alpha != 1 else source
+        put_along(made, dim, index, source, _LINE, chosen, _GATHER, wrap=fill)
+        traffic.NATIVE[op.name()] += 1
+        rows.copy(made, target)
+        return target
+
+    return kernel
+
+
+_COUNT = """
+def kernel(w):
+    n = w[2]
+    x, o = p_u1(w[3]), p_i8(w[4])
+    found = 0
+    for i in range(n):
+        if x[i] != 0:
+            o[found] = i
+            found += 1
+    p_i8(w[5])[0] = found
+    return 0
+"""
+
+
+@cache
+def _counter() -> Kernel:
+    return compile_kernel("nonzero", _COUNT)
+
+
+def positions(mask: torch.Tensor) -> torch.Tensor:
+    """Return the flat positions of a mask's true elements; the host waits for their number."""
+    device = mask.device.index
+    mask = rows.contiguous(mask if mask.dtype is torch.bool else mask != 0)
+    room = tensors.empty([mask.numel() + 1], torch.int64, device)
+    count = tensors.empty([1], torch.int64, device)
+    words = (mask.numel(), *(t.data_ptr() + DELTA for t in (mask, room, count)))
+    launch(_counter(), 1, words, mask.numel())
+    return room[: int(count.item())]
+
+
+def nonzero(self):
+    """Return the coordinates of the elements that are not zero, one row each."""
+    if not types.supported(self.dtype):
+        return fallback(overload("nonzero"), self)
+    flat = positions(self)
+    traffic.NATIVE["nonzero"] += 1
+    out = tensors.empty([flat.numel(), self.dim()], torch.int64, self.device.index)
+    step = self.numel()
+    for d, n in enumerate(self.shape):
+        step //= max(n, 1)
+        if flat.numel():
+            out.select(1, d).copy_((flat // step) % n)
+    return out
+
+
+def _into(function):
+    def kernel(*args, out):
+        made = function(*args)
+        check_out(None, out, made.shape, made.dtype)
+        return rows.deliver(made, out)
+
+    return kernel
+
+
+def masked_select(self, mask):
+    """Return the elements under a mask."""
+    if mask.dtype is not torch.bool:
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
+    check_devices("aten::masked_select", (self, mask), {})
+    if not types.supported(self.dtype):
+        return fallback(overload("masked_select"), self, mask)
+    shape = torch.broadcast_shapes(self.shape, mask.shape)
+    flat = positions(mask.expand(shape))
+    traffic.NATIVE["masked_select"] += 1
+    data = rows.contiguous(self.expand(shape)).reshape(-1)
+    return take_along(data, 0, flat, [flat.numel()], _EACH, _SELECT)
+
+
+def _flat_index(self, indices):
+    """Turn advanced indices into flat positions of a permuted tensor.
+
+    Returns the data with its indexed dimensions first, one flat index, the index's shape, and where
+    the index's dimensions go in the result.
+    """
+    expanded: list = []
+    for index in indices:
+        if index is not None and index.dtype in (torch.bool, torch.uint8):
+            _check_mask(self, index, len(expanded))
+            coordinates = nonzero(index.to(self.device))
+            expanded += [coordinates.select(1, d) for d in range(index.dim())]
+        else:
+            expanded.append(index)
+    if len(expanded) > self.dim():
+        raise IndexError(
+            f"too many indices for tensor of dimension {self.dim()} (got {len(expanded)})"
+        )
+    used = [d for d, index in enumerate(expanded) if index is not None]
+    shapes = [expanded[d].shape for d in used]
+    try:
+        shape = torch.broadcast_shapes(*shapes)
+    except RuntimeError:
+        listed = ", ".join(str(list(s)) for s in shapes)
+        raise IndexError(
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {listed}"
+        ) from None
+    flat = None
+    for d in used:
+        size = self.shape[d]
+        index = _as_index(expanded[d], self.device.index)
+        _check_range(index, size, d)
+        index = torch.where(index < 0, index + size, index)
+        flat = index if flat is None else flat * size + index
+    together = used == list(range(used[0], used[-1] + 1))
+    return used, flat.expand(shape), shape, used[0] if together else 0
+
+
+def _check_mask(self, mask, at):
+    for d, n in enumerate(mask.shape):
+        if at + d >= self.dim() or n != self.shape[at + d]:
+            raise IndexError(
+                f"The shape of the mask {list(mask.shape)} at index {d} does not match the shape "
+                f"of the indexed tensor {list(self.shape)} at index {at + d}"
+            )
+
+
+def _check_range(index, size, dim):
+    if not index.numel():
+        return
+    low, high = int(index.min().item()), int(index.max().item())
+    if low < -size or high >= size:
+        bad = low if low < -size else high
+        raise IndexError(f"index {bad} is out of bounds for dimension {dim} with size {size}")
+
+
+def index_out(self, indices, *, out):
+    """Pick elements by lists of indices or masks, as ``x[i, :, j]`` does."""
+    if not types.supported(self.dtype) or not any(i is not None for i in indices):
+        return fallback(overload("index.Tensor_out"), self, indices, out=out)
+    used, flat, shape, at = _flat_index(self, indices)
+    others = [d for d in range(self.dim()) if d not in used]
+    data = rows.contiguous(self.permute(used + others))
+    rest = [self.shape[d] for d in others]
+    data = data.reshape([prod(self.shape[d] for d in used), *rest])
+    made = take_along(data, 0, flat.reshape(-1), [flat.numel(), *rest], _LINE, _SELECT)
+    made = made.reshape([*shape, *rest])
+    order = list(range(len(shape), len(shape) + at))
+    order += list(range(len(shape)))
+    order += list(range(len(shape) + at, made.dim()))
+    made = made.permute(order)
+    traffic.NATIVE["index"] += 1
+    check_out(None, out, made.shape, None)
+    rows.copy(made, out)
+    return out
+
+
+def index_put_(self, indices, values, accumulate=False, unsafe=False):
+    """Write elements by lists of indices or masks, as ``x[i, :, j] = v`` does."""
+    op = overload("_index_put_impl_")
+    fits = types.supported(self.dtype) and not self.is_complex() and self.dtype is not torch.bool
+    if not (fits or (self.dtype is torch.bool and not accumulate)):
+        return fallback(op, self, indices, values, accumulate, unsafe)
+    if self.dtype != values.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{_name(self)} for the destination and {_name(values)} for the source."
+        )
+    if not any(i is not None for i in indices):
+        return fallback(op, self, indices, values, accumulate, unsafe)
+    used, flat, shape, at = _flat_index(self, indices)
+    others = [d for d in range(self.dim()) if d not in used]
+    rest = [self.shape[d] for d in others]
+    view = self.permute(used + others)
+    work = tensors.empty(view.shape, self.dtype, self.device.index)
+    rows.copy(view, work)
+    target = [*rest[:at], *shape, *rest[at:]]
+    order = list(range(at, at + len(shape))) + list(range(at))
+    order += list(range(at + len(shape), len(target)))
+    source = values.to(self.device).expand(target).permute(order)
+    source = source.reshape([flat.numel(), *rest])
+    data = work.view([prod(self.shape[d] for d in used), *rest])
+    put_along(data, 0, flat.reshape(-1), source, _LINE, "sum" if accumulate else "replace", _SELECT)
+    rows.copy(work, view)
+    traffic.NATIVE["index_put"] += 1
+    return self
+
+
+def _name(tensor: torch.Tensor) -> str:
+    return tensor.type().rpartition(".")[2].removesuffix("Tensor")
+
+
+def flip(self, dims):
+    """Reverse dimensions."""
+    if not types.supported(self.dtype):
+        return fallback(overload("flip"), self, dims)
+    listed = rows.dims_of(self, dims) if dims else []
+    if len(set(listed)) != len(listed):
+        raise RuntimeError(f"dim {listed[0]} appears multiple times in the list of dims")
+    made = self
+    for d in listed:
+        index = torch.arange(self.shape[d] - 1, -1, -1, device=self.device)
+        made = index_select(made, d, index) if self.dim() else made
+    return made.clone() if made is self else made
+
+
+def roll(self, shifts, dims=()):
+    """Rotate along dimensions."""
+    op = overload("roll")
+    if not types.supported(self.dtype):
+        return fallback(op, self, shifts, dims)
+    if not dims and len(shifts) == 1:
+        return roll(self.reshape(-1), shifts, [0]).reshape(self.shape)
+    if len(shifts) != len(dims) or not shifts:
+        raise RuntimeError(
+            f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
+            if shifts
+            else "`shifts` required"
+        )
+    made = self
+    for shift, dim in zip(shifts, dims, strict=True):
+        size = made.shape[dim] if made.dim() else 1
+        start = -shift % size if size else 0
+        made = torch.cat([made.narrow(dim, start, size - start), made.narrow(dim, 0, start)], dim)
+    return made
+
+
+def repeat_interleave(repeats, *, output_size=None):
+    """Return each position as often as `repeats` says."""
+    if repeats.dim() != 1 or repeats.dtype not in (torch.int32, torch.int64):
+        return fallback(overload("repeat_interleave.Tensor"), repeats, output_size=output_size)
+    ends = repeats.cumsum(0)
+    total = int(ends[-1].item()) if repeats.numel() else 0
+    if repeats.numel() and int(repeats.min().item()) < 0:
+        raise RuntimeError("repeats can not be negative")
+    starts = torch.zeros([total + 1], dtype=torch.int64, device=repeats.device)
+    starts.index_add_(0, ends, torch.ones_like(ends))
+    streams.wait_for_current()
+    return starts[:total].cumsum(0).to(repeats.dtype)
+
+
+KERNELS = {
+    "gather.out": gather_out,
+    "scatter.src_out": _scatter("scatter.src_out", "replace"),
+    "scatter.value_out": _scatter("scatter.value_out", "replace"),
+    "scatter.reduce_out": _scatter("scatter.reduce_out"),
+    "scatter.value_reduce_out": _scatter("scatter.value_reduce_out"),
+    "scatter_add.out": _scatter("scatter_add.out", "sum"),
+    "scatter_reduce.two_out": _scatter("scatter_reduce.two_out"),
+    "index_select": index_select,
+    "index_select.out": index_select_out,
+    "index_add.out": _index_update("index_add.out", "sum"),
+    "index_copy.out": _index_update("index_copy.out", "replace"),
+    "index_reduce.out": _index_update("index_reduce.out", ""),
+    "index_fill_.int_Scalar": _index_update("index_fill_.int_Scalar", "replace", True),
+    "index_fill_.int_Tensor": _index_update("index_fill_.int_Tensor", "replace", True),
+    "nonzero": nonzero,
+    "nonzero.out": _into(nonzero),
+    "masked_select": masked_select,
+    "masked_select.out": _into(masked_select),
+    "index.Tensor_out": index_out,
+    "_index_put_impl_": index_put_,
+    "flip": flip,
+    "roll": roll,
+    "repeat_interleave.Tensor": repeat_interleave,
+}

@@ -1,0 +1,297 @@
+"""Reductions and scans: a row's text each, and the dimensions' bookkeeping once.
+
+Sums are accumulated in blocks of 1,024 in the elements' own type and then in float64, so that they
+are fast and lose little. It refuses complex numbers: they fall back, counted.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+
+from workbench.torch_device.codegen import rows, types
+from workbench.torch_device.core import tensors, traffic
+from workbench.torch_device.core.fallback import fallback
+from workbench.torch_device.core.views import overload
+from workbench.torch_device.ops.pointwise import check_out
+
+_SUM = """
+acc = A(0)
+start = 0
+while start < n:
+    stop = min(n, start + 1024)
+    part = T(0)
+    for i in range(start, stop):
+        part += {term}
+    acc += A(part)
+    start = stop
+O[0] = {finish}
+"""
+_FOLD = """
+acc = T({first})
+for i in range(n):
+    x = X[i]
+    acc = {step}
+O[0] = acc
+"""
+_HIGHEST = {"f": "-np.inf", "i": "-0x7fffffffffffffff - 1"}
+_LOWEST = {"f": "np.inf", "i": "0x7fffffffffffffff"}
+_GREATER = "x if (x > acc or x != x) else acc"
+_LESSER = "x if (x < acc or x != x) else acc"
+_ARG = """
+best = X[0]
+at = 0
+for i in range(1, n):
+    x = X[i]
+    if (x {sign} best or x != x) and best == best:
+        best = x
+        at = i
+"""
+_ARGMAX, _ARGMIN = _ARG.format(sign=">"), _ARG.format(sign="<")
+
+BODIES = {
+    "sum": {k: _SUM.format(term="X[i]", finish="acc") for k in "fi"},
+    "nansum": {"f": _SUM.format(term="(X[i] if X[i] == X[i] else T(0))", finish="acc"),
+               "i": _SUM.format(term="X[i]", finish="acc")},
+    "mean": {"f": _SUM.format(term="X[i]", finish="acc / n")},
+    "prod": {k: _FOLD.format(first=1, step="acc * x") for k in "fi"},
+    "amax": {k: _FOLD.format(first=_HIGHEST[k], step=_GREATER) for k in "fi"},
+    "amin": {k: _FOLD.format(first=_LOWEST[k], step=_LESSER) for k in "fi"},
+    "any": {k: _FOLD.format(first=0, step="T(1) if x != 0 else acc") for k in "fi"},
+    "all": {k: _FOLD.format(first=1, step="acc if x != 0 else T(0)") for k in "fi"},
+    "argmax": {k: _ARGMAX + "O[0] = at" for k in "fi"},
+    "argmin": {k: _ARGMIN + "O[0] = at" for k in "fi"},
+    "max": {k: _ARGMAX + "O[0] = best\nP[0] = at" for k in "fi"},
+    "min": {k: _ARGMIN + "O[0] = best\nP[0] = at" for k in "fi"},
+    "count_nonzero": {k: _SUM.format(term="(T(1) if X[i] != 0 else T(0))", finish="i8(acc)")
+                      for k in "fi"},
+    "cumsum": {k: "acc = A(0)\nfor i in range(n):\n    acc += X[i]\n    O[i] = acc" for k in "fi"},
+    "cumprod": {k: "acc = A(1)\nfor i in range(n):\n    acc *= X[i]\n    O[i] = acc" for k in "fi"},
+    "logcumsumexp": {"f": "acc = X[0]\nO[0] = acc\nfor i in range(1, n):\n"
+                     "    acc = logaddexp(acc, X[i])\n    O[i] = acc"},
+    "cummax": {k: "best = X[0]\nat = 0\nfor i in range(n):\n    x = X[i]\n"
+               "    if x >= best or x != x:\n        best = x\n        at = i\n"
+               "    O[i] = best\n    P[i] = at" for k in "fi"},
+    "cummin": {k: "best = X[0]\nat = 0\nfor i in range(n):\n    x = X[i]\n"
+               "    if x <= best or x != x:\n        best = x\n        at = i\n"
+               "    O[i] = best\n    P[i] = at" for k in "fi"},
+    "var": {"f": "mean = A(0)\nsquares = A(0)\nfor i in range(n):\n    mean += X[i]\n"
+            "mean = mean / n\nfor i in range(n):\n    d = A(X[i]) - mean\n    squares += d * d\n"
+            "O[0] = squares / max(n - f_correction, 0.0)\nP[0] = mean"},
+    "norm1": {"f": _SUM.format(term="abs(X[i])", finish="acc")},
+    "norm2": {"f": _SUM.format(term="X[i] * X[i]", finish="math.sqrt(acc)")},
+    "norm0": {"f": _SUM.format(term="(T(1) if X[i] != 0 else T(0))", finish="acc")},
+    "normp": {"f": _SUM.format(term="T(abs(X[i]) ** f_ord)", finish="acc ** (1 / f_ord)")},
+    "norminf": {"f": _FOLD.format(first=0, step="abs(x) if (abs(x) > acc or x != x) else acc")},
+    "normneginf": {"f": _FOLD.format(first="np.inf",
+                                     step="abs(x) if (abs(x) < acc or x != x) else acc")},
+}  # fmt: skip
+"""Name -> kind of number (``f``, ``i``) -> text; ``A`` is the accumulator's type."""
+
+TWO_STAGE = {"sum", "nansum", "prod", "amax", "amin", "any", "all"}
+"""Reductions whose partial results reduce by the same text: a long row is cut into pieces."""
+_PIECES, _LONG = 64, 1 << 17
+
+
+def text(name: str, dtype: torch.dtype) -> tuple[str, str] | None:
+    """Return a row's text and computing type for a dtype, or None where the table has none."""
+    if not types.supported(dtype):
+        return None
+    compute = types.KINDS[dtype].compute
+    body = BODIES[name].get(compute[0])
+    if body is None:
+        return None
+    accumulator = "f8" if compute[0] == "f" else "i8"
+    return body.replace("A(", accumulator + "("), compute
+
+
+def reduced_shape(shape, dims: list[int], keepdim: bool) -> list[int]:
+    """Return the shape after a reduction."""
+    if keepdim:
+        return [1 if d in dims else n for d, n in enumerate(shape)]
+    return [n for d, n in enumerate(shape) if d not in dims]
+
+
+def reduce(name, self, dims, out_dtypes, shape, numbers=None) -> list[torch.Tensor] | None:
+    """Reduce `self` over `dims` into new tensors of a shape, or return None where no row fits."""
+    found = text(name, self.dtype)
+    if found is None:
+        return None
+    device = self.device.index
+    data, n = rows.last(self, dims)
+    made = [tensors.empty(shape, dtype, device) for dtype in out_dtypes]
+    count = prod(shape)
+    if count == 1 and n >= _LONG and name in TWO_STAGE and n % _PIECES == 0:
+        wide = torch.float64 if data.dtype is torch.float64 else made[0].dtype
+        pieces = tensors.empty([_PIECES], wide, device)
+        rows.run(name, *found, [data], [pieces], (n // _PIECES, 1), numbers)
+        data, n, found = pieces, _PIECES, text(name, wide)
+    rows.run(name, *found, [data], made, (n, 1), numbers, count=count)
+    traffic.NATIVE[name] += 1
+    return made
+
+
+def reduction(name: str, dims_at: str | None, how: str = "same"):
+    """Return the ``.out`` kernel of a reduction.
+
+    Parameters
+    ----------
+    name : str
+        Key of `BODIES`.
+    dims_at : str or None
+        The operator's argument with the dimensions; None reduces all.
+    how : str
+        What the result's dtype must be for `out`: ``"same"``, ``"bool"`` or ``"index"``.
+    """
+
+    def bind(op_name):
+        op = overload(op_name)
+        names = [a.name for a in op._schema.arguments]
+        defaults = {a.name: a.default_value for a in op._schema.arguments}
+        outs = [a.name for a in op._schema.arguments if a.is_out]
+
+        def kernel(*args, **kwargs):
+            given = dict(zip(names, args, strict=False)) | kwargs
+            self, out = given["self"], [given[o] for o in outs]
+            dims = rows.dims_of(self, given.get(dims_at, defaults.get(dims_at)))
+            keepdim = given.get("keepdim", False)
+            dtype = given.get("dtype")
+            data = _to(self, dtype) if dtype is not None else self
+            if data is None or not types.supported(out[0].dtype):
+                return fallback(op, *args, **kwargs)
+            shape = reduced_shape(self.shape, dims, keepdim)
+            for o in out:
+                check_out(op, o, torch.Size(shape), None)
+            made = reduce(name, data, dims, [o.dtype for o in out], shape)
+            if made is None:
+                return fallback(op, *args, **kwargs)
+            for one, o in zip(made, out, strict=True):
+                rows.deliver(one, o)
+            return out[0] if len(out) == 1 else tuple(out)
+
+        return kernel
+
+    return bind
+
+
+def _to(self: torch.Tensor, dtype: torch.dtype) -> torch.Tensor | None:
+    if self.dtype == dtype:
+        return self
+    if not types.supported(self.dtype, dtype) or self.is_complex() != dtype.is_complex:
+        return None
+    made = tensors.empty(self.shape, dtype, self.device.index)
+    rows.copy(self, made)
+    return made
+
+
+_OUT = {
+    "sum.IntList_out": reduction("sum", "dim"),
+    "nansum.out": reduction("nansum", "dim"),
+    "mean.out": reduction("mean", "dim"),
+    "prod.int_out": reduction("prod", "dim"),
+    "amax.out": reduction("amax", "dim"),
+    "amin.out": reduction("amin", "dim"),
+    "any.out": reduction("any", "dim"),
+    "any.all_out": reduction("any", None),
+    "all.out": reduction("all", "dim"),
+    "all.all_out": reduction("all", None),
+    "argmax.out": reduction("argmax", "dim"),
+    "argmin.out": reduction("argmin", "dim"),
+    "max.dim_max": reduction("max", "dim"),
+    "min.dim_min": reduction("min", "dim"),
+    "max.unary_out": reduction("amax", None),
+    "min.unary_out": reduction("amin", None),
+}
+KERNELS = {name: bind(name) for name, bind in _OUT.items()}
+
+
+def _whole(name: str, op_name: str):
+    op = overload(op_name)
+
+    def kernel(self, *args, dtype=None, **kwargs):
+        want = dtype or self.dtype
+        if name in ("sum", "nansum", "prod") and dtype is None and not self.is_floating_point():
+            want = torch.int64
+        if name in ("amax", "amin") and not self.numel():
+            raise RuntimeError(
+                f"{op_name}(): Expected reduction dim to be specified for input.numel() == 0. "
+                "Specify the reduction dim with the 'dim' argument."
+            )
+        data = _to(self, want) if name == "prod" and types.supported(want) else self
+        made = None if data is None else reduce(name, data, list(range(self.dim())), [want], [])
+        return made[0] if made else fallback(op, self, *args, dtype=dtype, **kwargs)
+
+    def plain(self):
+        return kernel(self) if types.supported(self.dtype) else fallback(op, self)
+
+    return plain if op_name in ("max", "min") else kernel
+
+
+KERNELS |= {
+    "max": _whole("amax", "max"),
+    "min": _whole("amin", "min"),
+    "prod": _whole("prod", "prod"),
+}
+
+
+def _scan(name: str, op_name: str):
+    op = overload(op_name)
+
+    def kernel(self, dim, *, dtype=None, out):
+        found = text(name, out.dtype)
+        data = _to(self, out.dtype) if found else None
+        if data is None:
+            return fallback(
+                op, self, dim, **({"dtype": dtype} if name != "logcumsumexp" else {}), out=out
+            )
+        check_out(op, out, self.shape, None)
+        return _along(name, found, data, dim, [out])[0]
+
+    return kernel
+
+
+def _along(name, found, data, dim, outs):
+    """Run a scan along one dimension into `outs`."""
+    if not data.numel():
+        return outs
+    dims = rows.dims_of(data, dim)
+    moved, n = rows.last(data, dims)
+    made = [tensors.empty(moved.shape, o.dtype, o.device.index) for o in outs]
+    rows.run(name, *found, [moved], made, (n, n))
+    traffic.NATIVE[name] += 1
+    for one, out in zip(made, outs, strict=True):
+        back = one.movedim(-1, dims[0]) if data.dim() else one
+        rows.copy(back, out)
+    return outs
+
+
+def _best_so_far(name: str):
+    op = overload(f"_{name}_helper")
+
+    def kernel(self, values, indices, dim):
+        found = text(name, self.dtype)
+        if found is None:
+            return fallback(op, self, values, indices, dim)
+        _along(name, found, self, dim, [values, indices])
+        return None
+
+    return kernel
+
+
+def _logcumsumexp(self, dim):
+    out = tensors.empty(self.shape, self.dtype, self.device.index)
+    found = text("logcumsumexp", self.dtype)
+    if found is None:
+        return fallback(overload("_logcumsumexp"), self, dim)
+    return _along("logcumsumexp", found, self, dim, [out])[0]
+
+
+KERNELS |= {
+    "cumsum.out": _scan("cumsum", "cumsum.out"),
+    "cumprod.out": _scan("cumprod", "cumprod.out"),
+    "_logcumsumexp.out": _scan("logcumsumexp", "_logcumsumexp.out"),
+    "_logcumsumexp": _logcumsumexp,
+    "_cummax_helper": _best_so_far("cummax"),
+    "_cummin_helper": _best_so_far("cummin"),
+}
