@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,7 +107,7 @@ class Placement:
     def crossings(self) -> int:
         """How many neighbours in the order of execution are in different places."""
         places = [node.provider == self.provider for node in self.nodes]
-        return sum(a != b for a, b in zip(places, places[1:], strict=False))
+        return sum(a != b for a, b in pairwise(places))
 
     @property
     def sentence(self) -> str:

@@ -75,7 +75,8 @@ class Cliff:
         lost = ", ".join(f"{count} {name}" for name, count in self.lost.items())
         return (
             f"{self.provider} ({self.mode or 'default'}) takes {self.share_before:.0%} of the "
-            f"nodes at opset {self.below} and {self.share_after:.0%} at {self.above}: it leaves {lost}."
+            f"nodes at opset {self.below} and {self.share_after:.0%} at {self.above}: "
+            f"it leaves {lost}."
         )
 
 

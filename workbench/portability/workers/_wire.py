@@ -26,8 +26,7 @@ def pack(value):
 def unpack(value):
     """Return what `pack` was given, lists for tuples; arrays own their memory."""
     if isinstance(value, tuple) and value and value[0] == _ARRAY:
-        (_,)
-        dtype, shape, data = value
+        _, dtype, shape, data = value
         return np.frombuffer(bytearray(data), dtype).reshape(shape)
     if isinstance(value, dict):
         return {key: unpack(item) for key, item in value.items()}

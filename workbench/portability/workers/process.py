@@ -55,7 +55,7 @@ class Worker:
         self.handlers, self.limit_s, self.standin = dict(handlers or {}), limit_s, standin
         self._raised: BaseException | None = None
         ours, theirs = socket.socketpair()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115: open as long as the worker lives
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the worker lives)
         with theirs:
             self._process = subprocess.Popen(
                 [str(python), "-I", "-X", "faulthandler", str(PROGRAM), str(theirs.fileno())],
