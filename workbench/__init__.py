@@ -26,6 +26,8 @@ _DOOR = {
     "cuda": "workbench.simt.cuda",
     "WorkbenchError": "workbench.errors:WorkbenchError",
     "aicore": "workbench.aicore",
+    "BufferMap": "workbench.widgets.buffer_map:BufferMap",
+    "PipeTimeline": "workbench.widgets.pipe_timeline:PipeTimeline",
 }
 
 __all__ = sorted(_DOOR)
