@@ -141,6 +141,11 @@ class Translator(ast.NodeTransformer):
         self.ranges.forget(keys)
         return new
 
+    def visit_BinOp(self, node: ast.BinOp):
+        line = getattr(node, "lineno", 0)
+        self.generic_visit(node)
+        return self.mode.operation(line, node)
+
     def visit_BoolOp(self, node: ast.BoolOp):
         keys: list[str] = []
         values = []
