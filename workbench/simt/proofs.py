@@ -85,6 +85,29 @@ def _step(statement: ast.stmt, name: str) -> str:
     return "grows" if isinstance(value.op, ast.LShift) and amount >= 1 else ""
 
 
+def shrinking_bounds(name: str, body: list[ast.stmt], constant) -> tuple[int, int] | None:
+    """Return (least, most) of a name that starts from constants and is only ever halved.
+
+    Parameters
+    ----------
+    name : str
+    body : list of ast.stmt
+        The whole function.
+    constant : callable
+        ``constant(node) -> int or None``.
+    """
+    values = []
+    for statement in _stores(body, name):
+        if _step(statement, name) == "shrinks":
+            continue
+        alone = isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+        value = constant(statement.value) if alone else None
+        if value is None or value < 0:
+            return None
+        values.append(value)
+    return (0, max(values)) if values else None
+
+
 def overwritten_first(
     name: str, shape: tuple[int, ...], bodies: list[list[ast.stmt]], normal: Normal, block: tuple
 ) -> bool:
