@@ -58,10 +58,11 @@ def _run(arguments: list[str] | None) -> int:
     except SystemExit as end:
         code = end.code
     except Exception as error:
-        if not hasattr(error, "exit_code"):
+        usage: Any = error
+        if not hasattr(usage, "exit_code"):
             raise
-        error.show()  # wrong usage: typer shows the usage
-        code = error.exit_code
+        usage.show()
+        code = usage.exit_code
     if code == _EXIT_STOPPED:  # what typer makes of Ctrl-C
         raise KeyboardInterrupt
     if code is None or isinstance(code, int):

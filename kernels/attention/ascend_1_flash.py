@@ -8,7 +8,6 @@ T. Dao et al., "FlashAttention", NeurIPS 2022, arXiv:2205.14135, algorithm 1.
 
 from workbench import aicore
 
-ROWS = 64
 KEYS = 128
 SCORES_READY, WEIGHTS_READY, PART_READY = 0, 1, 2
 LOWEST = -3.0e38
@@ -18,23 +17,24 @@ LOWEST = -3.0e38
 def attention_flash(q, k, v, scores, weights, part, out):
     heads, tokens, width = q.shape
     me = aicore.block_idx()
-    cube = aicore.Matmul(q.dtype, (ROWS, 32, KEYS), step=1)
-    score_in = aicore.Queue("VECIN", (ROWS, KEYS), scores.dtype, depth=1, name="scores")
-    part_in = aicore.Queue("VECIN", (ROWS, width), part.dtype, depth=1, name="part")
-    weight_out = aicore.Queue("VECOUT", (ROWS, KEYS), weights.dtype, depth=1, name="weights")
-    result = aicore.Queue("VECOUT", (ROWS, width), out.dtype, depth=1, name="out")
-    wide = aicore.scratch("UB", (ROWS, KEYS), "float32", name="wide")
-    sums = aicore.scratch("UB", (ROWS, width), "float32", name="sums")
-    spread = aicore.scratch("UB", (ROWS, width), "float32", name="spread")
-    largest = aicore.scratch("UB", ROWS, "float32", name="largest")
-    total = aicore.scratch("UB", ROWS, "float32", name="total")
-    new = aicore.scratch("UB", ROWS, "float32", name="new")
-    shrink = aicore.scratch("UB", ROWS, "float32", name="shrink")
-    tiles = (tokens + ROWS - 1) // ROWS
+    tall = scores.shape[1]
+    cube = aicore.Matmul(q.dtype, (tall, 32, KEYS), step=1)
+    score_in = aicore.Queue("VECIN", (tall, KEYS), scores.dtype, depth=1, name="scores")
+    part_in = aicore.Queue("VECIN", (tall, width), part.dtype, depth=1, name="part")
+    weight_out = aicore.Queue("VECOUT", (tall, KEYS), weights.dtype, depth=1, name="weights")
+    result = aicore.Queue("VECOUT", (tall, width), out.dtype, depth=1, name="out")
+    wide = aicore.scratch("UB", (tall, KEYS), "float32", name="wide")
+    sums = aicore.scratch("UB", (tall, width), "float32", name="sums")
+    spread = aicore.scratch("UB", (tall, width), "float32", name="spread")
+    largest = aicore.scratch("UB", tall, "float32", name="largest")
+    total = aicore.scratch("UB", tall, "float32", name="total")
+    new = aicore.scratch("UB", tall, "float32", name="new")
+    shrink = aicore.scratch("UB", tall, "float32", name="shrink")
+    tiles = (tokens + tall - 1) // tall
     for number in range(me, heads * tiles, aicore.block_num()):
         head = number // tiles
-        top = number % tiles * ROWS
-        bottom = min(top + ROWS, tokens)
+        top = number % tiles * tall
+        bottom = min(top + tall, tokens)
         n = bottom - top
         aicore.duplicate(largest[:n], LOWEST)
         aicore.duplicate(total[:n], 0.0)
@@ -94,12 +94,13 @@ def attention_flash(q, k, v, scores, weights, part, out):
 
 def launch(q, k, v, out, blocks=8):
     width = q.shape[2]
+    tall = 64 if width <= 64 else 48  # what UB has room for
     attention_flash[blocks](
         q,
         k,
         v,
-        aicore.workspace((blocks, ROWS, KEYS), "float32"),
-        aicore.workspace((blocks, ROWS, KEYS), q.dtype),
-        aicore.workspace((blocks, ROWS, width), "float32"),
+        aicore.workspace((blocks, tall, KEYS), "float32"),
+        aicore.workspace((blocks, tall, KEYS), q.dtype),
+        aicore.workspace((blocks, tall, width), "float32"),
         out,
     )

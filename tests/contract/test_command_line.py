@@ -25,6 +25,14 @@ HOSTILE = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    """Keep runs apart from those of the person who runs the tests."""
+    file = tmp_path / "runs.sqlite"
+    monkeypatch.setenv("WORKBENCH_STORE", str(file))
+    return file
+
+
 UP = (
     "import sys\n"
     "from workbench.cli import main\n"
@@ -149,6 +157,24 @@ def test_a_race_shows_latency_accuracy_and_provenance_beside_each_other():
         assert word in ran.stdout
 
 
+def test_a_race_is_kept_unless_told_not_to(store):
+    words = ("race", "saxpy", "--size", "1000", "--targets", "numpy", "--seconds", "0.5")
+    run(*words, "--no-save")
+    assert not store.exists()
+    run(*words)
+    assert store.exists()
+
+
+def test_a_store_that_cannot_be_written_is_named_and_the_race_goes_on():
+    words = ("race", "saxpy", "--size", "1000", "--targets", "numpy", "--seconds", "0.5")
+    ran = run(*words, WORKBENCH_STORE="/proc/no/such/folder/runs.sqlite")
+    assert ran.returncode == 0, ran.stderr
+    assert "This run is not kept." in ran.stdout
+    assert "/proc/no" in ran.stdout
+    assert "A/A control" in ran.stdout
+    assert "Traceback" not in ran.stderr
+
+
 def test_a_race_as_json_keeps_the_reasons_of_those_left_out():
     ran = run("race", "saxpy", "--size", "1000", "--seconds", "1", "--json")
     assert ran.returncode == 0, ran.stderr
@@ -259,14 +285,18 @@ def descendants_that_linger(process, seconds=6):
     return alive
 
 
-def started(*words):
-    """Start a race and return its process once the command line has taken over."""
+LONG_RACE = ("race", "saxpy", "--size", "1000", "--seconds", "60")
+
+
+def started(*words, **options):
+    """Start a command and return its process once the command line has taken over."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", UP, "race", *words, "--seconds", "60"],
+        [sys.executable, "-P", "-c", UP, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        **options,
     )
     assert process.stderr is not None
     assert process.stderr.readline() == "up\n"
@@ -276,7 +306,7 @@ def started(*words):
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.5, 1.5, 3.0])
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_ending_a_race_at_any_moment_leaves_nothing_behind(after, how):
-    process = started("saxpy", "--size", "1000", "--targets", "numpy,torch_cpu")
+    process = started(*LONG_RACE, "--targets", "numpy,torch_cpu")
     time.sleep(after * random.uniform(0.8, 1.2))
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(getattr(signal, how))
@@ -288,8 +318,25 @@ def test_ending_a_race_at_any_moment_leaves_nothing_behind(after, how):
         assert "Stopped." in errors
 
 
+@pytest.mark.parametrize(
+    ("words", "after"),
+    [(["tour"], 1), (["tour"], 8), (["lab", "--no-browser"], 0.7), (["lab", "--no-browser"], 4)],
+    ids=["tour early", "tour later", "lab early", "lab later"],
+)
+def test_ctrl_c_ends_the_long_commands_and_their_children(words, after, tmp_path):
+    process = started(*words, cwd=tmp_path)
+    time.sleep(after)
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole foreground group
+    output, errors = process.communicate(timeout=60)
+    assert not descendants_that_linger(family)
+    assert process.returncode == 130
+    assert "Traceback" not in output + errors
+    assert "Stopped." in errors
+
+
 def test_what_was_measured_before_ctrl_c_is_still_shown():
-    process = started("saxpy", "--size", "1000", "--targets", "numpy")
+    process = started(*LONG_RACE, "--targets", "numpy")
     time.sleep(5)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=30)

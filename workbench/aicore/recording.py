@@ -90,6 +90,10 @@ class Recorder:
             )
         self.sink(one)
 
+    def _held(self, buffer: str) -> str:
+        held = [one for one in self.placements if one.place.buffer == buffer]
+        return ", ".join(f"{one.name} {one.place.nbytes}" for one in held) or "empty before"
+
     def here(self, name: str) -> Site:
         """Return the line of the kernel that is being carried out."""
         return Site(name, "scalar", self.core, *caller(2))
@@ -111,7 +115,7 @@ class Recorder:
                 "overflow",
                 f"{buffer} overflow: {name} needs {times}{each} bytes on top of {before}, which "
                 f"makes {before + count * each} bytes; {self.chip.title} has {capacity}.",
-                ", ".join(f"{p.name} {p.place.nbytes}" for p in self.placements) or "empty before",
+                self._held(buffer),
                 "smaller tiles, a smaller depth, or fewer queues",
             )
         self.used[buffer] = before + count * each

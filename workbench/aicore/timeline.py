@@ -29,6 +29,8 @@ class Bar:
     ----------
     cause : str
         Empty for work; for a stall, the event that was waited for.
+    index : int
+        Which instruction, in the order of the recording.
     """
 
     core: int
@@ -39,6 +41,7 @@ class Bar:
     file: str
     line: int
     cause: str = ""
+    index: int = -1
 
 
 @dataclass
@@ -83,14 +86,14 @@ class Timeline:
 
     @property
     def bound(self) -> str:
-        """What the run's time depends on most, in words."""
+        """What bounds the run's time, in words."""
         if self.memory_floor_ns >= self.pipes_ns:
             return "the memory that all cores share"
         pipe = max(self.busy_ns, key=lambda name: self.busy_ns[name], default="nothing")
         share = self.busy_ns.get(pipe, 0.0) / self.pipes_ns if self.pipes_ns else 0.0
         if share > 0.85:
-            return f"pipe {pipe}, at work {share:.0%} of the time"
-        return f"waiting: even the busiest pipe, {pipe}, works only {share:.0%} of the time"
+            return f"pipe {pipe} (at work {share:.0%} of the time)"
+        return f"waiting (the busiest pipe, {pipe}, works {share:.0%} of the time)"
 
     def chrome_trace(self) -> dict[str, Any]:
         """Return the timeline as a Chrome trace, for ``chrome://tracing`` and Perfetto."""
@@ -190,18 +193,9 @@ class Scoreboard:
 
     def _bar(self, one: Instruction, start: float, stop: float, cause: str) -> None:
         ghz = self.costs.clock_ghz
-        self.bars.append(
-            Bar(
-                one.core,
-                PIPES[one.pipe],
-                one.name,
-                start / ghz,
-                stop / ghz,
-                one.file,
-                one.line,
-                cause,
-            )
-        )
+        begin, end = start / ghz, stop / ghz
+        where = (one.core, PIPES[one.pipe], one.name, begin, end, one.file, one.line)
+        self.bars.append(Bar(*where, cause, one.index))
 
     def timeline(
         self, kernel: str, chip: Chip, cores: int, arrays: tuple[ArrayInfo, ...]

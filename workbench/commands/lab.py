@@ -30,7 +30,12 @@ def command(
     from workbench import catalog
 
     first = choose_notebook(notebook)
-    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={catalog.ROOT}"]
+    words = [
+        sys.executable,
+        "-m",
+        "workbench.commands._jupyterlab",
+        f"--ServerApp.root_dir={catalog.ROOT}",
+    ]
     words += [f"--port={choose_port(port)}", "--ServerApp.port_retries=0", _QUIET]
     words += ["--no-browser"] if no_browser else []
     # Jupyter refuses root unless told; in a container there often is nobody else.

@@ -37,6 +37,7 @@ def command(
     ] = None,
     seconds: Annotated[float, typer.Option(help="Measuring time.")] = 10.0,
     threads: Annotated[int, typer.Option(help="Threads that each library may use.")] = 1,
+    save: Annotated[bool, typer.Option(help="Keep the run; see `workbench results`.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the final state as JSON.")] = False,
 ):
     """Race one problem on every target in reach, live."""
@@ -58,7 +59,7 @@ def command(
         seconds=seconds,
         baseline=_baseline(lanes),
         threads=threads,
-        store="user",
+        store="user" if save else None,
     )
     stopped = _run(session, show=not as_json)
     _finish(session, left_out, as_json)
@@ -116,10 +117,10 @@ def _run(session: RaceSession, show: bool) -> bool:
         with Live(console=screen, refresh_per_second=_REFRESH_PER_S, transient=True) as live:
             began = None
             while not session.done:
-                if session.state == "racing":
+                if session.run.state == "racing":
                     began = began or time.monotonic()
                 if not quiet:
-                    left = session.seconds - (time.monotonic() - began) if began else None
+                    left = session.run.seconds - (time.monotonic() - began) if began else None
                     live.update(_picture(session, left))
                 session.join(1 / _REFRESH_PER_S)
     except KeyboardInterrupt:
@@ -139,7 +140,7 @@ def _finish(session: RaceSession, left_out: list, as_json: bool) -> None:
     screen = console()
     screen.print(_picture(session, None))
     if not any(len(record.samples_ns) for record in session.records()):
-        screen.print(words(f"Nothing was measured: {session.reason}", "red"))
+        screen.print(words(f"Nothing was measured: {session.run.reason}", "red"))
     for name, answer in left_out:
         screen.print(words(f"not in the race: {name}: {answer.reason}", "dim"))
 
@@ -152,7 +153,8 @@ def _picture(session: RaceSession, left_s: float | None) -> Group:
     head = f"{state['problem']}, {state['size']:,} {state['size_means']}"
     head += f", {max(0.0, left_s):.0f} s left" if left_s is not None else ""
     parts: list[Any] = [words(head, "bold"), words(state["sentence"])]
-    parts += [words(state["waiting"], "yellow")] if state["waiting"] else []
+    said = (state["waiting"], state["trouble"], *state["warnings"])
+    parts += [words(one, "yellow") for one in said if one]
     for kind in dict.fromkeys(lane["provenance"] for lane in state["lanes"]):
         rows = [lane for lane in state["lanes"] if lane["provenance"] == kind]
         parts.append(_table(kind, rows, state["baseline"]))

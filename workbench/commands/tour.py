@@ -6,14 +6,19 @@ on a course's site. A notebook that fails is shown as far as it came, and the ex
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import html
 import os
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from nbclient import NotebookClient
     from nbformat import NotebookNode
 
 
@@ -83,12 +88,39 @@ def execute(path: Path, timeout_s: int, advance) -> tuple[NotebookNode, str]:
         on_cell_complete=lambda cell, cell_index: advance(cell_index + 1, len(book.cells)),
     )
     try:
-        client.execute()
+        _run(client)
     except CellExecutionError as error:
         return book, f"{error.ename}: {error.evalue}".splitlines()[0]
     except (CellTimeoutError, DeadKernelError) as error:
         return book, str(error).strip().splitlines()[0]
     return book, ""
+
+
+def _run(client: NotebookClient) -> None:
+    """Execute in a thread, so that Ctrl-C is ours: nbclient's own handling ends in a traceback."""
+    raised: list[Exception] = []
+
+    def work() -> None:
+        try:
+            asyncio.run(client.async_execute())
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+    except KeyboardInterrupt:
+        while thread.is_alive():  # it notices a dead kernel by itself; one may be starting still
+            group = getattr(getattr(client.km, "provisioner", None), "pgid", None)
+            if group:
+                with contextlib.suppress(ProcessLookupError):  # gone already, as it should be
+                    os.killpg(group, signal.SIGKILL)
+            thread.join(0.1)
+        raise
+    if raised:
+        raise raised[0]
 
 
 def chapter(book: NotebookNode, folder: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.simt.intrinsics import NAMES as _NAMES
 from workbench.simt.kernel import Kernel
-from workbench.simt.memory import (  # noqa: F401 - most are only passed on
+from workbench.simt.memory import (
     Event,
     In,
     InOut,
@@ -26,6 +26,7 @@ from workbench.simt.memory import (  # noqa: F401 - most are only passed on
     mapped_array,
     to_device,
 )
+from workbench.simt.tiers import set_time_limit, tier
 
 globals().update(_NAMES)
 pinned_array = managed_array = host_array
@@ -79,29 +80,29 @@ def is_available() -> bool:
     return True
 
 
-__all__ = sorted(
-    [
-        *_NAMES,
-        "Event",
-        "In",
-        "InOut",
-        "Out",
-        "Stream",
-        "as_cuda_array",
-        "default_stream",
-        "device_array",
-        "device_array_like",
-        "event",
-        "event_elapsed_time",
-        "is_available",
-        "is_cuda_array",
-        "jit",
-        "managed_array",
-        "mapped_array",
-        "pinned_array",
-        "pinned_array_like",
-        "stream",
-        "synchronize",
-        "to_device",
-    ]
-)
+__all__ = [
+    "Event",
+    "In",
+    "InOut",
+    "Out",
+    "Stream",
+    "as_cuda_array",
+    "default_stream",
+    "device_array",
+    "device_array_like",
+    "event",
+    "event_elapsed_time",
+    "is_available",
+    "is_cuda_array",
+    "jit",
+    "managed_array",
+    "mapped_array",
+    "pinned_array",
+    "pinned_array_like",
+    "set_time_limit",
+    "stream",
+    "synchronize",
+    "tier",
+    "to_device",
+]
+__all__ += sorted(_NAMES)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import InputError
-from workbench.simt import limits, stepping
+from workbench.simt import limits, tiers
 from workbench.simt.errors import LaunchConfigError
 from workbench.simt.memory import host_view
 from workbench.simt.resolve import Resolved, resolve
@@ -37,13 +37,18 @@ class Kernel:
     ----------
     py_func : callable
     last_tier : str
-        Which tier ran the last launch, "" before the first.
+        Which tier ran the last launch (``"compiled"``, ``"step-through"``), "" before the first.
+    reason : str
+        Why that tier and not the compiled one.
     """
 
     def __init__(self, function: Any, device: bool = False, options: dict | None = None):
         self.py_func, self.device = function, device
         self.options = options or {}
         self.last_tier = ""
+        self.reason = ""
+        self.last_block: Dim3 | None = None
+        self.specialisations: dict[Any, Any] = {}
         self.__name__ = getattr(function, "__name__", "kernel")
         self.__doc__ = getattr(function, "__doc__", None)
         self.__wrapped__ = function
@@ -77,6 +82,31 @@ class Kernel:
         grid, block = limits.dim3(griddim, "grid"), limits.dim3(blockdim, "block")
         limits.check_launch(grid, block, int(sharedmem or 0))
         return Launch(self, grid, block, stream, int(sharedmem or 0))
+
+    def compile(self, *args: Any, block: Any = None) -> None:
+        """Compile for these arguments now, so that no launch waits for it.
+
+        Parameters
+        ----------
+        *args
+            As a launch would get them.
+        block : int or tuple of int
+            The block's shape, which is compiled in. By default that of the last launch.
+        """
+        shape = limits.dim3(block, "block") if block is not None else self.last_block
+        if shape is None:
+            raise LaunchConfigError(
+                f"{self.__name__} does not know for which block to compile.",
+                "no launch yet and no block=",
+                f"{self.__name__}.compile(..., block=(16, 16))",
+            )
+        tiers.specialise(self, shape, prepare(self.resolved, args))
+
+    def generated_source(self) -> str:
+        """Return the generated code of every specialisation: how barriers became loops."""
+        return "\n".join(
+            one.compiled.module.text for one in self.specialisations.values() if one.compiled
+        )
 
     def forall(self, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> ForAll:
         """Return a launcher with at least one thread for each of `ntasks` elements."""
@@ -118,11 +148,18 @@ class Launch:
         self.stream, self.shared_bytes = stream, shared_bytes
 
     def __call__(self, *args: Any) -> None:
-        """Run the kernel; arrays are written in place."""
+        """Run the kernel; arrays are written in place.
+
+        Raises
+        ------
+        KernelError
+            Naming the thread and the line.
+        StoppedError, KeyboardInterrupt
+            Where the launch was stopped.
+        """
         kernel = self.kernel
-        kernel.last_tier = "step-through"
         prepared = prepare(kernel.resolved, args)
-        stepping.launch(kernel.resolved, self.grid, self.block, prepared, self.shared_bytes)
+        tiers.launch(kernel, self, prepared)
 
     def __repr__(self) -> str:
         return f"{self.kernel.__name__}[{tuple(self.grid)}, {tuple(self.block)}]"

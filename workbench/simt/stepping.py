@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import time
 import traceback
 from collections.abc import Generator, Iterable
 from copy import deepcopy
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.errors import StoppedError
 from workbench.simt import warp_ops
 from workbench.simt.errors import (
     BarrierDivergenceError,
@@ -197,6 +199,23 @@ def launch(
                 if more is None:
                     raise _stuck(resident)
                 resident += more
+
+
+def deadline(limit_s: float | None):
+    """Return a `poll` that ends a launch after `limit_s` seconds, or None where there is none."""
+    if limit_s is None:
+        return None
+    end = time.monotonic() + limit_s
+
+    def poll() -> None:
+        if time.monotonic() > end:
+            raise StoppedError(
+                "The kernel was stopped by its time limit.",
+                f"it ran for more than {limit_s:g} s",
+                "look for a loop that never ends, or raise the limit",
+            )
+
+    return poll
 
 
 def _waits_for_grid(resident: list[_Running]) -> bool:

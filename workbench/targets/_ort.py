@@ -72,6 +72,9 @@ class OrtRunner(Runner):
         self._provider, self._problem, self._options = provider, problem, options
         self._memory, self._index = memory, index
         self._made_for: tuple[Any, ...] = ()
+        self._session: Any = None
+        self._binding: Any = None
+        self._held: list[Any] = []
         self.load(inputs)
 
     def load(self, inputs: tuple[Any, ...]) -> None:
@@ -117,7 +120,8 @@ class OrtRunner(Runner):
 
     def close(self) -> None:
         """Drop the session and the arrays."""
-        self._held, self._binding, self._session = [], None, None
+        self._held = []
+        self._binding = self._session = None
         self._made_for = ()
 
 

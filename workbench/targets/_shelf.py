@@ -99,16 +99,17 @@ def load_with(file: KernelFile, cuda: ModuleType) -> ModuleType:
 def _meaning(cuda: ModuleType) -> Iterator[None]:
     import workbench
 
+    door: Any = workbench
     with _door:
-        before = vars(workbench).get("cuda")
-        workbench.cuda = cuda
+        before = vars(door).get("cuda")
+        door.cuda = cuda
         try:
             yield
         finally:
             if before is None:
-                del workbench.cuda
+                del door.cuda
             else:
-                workbench.cuda = before
+                door.cuda = before
 
 
 _SHELF_FILE = re.compile(r"workbench\.kernels\.\w+\.(cuda|ascend)_")

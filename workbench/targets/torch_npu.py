@@ -9,6 +9,7 @@ other targets.
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -61,21 +62,23 @@ def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Run
     return ChildRunner("torch_npu", f"{__name__}:_inside", (problem.name, inputs, index))
 
 
+def _torch() -> Any:
+    """Return torch with the device registered, which importing torch_npu does."""
+    import_module("torch_npu")
+    return import_module("torch")
+
+
 def _device_names() -> list[str]:
     """Return the names of the NPUs; runs in the child."""
-    import torch
-    import torch_npu  # noqa: F401 - importing it registers the device
-
+    torch = _torch()
     return [torch.npu.get_device_name(number) for number in range(torch.npu.device_count())]
 
 
 def _inside(name: str, inputs: tuple[Any, ...], index: int) -> Runner:
     """Return the runner itself; runs in the child."""
-    import torch
-    import torch_npu  # noqa: F401 - importing it registers the device
-
     from workbench.targets._torch import TorchRunner
 
+    torch = _torch()
     device = f"npu:{index}"
     problem = catalog.load_problem(name)
     return TorchRunner(problem, inputs, device, lambda: torch.npu.synchronize(device))

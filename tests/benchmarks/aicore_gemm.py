@@ -1,0 +1,101 @@
+"""The AI Core model against published numbers. Prints predictions, publications and errors.
+
+Run: ``python tests/benchmarks/aicore_gemm.py``. Nothing in the model is fitted to these figures;
+the rates of its movers come from the same repository as the GEMM times, so that agreement there is
+consistency rather than proof. All predictions are modelled.
+"""
+
+import sys
+import time
+from importlib import import_module
+
+import numpy as np
+
+from workbench import aicore
+
+# N: microseconds in all, and of the Cube at work; fp16 to fp32 on 24 cores, pto-isa
+PUBLISHED_US = {1536: 38.8, 3072: 206.7, 6144: 1506.0, 7680: 3168.0}
+CUBE_BUSY_US = {1536: 21.1, 3072: 163.3, 6144: 1305.7, 7680: 2553.0}
+
+
+def gemm(size, out="float32", sample=(0, -1)):
+    module = import_module("workbench.kernels.matmul.ascend_5_multi_core")
+    shapes = [aicore.Shape((size, size), np.dtype(t)) for t in ("float16", "float16", out)]
+    return aicore.predict(module.matmul_multi_core, shapes, 24, sample=sample)
+
+
+def compare_gemm():
+    print("GEMM, fp16 to fp32, 24 cores (pto-isa, A3)")
+    for size, published_us in PUBLISHED_US.items():
+        begin = time.perf_counter()
+        line = gemm(size)
+        seconds = time.perf_counter() - begin
+        us, busy = line.elapsed_ns / 1e3, line.busy_ns["AIC.M"] / 1e3
+        print(
+            f"  N = {size}: published {published_us:8.1f} us, modelled {us:8.1f} us "
+            f"({us / published_us - 1:+.1%}); Cube busy {CUBE_BUSY_US[size]:.1f}, modelled "
+            f"{busy:.1f} us ({busy / CUBE_BUSY_US[size] - 1:+.1%}); {line.executed_cores} of "
+            f"{line.cores} cores executed in {seconds:.1f} s"
+        )
+
+
+def compare_torch():
+    size = 4096
+    line = gemm(size, "float16")
+    rate = 2 * size**3 / line.elapsed_ns / 1e3
+    print(
+        f"torch fp16 {size}^3 on 910B2: published 314.5 TFLOP/s, modelled {rate:.1f} "
+        f"({rate / 314.5 - 1:+.1%}); the rest of that library's tiling is not known"
+    )
+
+
+def attention(tokens, width=128, heads=1, blocks=24):
+    """Predict the shelf's flash attention from a run of two lengths, linear in tiles."""
+    module = import_module("workbench.kernels.attention.ascend_1_flash")
+    rng = np.random.default_rng(0)
+    q, k, v = rng.standard_normal((3, heads, tokens, width)).astype(np.float16)
+    out = np.zeros_like(q)
+    with aicore.observe() as runs:
+        module.launch(q, k, v, out, blocks=blocks)
+    return runs[0].timeline.elapsed_ns
+
+
+def compare_attention():
+    tokens, width = 1536, 128
+    ns = attention(tokens)
+    rate = 4 * tokens**2 * width / ns / 1e3
+    print(
+        f"flash attention on 910B2: published 168.5 TFLOP/s at S = 32,768; modelled {rate:.1f} "
+        f"TFLOP/s for the shelf's kernel at S = {tokens} ({rate / 168.5 - 1:+.1%}): it hands every "
+        "tile to and fro without overlapping Cube and Vector, and its queues are one deep"
+    )
+
+
+def compare_bandwidth():
+    """GM to UB against the size of one copy: the model has no latency, so its curve is flat.
+
+    The published curve is a figure without numbers; its text says that a copy must exceed 16 KB for
+    the best rate (CANN 8.0 best practices, atlas_ascendc_best_practices_10_0013).
+    """
+    print(
+        "bandwidth of one copy GM to UB: published 100.9 GiB/s of a core (pto-isa), reached only "
+        "above 16 KB (CANN best practices); below that the model is too fast by an unknown amount"
+    )
+    for kib in (1, 4, 16, 64):
+
+        @aicore.kernel
+        def copy_in(x):
+            tile = aicore.scratch("UB", x.size, x.dtype)
+            aicore.data_copy(tile, x)
+
+        line = aicore.predict(copy_in, [aicore.Shape((kib * 256,), np.dtype("float32"))], 1)
+        rate = kib * 1024 / line.pipes_ns * 1e9 / 2**30
+        print(f"  {kib:3d} KiB: modelled {rate:.1f} GiB/s ({rate / 100.9 - 1:+.1%})")
+
+
+if __name__ == "__main__":
+    compare_gemm()
+    compare_torch()
+    compare_attention()
+    compare_bandwidth()
+    sys.exit(0)

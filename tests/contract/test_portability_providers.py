@@ -1,0 +1,165 @@
+"""Huawei's and NVIDIA's own providers, unmodified, over stand-ins: placement, copies, compiles."""
+
+import importlib.util
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench.errors import InstallationError, UnavailableError, WorkerError
+from workbench.portability._compile import compiler_availability
+from workbench.portability.ascend.device import AscendDevice
+from workbench.portability.export import export
+from workbench.portability.preview import Preview
+from workbench.portability.session import SessionError, open_session
+from workbench.portability.sweep import sweep
+from workbench.portability.workers import environments
+
+pytestmark = pytest.mark.skipif(
+    not compiler_availability(), reason=compiler_availability().reason or "no compiler"
+)
+OPSETS = {"mlp": (20,), "alexnet": (18, 22), "decoder": (20, 23)}
+
+
+@pytest.fixture(scope="session")
+def cann():
+    if not environments.environment_availability("cann"):
+        try:
+            environments.add("cann", say=lambda line: None)
+        except InstallationError as error:
+            pytest.skip(f"onnxruntime-cann cannot be installed: {error.saw}")
+
+
+@pytest.fixture(scope="session")
+def models():
+    path = Path(__file__).parents[1] / "models" / "portable_nets.py"
+    spec = importlib.util.spec_from_file_location("portable_nets", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {
+        name: {opset: export(net, inputs, dynamic=dynamic, opset=opset) for opset in OPSETS[name]}
+        for name, (net, inputs, dynamic) in module.nets().items()
+    }
+
+
+@pytest.fixture
+def device(cann):
+    with AscendDevice() as device:
+        yield device
+
+
+@pytest.mark.parametrize("mode", ["operators", "subgraphs", "graph"])
+@pytest.mark.parametrize("name", ["alexnet", "decoder"])
+def test_networks_run_on_the_simulated_ascend_and_agree_with_the_cpu(device, models, name, mode):
+    exported = models[name][OPSETS[name][0]]
+    session = device.open_session(exported.model, mode)
+    feeds = exported.feeds()
+    for got, want in zip(session.run(feeds), open_session(exported.model).run(feeds), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    seen = device.counters()
+    assert seen["copies_to_device"] >= 1
+    assert seen["copies_from_device"] >= 1
+    assert (seen["kernels"] > 0) == (mode == "operators")
+    assert (seen["compiles"] > 0) == (mode != "operators")
+
+
+def test_every_new_length_of_the_cache_is_compiled_once(device, models):
+    exported = models["decoder"][20]
+    session = device.open_session(exported.model, "graph")
+    compiles = []
+    for past in (1, 2, 3, 3, 2, 1, 5):
+        cache = np.zeros((1, 4, past, 8), np.float32)
+        tokens = np.array([[3]])
+        device.counters(reset=True)
+        session.run([tokens, cache, cache, cache, cache])
+        compiles.append(device.counters()["compiles"])
+    assert compiles == [1, 1, 1, 0, 0, 0, 1]
+
+
+def test_a_learners_kernel_is_what_the_provider_runs(device, models):
+    seen = []
+
+    @device.kernel("Softmax")
+    def softmax(attributes, x):
+        seen.append(x.shape)
+        return np.zeros_like(x)
+
+    exported = models["mlp"][20]
+    result = device.open_session(exported.model, "graph").run(exported.feeds())[0]
+    assert (result == 0).all()
+    assert seen
+
+
+def test_an_empty_device_refuses_by_the_name_of_the_missing_kernel(cann, models):
+    with AscendDevice(kernels={}) as empty:
+        session = empty.open_session(models["alexnet"][18].model, "operators")
+        with pytest.raises(Exception, match=r"Conv2D|Relu"):
+            session.run(models["alexnet"][18].feeds())
+
+
+def test_a_provider_library_that_crashes_takes_its_worker_and_nothing_else(device):
+    os.kill(device.worker._process.pid, signal.SIGSEGV)
+    device.worker._process.wait(timeout=20)
+    with pytest.raises(WorkerError, match="SIGSEGV"):
+        device.counters()
+
+
+def test_raising_the_opset_is_a_cliff_for_cann_and_none_for_the_decoder_on_its_graph_engine(
+    cann, models
+):
+    places = [("cann", "operators"), ("cann", "subgraphs")]
+    with Preview() as preview:
+        alexnet = sweep({o: e.model for o, e in models["alexnet"].items()}, places, preview=preview)
+    cliff = next(c for c in alexnet.cliffs if c.mode == "operators")
+    assert (cliff.below, cliff.above) == (18, 22)
+    assert cliff.lost["Conv"] == 4
+    assert alexnet.best["cann operators"] == 18
+    assert all(s.share == 1 for s in alexnet.steps if s.mode == "subgraphs")
+
+
+def test_each_node_that_is_refused_has_the_providers_reason(cann, models):
+    with Preview() as preview:
+        found = preview(models["decoder"][20].model, "cann", "operators")
+    assert found.simulated
+    assert found.refused
+    assert all(node.reason for node in found.refused)
+    assert len(found.copies) > 4
+
+
+def test_the_assignment_record_and_the_profile_are_held_against_each_other(cann, models):
+    exported = models["alexnet"][18]
+    with Preview() as preview:
+        found = preview(exported.model, "cann", "operators", runs=[exported.feeds()])
+    assert found.disagreements == ()
+    assert found.runs[0]["kernels"] > 0
+
+
+def test_the_cuda_provider_shows_its_cliff_at_opset_22(models):
+    state = environments.environment_availability("cuda")
+    if not state:
+        pytest.skip(f"the CUDA build is 256 MB and not installed here: {state.reason}")
+    with Preview() as preview:
+        before = preview(models["alexnet"][18].model, "cuda")
+        after = preview(models["alexnet"][22].model, "cuda")
+        decoder = preview(models["decoder"][23].model, "cuda")
+    assert before.on_device == len(before.nodes)
+    assert {node.operator for node in after.refused} == {"MaxPool"}
+    assert decoder.on_device == len(decoder.nodes)
+
+
+def test_an_unfinished_installation_is_not_used_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    (tmp_path / "providers" / "cann" / "bin").mkdir(parents=True)
+    with pytest.raises(InstallationError, match="did not finish"):
+        environments.python_of("cann")
+    assert environments.remove("cann")
+    with pytest.raises(UnavailableError, match="not installed"):
+        environments.python_of("cann")
+
+
+def test_a_worker_says_what_the_runtime_said(device):
+    with pytest.raises(SessionError):
+        device.open_session(b"no model at all")
+    assert device.worker.alive

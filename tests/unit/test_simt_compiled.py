@@ -1,0 +1,201 @@
+"""The compiled tier: barriers anywhere, safe indices, and the same answers as step by step."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import float32, int32
+
+from workbench import cuda
+from workbench.errors import StoppedError
+from workbench.simt.errors import BarrierDivergenceError, KernelTypingError, OutOfBoundsError
+
+TILE = 4
+
+
+@cuda.jit
+def _matmul(a, b, c):
+    left = cuda.shared.array((TILE, TILE), float32)
+    right = cuda.shared.array((TILE, TILE), float32)
+    x, y = cuda.grid(2)
+    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
+    total = float32(0)
+    for i in range((a.shape[1] + TILE - 1) // TILE):
+        left[ty, tx] = 0
+        right[ty, tx] = 0
+        if y < a.shape[0] and tx + i * TILE < a.shape[1]:
+            left[ty, tx] = a[y, tx + i * TILE]
+        if x < b.shape[1] and ty + i * TILE < b.shape[0]:
+            right[ty, tx] = b[ty + i * TILE, x]
+        cuda.syncthreads()
+        for j in range(TILE):
+            total += left[ty, j] * right[j, tx]
+        cuda.syncthreads()
+    if y < c.shape[0] and x < c.shape[1]:
+        c[y, x] = total
+
+
+@cuda.jit
+def _early_return(a, out):
+    tile = cuda.shared.array(32, int32)
+    i = cuda.grid(1)
+    t = cuda.threadIdx.x
+    tile[t] = 0
+    cuda.syncthreads()
+    if i >= a.size:
+        return
+    tile[t] = a[i]
+    cuda.syncthreads()
+    total = 0
+    for k in range(t, -1, -1):
+        if tile[k] < 0:
+            break
+        total += tile[k]
+    out[i] = total
+
+
+@cuda.jit
+def _divergent_loop(a, out):
+    i = cuda.grid(1)
+    value = a[i]
+    steps = 0
+    while value != 1:
+        value = value // 2 if value % 2 == 0 else 3 * value + 1
+        steps += 1
+        if cuda.any_sync(0xFFFFFFFF, steps > 40):
+            break
+    out[i] = steps + cuda.shfl_xor_sync(0xFFFFFFFF, steps, 1)
+
+
+@cuda.jit
+def _gather(source, index, out):
+    i = cuda.grid(1)
+    if i < out.size:
+        out[i] = source[index[i]]
+
+
+@cuda.jit
+def _half_waits(out):
+    if cuda.threadIdx.x < 2:
+        cuda.syncthreads()
+        out[0] = 1
+    else:
+        while out[0] == 0:
+            cuda.syncthreads()
+
+
+@cuda.jit
+def _endless(out):
+    i = 0
+    while True:
+        i += 1
+        if i < 0:
+            break
+    out[0] = i
+
+
+@cuda.jit
+def _no_such_type(a):
+    x = a
+    if cuda.threadIdx.x > 1:
+        x = 1
+    a[0] = x
+
+
+def _both(kernel, grid, block, *args):
+    """Run on both tiers and return the arrays of each."""
+    results = []
+    for name in ("compiled", "step-through"):
+        copies = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]
+        with cuda.tier(name):
+            kernel[grid, block](*copies)
+        assert kernel.last_tier == name
+        results.append(copies)
+    return results
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.integers(0, 1000))
+def test_a_tiled_matmul_agrees_on_every_tier_at_odd_sizes(n, k, m, seed):
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal((n, k), dtype=np.float32)
+    b = rng.standard_normal((k, m), dtype=np.float32)
+    c = np.zeros((n, m), np.float32)
+    grid = (-(-m // TILE), -(-n // TILE))
+    compiled, stepped = _both(_matmul, grid, (TILE, TILE), a, b, c)
+    np.testing.assert_allclose(compiled[2], a @ b, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(compiled[2], stepped[2])
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 96), st.integers(0, 1000))
+def test_threads_that_return_early_do_not_disturb_the_others(n, seed):
+    a = np.random.default_rng(seed).integers(-3, 9, n).astype(np.int32)
+    compiled, stepped = _both(_early_return, 3, 32, a, np.zeros(n, np.int64))
+    np.testing.assert_array_equal(compiled[1], stepped[1])
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 1000))
+def test_a_warp_vote_inside_a_divergent_loop_agrees_on_every_tier(seed):
+    a = np.random.default_rng(seed).integers(1, 30, 64).astype(np.int64)
+    a[:] = a[0]
+    compiled, stepped = _both(_divergent_loop, 2, 32, a, np.zeros(64, np.int64))
+    np.testing.assert_array_equal(compiled[1], stepped[1])
+
+
+@pytest.mark.parametrize("bad", [8, 10**12, -9])
+def test_an_index_from_memory_that_is_outside_names_thread_index_and_line(bad):
+    source, out = np.arange(8, dtype=np.float32), np.zeros(5, np.float32)
+    index = np.array([0, 1, 7, bad, 2])
+    with cuda.tier("compiled"), pytest.raises(OutOfBoundsError) as caught:
+        _gather[1, 32](source, index, out)
+    assert "thread (3, 0, 0) of block (0, 0, 0)" in caught.value.saw
+    assert f"index {bad} is out of bounds for axis 0 with size 8" in caught.value.saw
+
+
+def test_a_negative_index_wraps_as_it_does_on_a_gpu():
+    source, out = np.arange(8, dtype=np.float32), np.zeros(1, np.float32)
+    with cuda.tier("compiled"):
+        _gather[1, 32](source, np.array([-1]), out)
+    assert out[0] == 7
+
+
+def test_a_barrier_that_only_some_threads_reach_is_reported():
+    with cuda.tier("compiled"), pytest.raises(BarrierDivergenceError, match="thread"):
+        _half_waits[1, 4](np.zeros(1, np.int32))
+
+
+def test_a_type_that_does_not_unify_is_refused():
+    with pytest.raises(KernelTypingError, match="unify"):
+        _no_such_type[1, 4](np.zeros(4))
+
+
+def test_an_endless_kernel_ends_at_its_time_limit():
+    cuda.set_time_limit(0.3)
+    try:
+        with pytest.raises(StoppedError, match=r"more than 0\.3 s"):
+            _endless[1, 1](np.zeros(1, np.int64))
+    finally:
+        cuda.set_time_limit(None)
+
+
+def test_ctrl_c_ends_an_endless_kernel():
+    import _thread
+
+    _endless_warm = np.zeros(1, np.int64)
+    cuda.set_time_limit(0.01)
+    with pytest.raises(StoppedError):
+        _endless[1, 1](_endless_warm)
+    cuda.set_time_limit(20)
+    threading.Timer(0.2, _thread.interrupt_main).start()
+    started = time.perf_counter()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _endless[1, 1](np.zeros(1, np.int64))
+    finally:
+        cuda.set_time_limit(None)
+    assert time.perf_counter() - started < 1.5

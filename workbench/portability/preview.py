@@ -1,0 +1,276 @@
+"""Will it run there? Answered with the vendor's own code and no hardware.
+
+`preview` opens a session of the provider that was asked for: in this process where the runtime
+here has it, and in a worker over a stand-in for the vendor's libraries otherwise. Which nodes it
+takes, which copies are inserted and how often it compiles are the provider's own doing. It gives no
+times: over a stand-in they would mean nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.errors import ExecutionError, InputError, UnknownNameError
+from workbench.portability.load import load_model
+from workbench.portability.placement import (
+    NodePlacement,
+    Placement,
+    logged_reasons,
+    memory_copies,
+    reconcile,
+)
+from workbench.portability.session import open_session, provider_availability
+from workbench.portability.workers import environments
+from workbench.portability.workers.process import Worker
+from workbench.portability.workers.sessions import open_worker_session
+
+if TYPE_CHECKING:
+    import onnx
+
+SHORT = {build.name: build.provider for build in environments.BUILDS.values()}
+
+# provider -> its modes and the options that make them; the first is what is previewed by default
+MODES: dict[str, dict[str, dict[str, str]]] = {
+    "CANNExecutionProvider": {
+        "subgraphs": {
+            "enable_cann_graph": "1",
+            "enable_cann_subgraph": "1",
+            "dump_om_model": "0",
+        },
+        "graph": {"enable_cann_graph": "1", "enable_cann_subgraph": "0", "dump_om_model": "0"},
+        "operators": {"enable_cann_graph": "0"},
+    },
+}
+_COMPILING = ("graph", "subgraphs")
+_NOT_LISTED = "the provider's list of operators for its graph engine does not have it"
+
+
+class Preview:
+    """Keeps one worker for each build, so that many previews cost one start.
+
+    Use it as a context, or call `close`.
+    """
+
+    def __init__(self):
+        self._places: dict[str, Any] = {}
+
+    def __enter__(self) -> Preview:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers."""
+        for place in self._places.values():
+            place.close()
+        self._places.clear()
+
+    def __call__(
+        self,
+        model: Any,
+        provider: str = "cann",
+        mode: str = "",
+        *,
+        runs: Sequence[Mapping[str, np.ndarray]] = (),
+    ) -> Placement:
+        """Preview one model on one provider; see `preview`."""
+        provider = SHORT.get(provider, provider)
+        modes = MODES.get(provider, {"": {}})
+        mode = mode or next(iter(modes))
+        if mode not in modes:
+            raise UnknownNameError(f"mode of {provider}", mode, modes)
+        loaded = load_model(model)
+        if environments.build_for(provider) and not provider_availability(provider):
+            return self._in_worker(loaded, provider, mode, modes[mode], runs)
+        return _in_process(loaded, provider, runs)
+
+    def _place(self, provider: str) -> Any:
+        place = self._places.get(provider)
+        if place is None or not place.worker.alive:
+            place = self._places[provider] = _open_place(provider)
+        return place
+
+    def _in_worker(self, model, provider, mode, options, runs) -> Placement:
+        place = self._place(provider)
+        worker = place.worker
+        start = worker.log_size()
+        session = open_worker_session(
+            worker,
+            model,
+            provider,
+            options=options,
+            optimised=mode not in _COMPILING,
+            profile=bool(runs),
+            severity=1,
+        )
+        reasons = logged_reasons(worker.words_since(start))
+        default = _NOT_LISTED if mode in _COMPILING else "the provider left it, and logged nothing"
+        nodes = _nodes(model, session.assigned or [], provider, reasons, default)
+        tried = tuple(_try(worker, session, feeds) for feeds in runs)
+        profile = session.profile() if runs else []
+        copies = ()
+        if session.optimised:
+            import onnx
+
+            copies = memory_copies(onnx.load_model_from_string(session.optimised))
+        notes = (place.note,) if place.note else ()
+        session.close()
+        return Placement(
+            provider,
+            mode,
+            opset_of(model),
+            nodes,
+            copies,
+            tried,
+            reconcile(nodes, profile, provider),
+            worker.standin != "",
+            notes,
+        )
+
+
+class _Place:
+    """A worker with one build, and what must be said about it."""
+
+    def __init__(self, worker: Any, close: Any, note: str):
+        self.worker, self.close, self.note = worker, close, note
+
+
+def _open_place(provider: str) -> _Place:
+    build = environments.build_for(provider)
+    assert build is not None
+    python = environments.python_of(build.name)
+    if build.standin == "ascend":
+        from workbench.portability.ascend.device import AscendDevice
+
+        device = AscendDevice()
+        return _Place(device.worker, device.close, _note(device.simulated, "Ascend"))
+    libraries = []
+    from workbench.portability.ascend.device import real_library
+
+    real = bool(build.real_library) and bool(real_library(build.real_library))
+    if build.standin == "nvidia" and not real:
+        from workbench.portability.nvidia.stubs import provider_library, standin_libraries
+
+        folder = environments.environment_folder(build.name)
+        libraries = standin_libraries(provider_library(folder))
+    worker = Worker(python, libraries, build.standin if libraries else "")
+    note = _note(not real, "NVIDIA") if build.standin else ""
+    return _Place(worker, worker.stop, note)
+
+
+def _note(simulated: bool, vendor: str) -> str:
+    if simulated:
+        return f"{vendor}'s own provider, unmodified, over a stand-in for the hardware's libraries"
+    return f"{vendor}'s own provider over the real libraries of this machine"
+
+
+def preview(
+    model: Any,
+    provider: str = "cann",
+    mode: str = "",
+    *,
+    runs: Sequence[Mapping[str, np.ndarray]] = (),
+) -> Placement:
+    """Say which nodes of a model a provider takes, which it refuses and why, and what is copied.
+
+    Parameters
+    ----------
+    model : path, bytes or onnx.ModelProto
+        Checked before anything else sees it.
+    provider : str
+        ``"cann"``, ``"cuda"``, ``"openvino"``, or the full name of a provider that is here.
+    mode : str
+        For CANN: ``"subgraphs"``, ``"graph"`` or ``"operators"``.
+    runs : sequence of mappings, optional
+        Inputs to run on, one after another, counting copies and compiles.
+
+    Raises
+    ------
+    UnavailableError
+        Where the provider's build is not installed: `workbench providers add`.
+    DataFileError
+        Where the model is not a sound ONNX file.
+    """
+    with Preview() as once:
+        return once(model, provider, mode, runs=runs)
+
+
+def _in_process(model, provider, runs) -> Placement:
+    session = open_session(model, provider)
+    assigned = [
+        [part.ep_name, [[node.name, node.op_type, node.domain] for node in part.get_nodes()]]
+        for part in session.raw.get_provider_graph_assignment_info()
+    ]
+    nodes = _nodes(model, assigned, provider, {}, "the provider left it")
+    tried = []
+    for feeds in runs:
+        try:
+            session.run(feeds)
+            tried.append({"shapes": _shapes(feeds)})
+        except ExecutionError as error:
+            tried.append({"shapes": _shapes(feeds), "error": error.saw or error.happened})
+    return Placement(provider, "", opset_of(model), nodes, (), tuple(tried), (), False)
+
+
+def _nodes(model, assigned, provider, reasons, default) -> tuple[NodePlacement, ...]:
+    order = {name: i for i, node in enumerate(model.graph.node) for name in (node.name,) if name}
+    rows = []
+    for where, nodes in assigned:
+        for name, operator, _ in nodes:
+            reason = "" if where == provider else reasons.get(name, default)
+            rows.append(NodePlacement(name or operator, operator, where, reason))
+    return tuple(sorted(rows, key=lambda row: order.get(row.name, len(order))))
+
+
+def _try(worker, session, feeds) -> dict[str, Any]:
+    worker.counters(reset=True)
+    row: dict[str, Any] = {"shapes": _shapes(feeds)}
+    try:
+        session.run(feeds)
+    except ExecutionError as error:
+        row["error"] = (error.saw or error.happened)[:600]
+    if worker.alive:
+        row.update(worker.counters())
+    return row
+
+
+def _shapes(feeds: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+    return {name: list(np.shape(value)) for name, value in feeds.items()}
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Return the opset of the ``ai.onnx`` domain; 0 where the model imports none."""
+    return next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), 0)
+
+
+def example_feeds(model: onnx.ModelProto, size: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return made-up inputs for a model: normal floats, zeros for the rest, open dimensions `size`.
+
+    Raises
+    ------
+    InputError
+        Where an input is not a tensor of a NumPy type, or is too large to make up.
+    """
+    from workbench.portability.provider.graph import DTYPES
+
+    rng = np.random.default_rng(seed)
+    constants = {c.name for c in model.graph.initializer}
+    feeds = {}
+    for value in model.graph.input:
+        if value.name in constants:
+            continue
+        tensor = value.type.tensor_type
+        dtype = DTYPES.get(tensor.elem_type)
+        dims = [d.dim_value if d.HasField("dim_value") else size for d in tensor.shape.dim]
+        if dtype is None or not value.type.HasField("tensor_type"):
+            raise InputError(f"No input can be made up for {value.name!r}.", str(value.type)[:200])
+        if np.prod(dims, dtype=np.float64) * dtype.itemsize > 2**28:
+            raise InputError(f"The input {value.name!r} is too large to make up.", str(dims))
+        feeds[value.name] = (
+            rng.standard_normal(dims).astype(dtype) if dtype.kind == "f" else np.zeros(dims, dtype)
+        )
+    return feeds

@@ -1,0 +1,177 @@
+"""One model at several opsets on several providers: where the cliff is, and which opset to take.
+
+A newer opset helps one provider and hurts another: its kernels are registered for the operator's
+forms of certain opsets. The counts come from the providers themselves, through `preview`. This
+module refuses to weigh one provider against another: it names the best opset of each, and the one
+that is least bad for the worst of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from workbench.errors import InputError
+from workbench.portability.placement import Placement
+
+PLACES = (("cann", "operators"), ("cann", "subgraphs"), ("cuda", ""))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One opset on one provider.
+
+    Attributes
+    ----------
+    provider, mode : str
+    opset : int
+    on_device, nodes, copies : int
+    refused : dict
+        Operator to how many of its nodes stay on the CPU.
+    """
+
+    provider: str
+    mode: str
+    opset: int
+    on_device: int
+    nodes: int
+    copies: int
+    refused: dict[str, int]
+
+    @property
+    def share(self) -> float:
+        """The part of the nodes that the provider takes, 0 to 1."""
+        return self.on_device / self.nodes if self.nodes else 0.0
+
+
+@dataclass(frozen=True)
+class Cliff:
+    """Two neighbouring opsets between which a provider takes fewer nodes.
+
+    Attributes
+    ----------
+    provider, mode : str
+    below, above : int
+        The opsets on either side.
+    lost : dict
+        Operator to how many more of its nodes stay on the CPU above.
+    share_before, share_after : float
+    """
+
+    provider: str
+    mode: str
+    below: int
+    above: int
+    lost: dict[str, int]
+    share_before: float
+    share_after: float
+
+    @property
+    def sentence(self) -> str:
+        """Say where the cliff is and which operators fall."""
+        lost = ", ".join(f"{count} {name}" for name, count in self.lost.items())
+        return (
+            f"{self.provider} ({self.mode or 'default'}) takes {self.share_before:.0%} of the "
+            f"nodes at opset {self.below} and {self.share_after:.0%} at {self.above}: "
+            f"it leaves {lost}."
+        )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What `sweep` found.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+    cliffs : tuple of Cliff
+    best : dict
+        ``"provider mode"`` to its best opset.
+    recommended : int
+        The opset whose worst share over the providers is highest.
+    """
+
+    steps: tuple[Step, ...]
+    cliffs: tuple[Cliff, ...]
+    best: dict[str, int]
+    recommended: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        data = asdict(self)
+        data["cliffs"] = [{**asdict(c), "sentence": c.sentence} for c in self.cliffs]
+        data["steps"] = [{**asdict(s), "share": s.share} for s in self.steps]
+        return data
+
+
+def sweep(
+    models: Mapping[int, Any],
+    places: Sequence[tuple[str, str]] = PLACES,
+    *,
+    preview: Callable[..., Placement],
+) -> Sweep:
+    """Preview one model at several opsets on several providers.
+
+    Parameters
+    ----------
+    models : mapping
+        Opset to model.
+    places : sequence of (provider, mode)
+    preview : callable
+        ``preview(model, provider, mode) -> Placement``; a `workbench.portability.preview.Preview`
+        keeps its workers between calls.
+
+    Raises
+    ------
+    InputError
+        Where there are no models or no places.
+    """
+    if not models or not places:
+        raise InputError(
+            "There is nothing to sweep.", f"{len(models)} models, {len(places)} places"
+        )
+    steps = []
+    for provider, mode in places:
+        for opset in sorted(models):
+            found = preview(models[opset], provider, mode)
+            refused = dict(Counter(node.operator for node in found.refused))
+            steps.append(
+                Step(
+                    provider,
+                    mode,
+                    opset,
+                    found.on_device,
+                    len(found.nodes),
+                    len(found.copies),
+                    refused,
+                )
+            )
+    best = {}
+    for provider, mode in places:
+        own = [s for s in steps if (s.provider, s.mode) == (provider, mode)]
+        best[f"{provider} {mode}".strip()] = max(own, key=_preference).opset
+    worst = {o: min(s.share for s in steps if s.opset == o) for o in models}
+    recommended = max(sorted(models), key=lambda opset: worst[opset])
+    return Sweep(tuple(steps), tuple(_cliffs(steps)), best, recommended)
+
+
+def _preference(step: Step) -> tuple[float, int, int]:
+    return (step.share, -step.copies, -step.opset)
+
+
+def _cliffs(steps: Sequence[Step]) -> list[Cliff]:
+    found = []
+    for a, b in pairwise(steps):
+        if (a.provider, a.mode) != (b.provider, b.mode) or b.share >= a.share:
+            continue
+        lost = {
+            name: count - a.refused.get(name, 0)
+            for name, count in b.refused.items()
+            if count > a.refused.get(name, 0)
+        }
+        if lost:  # with fewer nodes in all, a share may fall while nothing is newly refused
+            found.append(Cliff(a.provider, a.mode, a.opset, b.opset, lost, a.share, b.share))
+    return found

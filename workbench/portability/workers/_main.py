@@ -1,0 +1,141 @@
+"""The program in a worker process: one build of ONNX Runtime, told what to do over a socket.
+
+Started as ``python -I _main.py <file descriptor>`` by the interpreter of the build's environment,
+which has NumPy and that build and nothing else. Requests are answered one by one; while a model
+runs on the simulated Ascend device, kernels are asked of the other side.
+"""
+
+import collections
+import ctypes
+import json
+import os
+import sys
+import tempfile
+import traceback
+from multiprocessing.connection import Connection
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import _wire
+
+
+class Worker:
+    """The requests, one method each."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.sessions = {}
+        self.counters = None
+        self.ort = None
+
+    def ask(self, kind, body):
+        """Ask the other side for a kernel, and return its answer."""
+        _wire.send(self.connection, kind, body)
+        answer, body = _wire.receive(self.connection)
+        if answer != "answer":
+            raise RuntimeError(body)
+        return body
+
+    def load(self, body):
+        """Load stand-in libraries, then the runtime."""
+        handles = [ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL) for path in body["libraries"]]
+        if body["standin"] == "ascend":
+            import _ascend
+
+            self.counters = _ascend.connect(handles[0], self.ask)
+        if body["standin"] == "nvidia":
+            import _nvidia
+
+            self.counters = _nvidia.connect(handles)
+        os.chdir(tempfile.mkdtemp(prefix="workbench-"))  # some providers write where they stand
+        import onnxruntime as ort
+
+        ort.set_default_logger_severity(3)
+        self.ort = ort
+        return {"version": ort.__version__, "providers": ort.get_available_providers()}
+
+    def open(self, body):
+        """Open a session and say where its nodes were put."""
+        ort, settings = self.ort, self.ort.SessionOptions()
+        settings.log_severity_level = body.get("severity", 3)
+        for key, value in body["config"].items():
+            settings.add_session_config_entry(key, value)
+        if body["optimised"]:
+            settings.optimized_model_filepath = "optimised.onnx"
+        if body["profile"]:
+            settings.enable_profiling = True
+            settings.profile_file_prefix = "profile"
+        if body.get("level") is not None:
+            settings.graph_optimization_level = ort.GraphOptimizationLevel(body["level"])
+        providers = [(body["provider"], body["options"])]
+        if body["provider"] != "CPUExecutionProvider":
+            providers.append("CPUExecutionProvider")
+        session = ort.InferenceSession(body["model"], settings, providers=providers)
+        key = len(self.sessions) + 1
+        self.sessions[key] = session
+        graph = b""
+        if body["optimised"] and os.path.exists("optimised.onnx"):
+            with open("optimised.onnx", "rb") as file:
+                graph = file.read()
+            os.remove("optimised.onnx")
+        return {
+            "key": key,
+            "providers": session.get_providers(),
+            "inputs": [[v.name, v.type, list(v.shape)] for v in session.get_inputs()],
+            "outputs": [[v.name, v.type, list(v.shape)] for v in session.get_outputs()],
+            "assigned": self._assigned(session),
+            "optimised": graph,
+        }
+
+    @staticmethod
+    def _assigned(session):
+        if not hasattr(session, "get_provider_graph_assignment_info"):
+            return None
+        return [
+            [part.ep_name, [[n.name, n.op_type, n.domain] for n in part.get_nodes()]]
+            for part in session.get_provider_graph_assignment_info()
+        ]
+
+    def run(self, body):
+        """Run a session once."""
+        return self.sessions[body["key"]].run(None, body["feeds"])
+
+    def profile(self, body):
+        """End profiling and return how many node events each provider had, by operator."""
+        with open(self.sessions[body["key"]].end_profiling()) as file:
+            events = json.load(file)
+        seen = collections.Counter(
+            (event["args"]["provider"], event["args"].get("op_name", ""), event["name"])
+            for event in events
+            if event.get("cat") == "Node" and "provider" in event.get("args", {})
+        )
+        return [[*key, count] for key, count in seen.items()]
+
+    def count(self, body):
+        """Return the stand-in's counters, and set them to zero on request."""
+        return self.counters(body.get("reset", False)) if self.counters else {}
+
+    def close(self, body):
+        """Forget a session."""
+        self.sessions.pop(body["key"], None)
+
+
+def main():
+    """Answer requests until the other side is gone."""
+    connection = Connection(int(sys.argv[1]))
+    worker = Worker(connection)
+    while True:
+        try:
+            kind, body = _wire.receive(connection)
+        except (EOFError, OSError):
+            return
+        try:
+            _wire.send(connection, "done", getattr(worker, kind)(body))
+        except (EOFError, OSError):
+            return
+        except BaseException as error:
+            text = f"{type(error).__name__}: {error}"
+            _wire.send(connection, "failed", [text, traceback.format_exc()])
+
+
+if __name__ == "__main__":
+    main()

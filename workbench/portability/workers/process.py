@@ -1,0 +1,175 @@
+"""Starts a worker process on one build of ONNX Runtime, and talks to it.
+
+A provider library that crashes takes its worker with it and nothing else: the caller gets a
+`WorkerError` with the signal and the last words. While the worker runs a model on the simulated
+Ascend device it asks for kernels; the handler that was given answers, in this process, so that a
+learner's kernel is an ordinary function of their notebook.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import WorkbenchError, WorkerError
+from workbench.portability._ort import TELEMETRY_OFF
+from workbench.portability.session import SessionError
+from workbench.portability.workers import _wire
+
+PROGRAM = Path(__file__).with_name("_main.py")
+
+
+class Worker:
+    """A child process with one build of ONNX Runtime.
+
+    Parameters
+    ----------
+    python : Path
+        The interpreter of the build's environment.
+    libraries : sequence of Path
+        Stand-in libraries to load before the runtime; none on a machine with the real ones.
+    standin : str
+        ``"ascend"``, ``"nvidia"`` or empty.
+    handlers : mapping, optional
+        Answers what the worker asks: kind to ``function(body) -> answer``.
+    limit_s : float
+        Seconds after which a request that is not answered kills the worker.
+    """
+
+    def __init__(
+        self,
+        python: Path,
+        libraries: Sequence[Path] = (),
+        standin: str = "",
+        handlers: Mapping[str, Callable[[Any], Any]] | None = None,
+        limit_s: float = 120.0,
+    ):
+        self.handlers, self.limit_s, self.standin = dict(handlers or {}), limit_s, standin
+        self._raised: BaseException | None = None
+        ours, theirs = socket.socketpair()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the worker lives)
+        with theirs:
+            self._process = subprocess.Popen(
+                [str(python), "-I", "-X", "faulthandler", str(PROGRAM), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                env={**os.environ, **TELEMETRY_OFF},
+            )
+        self._connection = Connection(ours.detach())
+        try:
+            about = self.request(
+                "load", {"libraries": [str(path) for path in libraries], "standin": standin}
+            )
+        except BaseException:
+            self.stop()
+            raise
+        self.version: str = about["version"]
+        self.providers: list[str] = about["providers"]
+
+    def request(self, kind: str, body: Mapping[str, Any]) -> Any:
+        """Send one request, answer what the worker asks meanwhile, and return its answer.
+
+        Raises
+        ------
+        WorkerError
+            Where the worker died or did not answer in time.
+        SessionError
+            Where it refused the request.
+        """
+        deadline = time.monotonic() + self.limit_s
+        self._raised = None
+        try:
+            _wire.send(self._connection, kind, dict(body))
+            while True:
+                if not self._connection.poll(max(0.0, deadline - time.monotonic())):
+                    raise self._lost(f"did not answer {kind!r} within {self.limit_s:.0f} s")
+                answer, content = _wire.receive(self._connection)
+                if answer == "done":
+                    return content
+                if answer == "failed":
+                    raise self._refused(content) from self._raised
+                self._answer(answer, content)
+        except (EOFError, BrokenPipeError, ConnectionResetError) as cause:
+            raise self._lost("died") from cause
+
+    def _answer(self, kind: str, body: Any) -> None:
+        try:
+            _wire.send(self._connection, "answer", self.handlers[kind](body))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except BaseException as error:
+            self._raised = error
+            _wire.send(self._connection, "refused", f"{type(error).__name__}: {error}")
+
+    def _refused(self, content: Sequence[str]) -> WorkbenchError:
+        if isinstance(self._raised, WorkbenchError):
+            return self._raised
+        what = str(self._raised) if self._raised else content[0]
+        return SessionError(
+            "The worker's ONNX Runtime refused.",
+            what,
+            "preview the model to see which node; the worker is still there",
+        )
+
+    def _lost(self, what: str) -> WorkerError:
+        self._process.poll()
+        words = self.last_words()
+        self.stop()
+        code = self._process.returncode
+        name = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
+        return WorkerError(
+            f"The worker with the provider's library {what}.",
+            f"{name}; its last words: {words[-600:] or 'none'}",
+            "the notebook goes on; open the provider again for a fresh worker",
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return not self._connection.closed and self._process.poll() is None
+
+    def log_size(self) -> int:
+        """Return how many bytes the worker has printed so far."""
+        return os.fstat(self._log.fileno()).st_size
+
+    def words_since(self, start: int) -> str:
+        """Return what the worker printed from byte `start` on."""
+        size = self.log_size() - start
+        return os.pread(self._log.fileno(), size, start).decode("utf-8", "replace")
+
+    def last_words(self) -> str:
+        """Return the end of what the worker and the libraries in it printed."""
+        # pread: the file's position is shared with the child, which writes at it
+        size = os.fstat(self._log.fileno()).st_size
+        found = os.pread(self._log.fileno(), 4000, max(0, size - 4000))
+        return found.decode("utf-8", "replace").strip()
+
+    def counters(self, *, reset: bool = False) -> dict[str, int]:
+        """Return the stand-in's counters; empty where the real library is used."""
+        return self.request("count", {"reset": reset})
+
+    def stop(self) -> None:
+        """End the process, and wait for it."""
+        self._connection.close()
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()

