@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.errors import UnavailableError
 from workbench.measurement import Availability
 from workbench.portability.session import provider_availability
 from workbench.problem import Problem
@@ -68,13 +69,16 @@ def prepare_provider(
 
 def _elsewhere(provider: str) -> tuple[Path | None, Availability]:
     """Return the interpreter of the build that has the provider, and what is known about it."""
-    from workbench.portability.workers.environments import build_availability, build_for, python_of
+    from workbench.portability.workers.environments import build_for, python_of
 
     build = build_for(provider)
     if build is None:
         return None, Availability(False, "no build is known", "install one that has it")
-    about = build_availability(build.name)
-    return (python_of(build.name), about) if about else (None, about)
+    try:
+        python = python_of(build.name)
+    except UnavailableError as error:
+        return None, Availability(False, error.saw, error.advice)
+    return python, Availability(True, f"{build.packages[0]}, in an environment of its own")
 
 
 class _Held:
