@@ -35,10 +35,11 @@ def look(
     try:
         (got,) = open_session(addition, provider, options=options, whole_graph=True).run([one, one])
     except WorkbenchError as error:
+        build = onnxruntime().__version__
         said = error.saw.rsplit(") ", 1)[-1].strip()  # without the C++ signature before it
         return Availability(
             False,
-            f"onnxruntime {onnxruntime().__version__} has {provider}, and it does not start: {said}",
+            f"onnxruntime {build} has {provider}, which does not start: {said}",
             _NEEDS.get(provider, "install the driver and libraries that the provider needs"),
         )
     if got[0] != 2:
