@@ -12,10 +12,22 @@ _DOOR = {
     "inspect": "workbench.simt.inspector:inspect",
     "Findings": "workbench.widgets.findings:Findings",
     "Race": "workbench.widgets.race:Race",
+    "RaceSession": "workbench.bench.session:RaceSession",
+    "Replay": "workbench.widgets.replay:Replay",
+    "Roofline": "workbench.widgets.roofline:Roofline",
+    "Scaling": "workbench.widgets.scaling:Scaling",
+    "Store": "workbench.bench.store:Store",
+    "Sweep": "workbench.bench.sweep:Sweep",
+    "hardware": "workbench.hardware",
+    "recording": "workbench.bench.recording",
+    "targets": "workbench.targets",
     "sanitize": "workbench.simt.sanitizer:sanitize",
+    "sanitizing": "workbench.simt.sanitizer:sanitizing",
     "cuda": "workbench.simt.cuda",
     "WorkbenchError": "workbench.errors:WorkbenchError",
     "aicore": "workbench.aicore",
+    "BufferMap": "workbench.widgets.buffer_map:BufferMap",
+    "PipeTimeline": "workbench.widgets.pipe_timeline:PipeTimeline",
 }
 
 __all__ = sorted(_DOOR)

@@ -50,7 +50,7 @@ def _control_threshold(run: Run) -> float:
     control = run.lanes.get(CONTROL)
     if control is None:
         return compare.THRESHOLD
-    return compare.noise_threshold(compare.compare(control, run.lanes[run.baseline]))
+    return compare.noise_threshold(compare.compare(control, run.lanes[control.control_of]))
 
 
 def _unpaired(before: LaneRecord, after: LaneRecord, threshold: float) -> Comparison:

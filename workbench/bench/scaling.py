@@ -95,7 +95,7 @@ def _between(run: Run, one: str, other: str) -> tuple[float, Verdict] | None:
     if lanes[0].provenance is not lanes[1].provenance:
         return None
     control = run.lanes.get(CONTROL)
-    noise = compare.compare(control, run.lanes[run.baseline]) if control else None
+    noise = compare.compare(control, run.lanes[control.control_of]) if control else None
     result = compare.compare(*lanes, compare.noise_threshold(noise))
     if result is None or result.verdict not in (Verdict.FASTER, Verdict.SLOWER):
         return None

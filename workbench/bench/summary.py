@@ -33,7 +33,8 @@ def summarise(run: Run | None, waiting: str = "", trouble: str = "") -> dict[str
         return {"state": "new", "sentence": IDLE, "lanes": [], "trouble": trouble}
     baseline = run.lanes[run.baseline]
     control = run.lanes.get(CONTROL)
-    threshold = compare.noise_threshold(compare.compare(control, baseline) if control else None)
+    twin = run.lanes[control.control_of] if control else baseline
+    threshold = compare.noise_threshold(compare.compare(control, twin) if control else None)
     lanes = [_lane(run, record, baseline, threshold) for record in run.lanes.values()]
     return {
         **run.facts(),
@@ -63,7 +64,9 @@ def _lane(run: Run, record: LaneRecord, baseline: LaneRecord, threshold: float) 
     shown["dots"] = [round(float(v), 1) for v in steady[::step][-DOTS:]]
     alike = record.provenance == baseline.provenance and record is not baseline
     if alike and not record.error:
-        found = compare.compare(record, baseline, threshold)
+        # The control shows what the threshold is made of, so it is held to the least one.
+        limit = compare.THRESHOLD if record.control_of else threshold
+        found = compare.compare(record, baseline, limit)
         if found is not None:
             shown |= {
                 "speedup": found.speedup,

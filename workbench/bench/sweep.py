@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench import catalog
+from workbench.bench.conductor import SURE
 from workbench.bench.records import Run
 from workbench.bench.session import RaceSession
 from workbench.bench.store import Store
 from workbench.errors import InputError, StoppedError, WorkbenchError
 from workbench.problem import require_size
 
-COMPLETE = "time is up"
+COMPLETE = ("time is up", SURE)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Sweep:
     def complete(self) -> set[Cell]:
         """Return the cells that need not be measured again."""
         kept = (self.store.load(uuid, samples=False) for uuid in self.store.uuids(sweep=self.name))
-        return {Cell(run.problem, run.size) for run in kept if run.reason == COMPLETE}
+        return {Cell(run.problem, run.size) for run in kept if run.reason in COMPLETE}
 
     def run(self) -> None:
         """Measure every cell that is not complete, in this thread."""

@@ -54,6 +54,7 @@ class Worker:
         self.feeder = Feeder(self.problem, self.size)
         self.audits = 0
         self.heard = b""
+        self.untrusted = any("pickled" in spec for spec in self.specs.values())
         self.lingering = suspicion.Lingering()
 
     def run(self) -> str:
@@ -151,8 +152,8 @@ class Worker:
         """Audit one call that has just ended: at once, or after a look at who still works."""
         if not lane.trusted:
             suspicion.refuse_left_threads(lane)
-            if self.feeder.secret.random() < 0.6:
-                self.lingering.watch(lane)
+        if self.untrusted and self.feeder.secret.random() < 0.6:
+            self.lingering.watch(lane)
         self._audit(lane, number, inputs)
 
     def _audit(self, lane: Lane, number: int, inputs: tuple[Any, ...]) -> None:

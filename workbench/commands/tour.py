@@ -6,6 +6,7 @@ on a course's site. A notebook that fails is shown as far as it came, and the ex
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import html
 import os
@@ -101,7 +102,7 @@ def _run(client: NotebookClient) -> None:
 
     def work() -> None:
         try:
-            client.execute()
+            asyncio.run(client.async_execute())
         except Exception as error:
             raised.append(error)
 

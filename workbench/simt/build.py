@@ -22,7 +22,7 @@ from numba import types
 from numba.core.errors import NumbaError
 
 from workbench.simt import infer as inference
-from workbench.simt.emit import Mode
+from workbench.simt.emit import PLAIN, Mode
 from workbench.simt.names import Names
 from workbench.simt.normalise import normalise
 from workbench.simt.plan import plan
@@ -76,7 +76,7 @@ def generate(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> tupl
     const = {one.name: numba.typeof(names.arrays[one.name]) for one in arrays if one not in made}
     known.update(const)
     devices = DeviceFunctions(names, mode, block)
-    scalar = inference._ScalarTranslator(normal, names, mode, block, known, devices.name_of)
+    scalar = inference._ScalarTranslator(normal, names, PLAIN, block, known, devices.name_of)
     array_names = [*(one.name for one in made), *const]
     text = inference.scalar_source(scalar, list(normal.parameters), array_names)
     hidden = {name: names.arrays[name] for name in names.arrays if name not in const}

@@ -67,7 +67,9 @@ function render({ model, el }) {
     const trouble = view.trouble ? wb.el("p", { class: "wb-warning", role: "alert" }, view.trouble) : null;
     const waiting = view.waiting ? wb.el("p", { class: "wb-note" }, view.waiting) : null;
     const missing = model.get("choices").targets.filter((one) => !one.usable);
-    under.replaceChildren(...[trouble, waiting, laneTable(view),
+    const warnings = (view.warnings || []).map((one) => wb.el("p", { class: "wb-warning" }, one));
+    const notes = view.lanes.flatMap((lane) => lane.notes.map((one) => wb.el("p", { class: "wb-note" }, `${lane.label}: ${one}`)));
+    under.replaceChildren(...[trouble, waiting, ...warnings, laneTable(view), ...notes,
       missing.length ? wb.table("Not in reach here", [
         { key: "name", label: "target" }, { key: "reason", label: "why not" }, { key: "remedy", label: "what to do" },
       ], missing) : null].filter(Boolean));

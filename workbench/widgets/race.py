@@ -200,6 +200,10 @@ class Race(Widget):
         if what not in self.chosen:
             raise InputError("There is no such control.", repr(what), ", ".join(self.chosen))
         self.chosen = {**self.chosen, what: value}
+        session = self.session
+        if what == "baseline" and session and session.done and value in session.run.lanes:
+            session.run.baseline = value
+            self._show()
         if what == "problem":
             self.chosen = {**self.chosen, "size": None}
             self._offer()

@@ -171,12 +171,12 @@ class Findings(Sequence[Finding]):
     kernel : str
         Name of the kernel.
     found : iterable of Finding
-    orders : tuple of str
-        The thread orders in which it was run.
+    how : str
+        How the launch was watched: ``"traced, forward and backward order"``, ...
     """
 
-    def __init__(self, kernel: str, found: Iterable[Finding], orders: tuple[str, ...] = ()):
-        self.kernel, self.orders = kernel, orders
+    def __init__(self, kernel: str, found: Iterable[Finding], how: str = ""):
+        self.kernel, self.how = kernel, how
         self._found = tuple(sorted(found, key=lambda f: (f.severity != Severity.ERROR, f.lines)))
 
     @overload
@@ -212,7 +212,7 @@ class Findings(Sequence[Finding]):
 
     def __str__(self) -> str:
         if not self._found:
-            return f"{self.kernel}: no findings ({' and '.join(self.orders)} order)"
+            return f"{self.kernel}: no findings ({self.how})"
         return "\n".join([f"{self.kernel}: {len(self)} found", *map(str, self._found)])
 
     __repr__ = __str__

@@ -52,6 +52,19 @@ def conflict(
     return Finding(kind, severity, text + ".", cure, first, second, array, space, index, count)
 
 
+def kind_of(mixed: bool, one_warp: bool, one_line: bool, both_write: bool) -> FindingKind:
+    """Return how a group of unordered pairs of accesses is called.
+
+    Lanes of one warp that meet in different statements, or in passes over one statement of which
+    only one writes, want a `syncwarp`; where both write in one statement, only an atomic helps.
+    """
+    if mixed:
+        return FindingKind.MIXED_ATOMIC
+    if one_warp and not (one_line and both_write):
+        return FindingKind.MISSING_SYNCWARP
+    return FindingKind.RACE
+
+
 def _conflict_cure(kind: FindingKind, first: Party, second: Party, together: bool) -> str:
     lines = sorted({first.line, second.line})
     between = (

@@ -15,7 +15,7 @@ from typing import Any
 from workbench.simt.memory_model import Knowledge, Stamp
 from workbench.simt.resolve import Site
 from workbench.simt.sanitizer import sentences
-from workbench.simt.sanitizer.findings import Finding, FindingKind, Party
+from workbench.simt.sanitizer.findings import Finding, Party
 from workbench.simt.trace.arrays import TracedArray
 from workbench.simt.trace.observer import Observer
 from workbench.simt.trace.thread import TracedThread
@@ -66,9 +66,13 @@ def party(thread: TracedThread, does: str, value: Any, site: Site | None) -> Par
     """Return a thread at a place, as findings show it."""
     place = (0, "", "")
     if site is not None:
-        text = linecache.getline(site.file_name, site.line).strip()
-        place = (site.line, site.file_name, text)
+        place = (site.line, site.file_name, listing_line(site.file_name, site.line))
     return Party(tuple(thread.blockIdx), tuple(thread.threadIdx), does, value, *place)
+
+
+def listing_line(path: str, line: int) -> str:
+    """Return one line of a source file, stripped."""
+    return linecache.getline(path, line).strip()
 
 
 def full_index(array: TracedArray, position: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -248,11 +252,8 @@ def _equal(left: Any, right: Any) -> bool:
 
 
 def _conflict(mixed: bool, seen: Conflicts) -> Finding:
-    kind = FindingKind.RACE
-    if mixed:
-        kind = FindingKind.MIXED_ATOMIC
-    elif seen.one_warp and (seen.first.site.line != seen.second.site.line or not seen.both_write):
-        kind = FindingKind.MISSING_SYNCWARP
+    one_line = seen.first.site.line == seen.second.site.line
+    kind = sentences.kind_of(mixed, seen.one_warp, one_line, seen.both_write)
     return sentences.conflict(
         kind, seen.first.party(), seen.second.party(), seen.array.memory.name,
         seen.array.memory.space, seen.index, seen.same_value,

@@ -128,10 +128,10 @@ class Tracer:
             for place, (name, value) in enumerate(zip(names, launch.arguments, strict=True))
         )
 
-    def run(self) -> None:
-        """Run every block to its end."""
+    def run(self, only: Sequence[int] | None = None) -> None:
+        """Run every block to its end, or only those with these numbers."""
         grid = self.launch.grid
-        numbers = self.order(grid.count)
+        numbers = self.order(grid.count) if only is None else only
         with np.errstate(all="ignore"):
             if self.program.resident:
                 self._run([Block(self, number) for number in numbers])

@@ -1,0 +1,237 @@
+"""Sanitizing at compiled speed: the kernel's regions with shadow memory, then a precise replay.
+
+Races and reads of unwritten elements are told from the stamps alone. For an index outside its
+array and for barriers that some never reach, the block where it happened is replayed by the tracer
+on the saved inputs, which names index, values and lines.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from workbench.simt import build, run
+from workbench.simt.errors import BarrierDivergenceError
+from workbench.simt.kernel import Launch
+from workbench.simt.names import Names
+from workbench.simt.normalise import normalise
+from workbench.simt.plan import Unplannable
+from workbench.simt.regions import declared_arrays
+from workbench.simt.sanitizer import sentences, shadow
+from workbench.simt.sanitizer.findings import Finding, FindingKind, Party
+from workbench.simt.sanitizer.mode import SanitizerMode, Unwatchable, reason_to_trace
+from workbench.simt.sanitizer.raw import NUMBERS
+from workbench.simt.sanitizer.shadow import Row, Seen
+from workbench.simt.sanitizer.watch import Sanitizer, listing_line
+from workbench.simt.tiers import SETTINGS, signature_key
+from workbench.simt.trace.program import Program
+from workbench.simt.trace.scheduler import TraceLaunch, Tracer
+
+_PARALLEL_THREADS = 1 << 14
+_MOST_REPLAYS = 3
+_RACES = (Seen.READ_AFTER_WRITE, Seen.WRITE_AFTER_WRITE, Seen.WRITE_SAME_VALUE,
+          Seen.WRITE_AFTER_READ)  # fmt: skip
+_REPLAYED = (Seen.OUTSIDE, Seen.WRAPPED, Seen.LEFT_BEFORE_BARRIER, Seen.WARP_APART)
+_DOES = {
+    Seen.READ_AFTER_WRITE: ("writes", "reads"),
+    Seen.WRITE_AFTER_WRITE: ("writes", "writes"),
+    Seen.WRITE_SAME_VALUE: ("writes", "writes"),
+    Seen.WRITE_AFTER_READ: ("reads", "writes"),
+}
+
+
+def sanitize_compiled(launch: Launch, arguments: tuple[Any, ...]) -> list[Finding]:
+    """Run a launch with shadow memory and return what is wrong with it.
+
+    Parameters
+    ----------
+    launch : Launch
+    arguments : tuple
+        As `prepare` returns them; written to.
+
+    Raises
+    ------
+    Unwatchable
+        Where the kernel needs the tracer.
+    """
+    watched = _watched(launch, arguments)
+    mode, compiled = _compiled(launch, arguments)
+    sites = compiled.module.sites
+    workers = 1
+    if launch.grid.count * launch.block.count >= _PARALLEL_THREADS:
+        workers = min(numba.get_num_threads(), launch.grid.count)
+    tables = shadow.new_tables(workers, [False, *(site["kind"] == "atomic" for site in sites)])
+    named = dict(zip(launch.kernel.resolved.source.parameters, arguments, strict=True))
+    shadows = [np.zeros(4 * named[name].size + 4, np.int64) for name in mode.watched]
+    before = tuple(_copy(one, name in watched) for name, one in named.items())
+    diverged = False
+    try:
+        run.run(compiled, launch.grid, arguments, (*shadows, tables, workers),
+                launch.shared_bytes, SETTINGS.time_limit_s, workers)  # fmt: skip
+    except BarrierDivergenceError:
+        diverged = True
+    return _Reading(launch, sites, mode, before, diverged).findings(tables)
+
+
+def _watched(launch: Launch, arguments: tuple[Any, ...]) -> set[str]:
+    """Return the arrays that the kernel writes; refuse what stamps cannot describe."""
+    resolved = launch.kernel.resolved
+    reason = reason_to_trace(resolved)
+    if reason:
+        raise Unwatchable(reason)
+    named = dict(zip(resolved.source.parameters, arguments, strict=True))
+    arrays = {name: one for name, one in named.items() if isinstance(one, np.ndarray)}
+    for name, one in named.items():
+        if isinstance(one, tuple):
+            raise Unwatchable(f"{name} is a tuple")
+        if name in arrays and (one.dtype.name not in NUMBERS or not one.flags.c_contiguous):
+            raise Unwatchable(f"{name} is no contiguous array of numbers")
+        if name in arrays and not one.flags.aligned:
+            raise Unwatchable(f"{name} is misaligned")
+    written = {s.array for s in resolved.sites if s.kind != "load"} & set(arrays)
+    for name in written:
+        for other, array in arrays.items():
+            if other != name and np.may_share_memory(arrays[name], array):
+                raise Unwatchable(f"{name} and {other} share memory")
+    if launch.grid.count > shadow.MOST_BLOCKS or len(resolved.sites) > shadow.MOST_SITES // 2:
+        raise Unwatchable("the launch or the kernel is too large for the stamps")
+    return written
+
+
+def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[SanitizerMode, build.Compiled]:
+    kernel = launch.kernel
+    key = ("sanitize", launch.block, signature_key(arguments))
+    if key not in kernel.specialisations:
+        resolved = kernel.resolved
+        named = zip(resolved.source.parameters, arguments, strict=True)
+        arrays = tuple(name for name, one in named if isinstance(one, np.ndarray))
+        kinds = tuple(numba.typeof(one) for one in arguments)
+        mode = SanitizerMode(resolved, arrays)
+        try:
+            found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
+        except Unplannable as error:
+            found = Unwatchable(error.happened)
+        except Unwatchable as error:
+            found = error
+        kernel.specialisations[key] = found
+    found = kernel.specialisations[key]
+    if isinstance(found, Unwatchable):
+        raise found
+    return found
+
+
+def _copy(value: Any, written: bool) -> Any:
+    return value.copy() if written else value
+
+
+class _Reading:
+    """Turns the tables of a launch into findings."""
+
+    def __init__(self, launch: Launch, sites: list[dict], mode: SanitizerMode, before: tuple,
+                 diverged: bool):  # fmt: skip
+        self.launch, self.sites, self.mode = launch, sites, mode
+        self.before, self.diverged = before, diverged
+        names = launch.kernel.resolved.source.parameters
+        self.shapes = {
+            name: one.shape for name, one in zip(names, before, strict=True)
+            if isinstance(one, np.ndarray)
+        }  # fmt: skip
+        for one in declared_arrays(normalise(launch.kernel.resolved), Names()):
+            self.shapes[one.name] = (launch.shared_bytes,) if one.dynamic else one.shape
+
+    def findings(self, tables: np.ndarray) -> list[Finding]:
+        """Return what the tables hold."""
+        seen = [(Seen(kind), row) for table in tables for kind, row in _rows(shadow.rows_of(table))]
+        races = [(kind, row) for kind, row in seen if kind in _RACES]
+        found = self._conflicts(races)
+        raced = {one.array for one in found if not one.first.does == one.second.does == "writes"}
+        kept: dict[tuple, Finding] = {}
+        for kind, row in seen:
+            if kind == Seen.UNWRITTEN:
+                one = self._unwritten(row)
+                if one.array not in raced:
+                    kept.setdefault((one.array, one.line), one)
+        blocks = {int(row[Row.LATER]) >> shadow.BLOCK_SHIFT for k, row in seen if k in _REPLAYED}
+        return [*found, *kept.values(), *self._replay(sorted(blocks))]
+
+    def _site(self, stamp: int) -> dict:
+        return self.sites[(stamp & shadow.SITE_MASK) - 1]
+
+    def _party(self, stamp: int, does: str, value: Any) -> Party:
+        site = self._site(stamp)
+        if site["kind"] == "atomic":
+            does, value = "atomically updates", None
+        thread = run.thread_of((stamp >> shadow.SITE_BITS) & shadow.THREAD_MASK, self.launch.block)
+        block = run.thread_of((stamp >> shadow.BLOCK_SHIFT) - 1, tuple(self.launch.grid))
+        text = listing_line(site["file_name"], site["line"])
+        return Party(block, thread, does, value, site["line"], site["file_name"], text)
+
+    def _index(self, array: str, element: int) -> tuple[int, ...]:
+        return tuple(int(one) for one in np.unravel_index(element, self.shapes[array]))
+
+    def _space(self, array: str) -> str:
+        space = self.mode.spaces.get(array, "global")
+        return "global" if space == "plain" else space
+
+    def _unwritten(self, row: np.ndarray) -> Finding:
+        stamp = int(row[Row.LATER])
+        array = self._site(stamp)["array"]
+        value = row[Row.NEW : Row.NEW + 1].view(np.float64)[0]
+        party = self._party(stamp, "reads", value)
+        index = self._index(array, int(row[Row.ELEMENT]))
+        return sentences.uninitialised(party, array, self._space(array), index)
+
+    def _conflicts(self, races: list[tuple[Seen, np.ndarray]]) -> list[Finding]:
+        groups: dict[tuple, list[tuple[Seen, np.ndarray]]] = {}
+        for kind, row in races:
+            first, second = (self._site(int(row[k])) for k in (Row.EARLIER, Row.LATER))
+            mixed = "atomic" in (first["kind"], second["kind"])
+            lines = tuple(sorted((first["line"], second["line"])))
+            groups.setdefault((mixed, second["array"], lines), []).append((kind, row))
+        return [self._conflict(*key[:2], rows) for key, rows in groups.items()]
+
+    def _conflict(self, mixed: bool, array: str, rows: list[tuple[Seen, np.ndarray]]) -> Finding:
+        worst = min(rows, key=lambda one: (one[0] == Seen.WRITE_SAME_VALUE, -one[1][1]))
+        kind, row = worst
+        old, new = row[Row.OLD : Row.SIZE - 1].view(np.float64)
+        earlier, later = int(row[Row.EARLIER]), int(row[Row.LATER])
+        does = _DOES[kind]
+        first = self._party(earlier, does[0], _number(old))
+        second = self._party(later, does[1], _number(old if kind == Seen.READ_AFTER_WRITE else new))
+        both = any(k in (Seen.WRITE_AFTER_WRITE, Seen.WRITE_SAME_VALUE) for k, _ in rows)
+        found = sentences.kind_of(
+            mixed, not any(r[Row.ACROSS_WARPS] for _, r in rows), first.line == second.line, both
+        )
+        return sentences.conflict(
+            found, first, second, array, self._space(array),
+            self._index(array, int(row[Row.ELEMENT])),
+            all(k == Seen.WRITE_SAME_VALUE for k, _ in rows) and not mixed,
+            first.block == second.block, int(sum(r[Row.COUNT] for _, r in rows)),
+        )  # fmt: skip
+
+    def _replay(self, blocks: list[int]) -> list[Finding]:
+        """Trace single blocks on the saved inputs, for what stamps cannot tell."""
+        found: dict[tuple, Finding] = {}
+        resolved = self.launch.kernel.resolved
+        told = {FindingKind.RACE, FindingKind.MIXED_ATOMIC, FindingKind.MISSING_SYNCWARP,
+                FindingKind.UNINITIALISED}  # fmt: skip
+        for block in blocks[:_MOST_REPLAYS]:
+            watcher = Sanitizer()
+            given = tuple(_copy(one, isinstance(one, np.ndarray)) for one in self.before)
+            task = TraceLaunch(self.launch.grid, self.launch.block, given, self.launch.shared_bytes)
+            Tracer(Program(resolved), task, watcher).run(only=[block - 1])
+            for one in watcher.findings():
+                if one.kind not in told:
+                    found.setdefault((one.kind, one.array, one.lines), one)
+        return list(found.values())
+
+
+def _rows(rows: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    places = np.argwhere(rows[..., Row.COUNT])
+    return [(int(kind), rows[kind, a, b]) for kind, a, b in places]
+
+
+def _number(value: float) -> Any:
+    return int(value) if float(value).is_integer() and abs(value) < 2**53 else float(value)

@@ -1,0 +1,203 @@
+"""The mode of code generation that puts shadow memory around each access of a compiled kernel."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from workbench.simt.emit import Mode
+from workbench.simt.intrinsics import WARP_SYNC
+from workbench.simt.resolve import Intrinsic, Resolved, Site
+from workbench.simt.sanitizer.shadow import KEY_SHIFT, MOST_SYNCS, SITE_BITS, SYNC_BITS, Seen
+from workbench.simt.source import MISSING
+from workbench.simt.warp_ops import FULL_MASK
+
+MOST_THREADS = 1024
+_STATE = "_start, _barrier, _warp, _table"
+
+
+class Unwatchable(Exception):
+    """Shadow memory cannot watch the kernel; the tracer can."""
+
+
+def reason_to_trace(resolved: Resolved) -> str:
+    """Return why a kernel must be traced rather than compiled with shadows, or nothing.
+
+    Shadows are found by the name of an array, and order by fences is not in their stamps.
+    """
+    for one in resolved.device_functions.values():
+        if any(hasattr(node, "site") for node in ast.walk(one.tree)):
+            return f"the device function {one.name} touches an array"
+    for node in ast.walk(resolved.tree):
+        if isinstance(node, ast.Slice):
+            return "a slice is another name for the same memory"
+        if isinstance(node, Intrinsic):
+            why = _reason_of(node, resolved)
+            if why:
+                return why
+        if isinstance(node, ast.While) and any(
+            isinstance(x, ast.Subscript) for x in ast.walk(node.test)
+        ):
+            return "a loop may wait for another thread"
+    return ""
+
+
+def _reason_of(node: Intrinsic, resolved: Resolved) -> str:
+    name, kind = node.intrinsic.name, node.intrinsic.kind
+    if kind in ("fence", "grid"):
+        return f"cuda.{name} orders accesses of different blocks"
+    if name in WARP_SYNC and node.args and name != "activemask":
+        mask = node.args[0]
+        value = mask.value if isinstance(mask, ast.Constant) else MISSING
+        if isinstance(mask, ast.Name):
+            value = resolved.source.lookup(mask.id)
+        full = isinstance(value, (int, np.integer)) and int(value) & FULL_MASK == FULL_MASK
+        if not full:
+            return f"the mask of cuda.{name} is not the whole warp"
+    if name == "activemask" or name.startswith(("ld", "st")):
+        return f"cuda.{name} is not watched at compiled speed"
+    return ""
+
+
+class SanitizerMode(Mode):
+    """Emits a stamp check around each access.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    parameters : tuple of str
+        The kernel's array parameters.
+    """
+
+    name = "sanitize-1"
+    imports = "from workbench.simt.sanitizer.shadow import *"
+    hoists = False
+
+    def __init__(self, resolved: Resolved, arrays: tuple[str, ...]):
+        uses: dict[str, set[str]] = {name: set() for name in arrays}
+        for site in resolved.sites:
+            uses.setdefault(site.array, set()).add(site.kind)
+        self.spaces = {
+            name: "global" if "store" in kinds else "plain" for name, kinds in uses.items()
+        }
+        self.spaces = {name: self.spaces[name] for name in arrays}
+        self.spaces.update(_declared(resolved))
+        self.watched = tuple(name for name in arrays if self.spaces[name] == "global")
+        self.parameters = (*(f"_s_{name}" for name in self.watched), "_tables", "_workers")
+
+    # -- the state of a worker and of a block
+
+    def launch_begins(self) -> list[str]:
+        """Find this worker's table and the shadows of the arguments."""
+        return [
+            "_blocks = _gx * _gy * _gz",
+            "_worker = (_first * _workers + _blocks - 1) // _blocks",
+            "_stamp = np.int64(0)",
+            "_p = np.int64(0)",
+        ]
+
+    def block_begins(self) -> list[str]:
+        """Begin the block's own count; take addresses here, so that their arrays stay alive."""
+        names = [name for name, space in self.spaces.items() if space != "plain"]
+        return [
+            f"_key = (np.int64(_blk) + 1) << {SYNC_BITS}",
+            "_start = _barrier = _warp = _key",
+            "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
+            *(f"_a_{name} = address_of(_s_{name})" for name in names),
+        ]
+
+    def block_ends(self) -> list[str]:
+        """Leave where a stamp could not hold the block's count of synchronisations."""
+        return [f"if _key - _start > {MOST_SYNCS}:", "    raise Stopped"]
+
+    def thread_begins(self) -> list[str]:
+        """Prepare the thread's stamp."""
+        return [f"_stamp = (_key << {KEY_SHIFT}) | (_t << {SITE_BITS})"]
+
+    def meets(self, name: str, line: int, mask: str | None) -> list[str]:
+        """Count a synchronisation."""
+        warp = name in WARP_SYNC
+        lines = ["_key += 1"]
+        if mask:
+            kind = Seen.WARP_APART if warp else Seen.LEFT_BEFORE_BARRIER
+            check = "warp_apart" if warp else "left_before"
+            lines.insert(0, f"{check}({mask}, _key, {line}, {int(kind)}, _table)")
+        if not warp:
+            lines.append("_barrier = _warp = _key")
+        elif name == "syncwarp":
+            lines.append("_warp = _key")
+        return lines
+
+    # -- arrays of a block
+
+    def declares(self, kind: str, name: str, shape: Any, dtype: Any) -> list[str]:
+        """Make the shadow of an array."""
+        if kind == "const":
+            return []
+        count = f"{name}.size" if not shape or 0 in tuple(shape) else str(int(np.prod(shape)))
+        words = f"{MOST_THREADS} * {count}" if kind == "local" else f"4 * {count} + 4"
+        return [f"_s_{name} = np.zeros({words}, np.int64)"]
+
+    # -- accesses
+
+    def _space(self, array: str) -> str:
+        if array not in self.spaces:
+            raise Unwatchable(f"{array} is another name for the same memory")
+        return self.spaces[array]
+
+    def _place(self, site: Site, array: str, index: str) -> str:
+        return f"plain(place_of({array}, {index}), _stamp | {site.number}, _table)"
+
+    def _watched(self, array: str, site: Site, action: str, place: str, new: str = "") -> str:
+        """Return the call that watches one element of an array."""
+        shadow, rest = f"_a_{array}", _STATE
+        if self.spaces[array] == "local":
+            shadow += f" + 8 * _t * (_s_{array}.size // {MOST_THREADS})"
+            rest = "_start, _table"
+        what = f"{place}, address_of({array}), code_of({array}){new}"
+        return f"{self.spaces[array]}_{action}({what}, {shadow}, _stamp | {site.number}, {rest})"
+
+    def load(self, site: Site, array: str, index: str) -> str:
+        """Return a watched read."""
+        place = self._place(site, array, index)
+        if self._space(array) != "plain":
+            place = self._watched(array, site, "read", place)
+        return f"load_flat({array}, {place})"
+
+    def store(self, site: Site, array: str, index: str, value: str) -> list[str]:
+        """Return a watched write."""
+        self._space(array)
+        new = f"_v{site.number}"
+        return [
+            f"{new} = converted({array}, {value})",
+            f"_p = {self._place(site, array, index)}",
+            self._watched(array, site, "write", "_p", f", float({new})"),
+            f"store_flat({array}, _p, {new})",
+        ]
+
+    def atomic(self, site: Site, call: str, array: str, index: str, operands: list[str]) -> str:
+        """Return a watched atomic."""
+        done = super().atomic(site, call, array, index, operands)
+        space, place = self._space(array), self._place(site, array, index)
+        if space == "local":
+            raise Unwatchable(f"an atomic on the local array {array}")
+        may = f"{place} >= 0"
+        if space != "plain":
+            may = self._watched(array, site, "update", place)
+        return f"({done} if {may} else load_flat({array}, -1))"
+
+
+def _declared(resolved: Resolved) -> dict[str, str]:
+    """Return the arrays that a kernel declares, with where they live."""
+    found = {}
+    for node in ast.walk(resolved.tree):
+        value = getattr(node, "value", None)
+        if isinstance(node, ast.Assign) and isinstance(value, Intrinsic):
+            space = {"shared.array": "shared", "local.array": "local"}.get(value.intrinsic.name)
+            space = "plain" if value.intrinsic.name == "const.array_like" else space
+            for target in node.targets:
+                if space and isinstance(target, ast.Name):
+                    found[target.id] = space
+    return found

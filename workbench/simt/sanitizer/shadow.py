@@ -1,0 +1,311 @@
+"""Shadow memory for compiled kernels: what generated code calls around each access.
+
+Every element of a watched array has four words: the *stamps* of the last write, of the last read
+and of the last read by another thread, and one to spare. A stamp packs who, when and where into 63
+bits::
+
+    block + 1 (24) | synchronisations of the block so far (17) | thread (10) | site (12)
+
+The first two parts are the *key*. A stamp of this block from before its last barrier is ordered;
+one of another block never is; lanes of one warp are also ordered by a `syncwarp` between them.
+What is found goes into a table with one row for each kind and pair of sites, so that a faulty
+launch costs no more than a correct one. All arguments are numbers, see `raw`.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+
+import numpy as np
+from numba import njit
+
+from workbench.simt.sanitizer.raw import (
+    address_of,
+    as_stored,
+    code_of,
+    converted,
+    load_flat,
+    peek_int,
+    peek_value,
+    place_of,
+    poke_float,
+    poke_int,
+    store_flat,
+)
+
+SITE_BITS, THREAD_BITS, SYNC_BITS = 12, 10, 17
+KEY_SHIFT = SITE_BITS + THREAD_BITS
+SITE_MASK, THREAD_MASK = (1 << SITE_BITS) - 1, (1 << THREAD_BITS) - 1
+BLOCK_SHIFT = KEY_SHIFT + SYNC_BITS
+OTHERS = THREAD_MASK << SITE_BITS
+MOST_SYNCS = (1 << SYNC_BITS) - 1
+MOST_BLOCKS = (1 << 24) - 2
+MOST_SITES = SITE_MASK - 1
+_OPTIONS = {"error_model": "numpy"}
+_INLINED = {"error_model": "numpy", "forceinline": True}
+
+
+class Seen(IntEnum):
+    """What a row of the table is about."""
+
+    READ_AFTER_WRITE = 0
+    WRITE_AFTER_WRITE = 1
+    WRITE_SAME_VALUE = 2
+    WRITE_AFTER_READ = 3
+    UNWRITTEN = 4
+    OUTSIDE = 5
+    WRAPPED = 6
+    LEFT_BEFORE_BARRIER = 7
+    WARP_APART = 8
+
+
+class Row(IntEnum):
+    """Words of a row; the last two are floats."""
+
+    COUNT = 0
+    ACROSS_WARPS = 1
+    EARLIER = 2
+    LATER = 3
+    ELEMENT = 4
+    OLD = 5
+    NEW = 6
+    SIZE = 8
+
+
+@njit(**_OPTIONS)
+def note(table, kind, earlier, later, element, old, new, across):
+    """Count a finding, and keep its first example (the first across warps, where there is one)."""
+    sites = peek_int(table)
+    place = (kind * sites + (earlier & SITE_MASK)) * sites + (later & SITE_MASK)
+    row = table + 8 * (1 + sites + 8 * place)
+    count = peek_int(row)
+    poke_int(row, count + 1)
+    crossed = peek_int(row + 8)
+    if across:
+        poke_int(row + 8, crossed + 1)
+    if count == 0 or (across and crossed == 0):
+        poke_int(row + 16, earlier)
+        poke_int(row + 24, later)
+        poke_int(row + 32, element)
+        poke_float(row + 40, old)
+        poke_float(row + 48, new)
+
+
+@njit(**_OPTIONS)
+def conflict(table, kind, earlier, later, element, data, code, new, warp):
+    """Take a closer look at two accesses that no block barrier orders."""
+    atomic1 = peek_int(table + 8 * (1 + (earlier & SITE_MASK)))
+    atomic2 = peek_int(table + 8 * (1 + (later & SITE_MASK)))
+    if atomic1 and atomic2:
+        return
+    thread1, thread2 = (earlier >> SITE_BITS) & THREAD_MASK, (later >> SITE_BITS) & THREAD_MASK
+    one_block = earlier >> BLOCK_SHIFT == later >> BLOCK_SHIFT
+    if one_block and thread1 == thread2:
+        return
+    one_warp = one_block and thread1 >> 5 == thread2 >> 5
+    if one_warp and earlier >> KEY_SHIFT < warp:
+        return
+    old = peek_value(data, element, code)
+    if kind == 1 and old == as_stored(new, code):
+        kind = 2
+    note(table, kind, earlier, later, element, old, new, not one_warp)
+
+
+@njit(**_OPTIONS)
+def unwritten(table, stamp, element, data, code):
+    """Record a read of an element that nobody has written."""
+    value = peek_value(data, element, code)
+    note(table, 4, stamp, stamp, element, value, value, False)
+
+
+@njit(**_OPTIONS)
+def second_look(table, place, stamp):
+    """Record an index that is outside or wrapped; return the element, or -1 where it is outside."""
+    if place == -1:
+        note(table, 5, stamp, stamp, place, 0.0, 0.0, False)
+        return np.int64(-1)
+    note(table, 6, stamp, stamp, -2 - place, 0.0, 0.0, False)
+    return -2 - place
+
+
+@njit(**_INLINED)
+def plain(place, stamp, table):
+    """Return the element of an array that nobody writes: only the index is checked."""
+    return place if place >= 0 else second_look(table, place, stamp)
+
+
+@njit(**_INLINED)
+def shared_read(place, data, code, shadow, stamp, start, barrier, warp, table):
+    """Watch a read of shared memory. `start`, `barrier` and `warp` are keys, see the module."""
+    if place < 0:
+        return place
+    cell = shadow + 32 * place
+    last = peek_int(cell)
+    key = last >> KEY_SHIFT
+    if key >= barrier:
+        if (last ^ stamp) & OTHERS:
+            conflict(table, 0, last, stamp, place, data, code, math.nan, warp)
+    elif key < start:
+        unwritten(table, stamp, place, data, code)
+    before = peek_int(cell + 8)
+    if (before ^ stamp) & OTHERS:
+        poke_int(cell + 16, before)
+    poke_int(cell + 8, stamp)
+    return place
+
+
+@njit(**_INLINED)
+def shared_write(place, data, code, new, shadow, stamp, start, barrier, warp, table):
+    """Watch a write of shared memory."""
+    if place < 0:
+        return
+    cell = shadow + 32 * place
+    last, one, two = peek_int(cell), peek_int(cell + 8), peek_int(cell + 16)
+    if last >> KEY_SHIFT >= barrier and (last ^ stamp) & OTHERS:
+        conflict(table, 1, last, stamp, place, data, code, new, warp)
+    if one >> KEY_SHIFT >= barrier and (one ^ stamp) & OTHERS:
+        conflict(table, 3, one, stamp, place, data, code, new, warp)
+    if two >> KEY_SHIFT >= barrier and (two ^ stamp) & OTHERS:
+        conflict(table, 3, two, stamp, place, data, code, new, warp)
+    poke_int(cell, stamp)
+
+
+@njit(**_INLINED)
+def _unordered(earlier, stamp, start, barrier):
+    """Return whether a stamp in global memory may be unordered with this access."""
+    key = earlier >> KEY_SHIFT
+    if earlier == 0 or start <= key < barrier:
+        return False
+    same_thread = (earlier ^ stamp) & OTHERS == 0
+    return not (same_thread and earlier >> BLOCK_SHIFT == stamp >> BLOCK_SHIFT)
+
+
+@njit(**_INLINED)
+def global_read(place, data, code, shadow, stamp, start, barrier, warp, table):
+    """Watch a read of global memory that the kernel also writes."""
+    if place < 0:
+        return place
+    cell = shadow + 32 * place
+    last = peek_int(cell)
+    if _unordered(last, stamp, start, barrier):
+        conflict(table, 0, last, stamp, place, data, code, math.nan, warp)
+    before = peek_int(cell + 8)
+    if (before ^ stamp) & OTHERS or (before ^ stamp) >> BLOCK_SHIFT:
+        poke_int(cell + 16, before)
+    poke_int(cell + 8, stamp)
+    return place
+
+
+@njit(**_INLINED)
+def global_write(place, data, code, new, shadow, stamp, start, barrier, warp, table):
+    """Watch a write of global memory."""
+    if place < 0:
+        return
+    cell = shadow + 32 * place
+    last, one, two = peek_int(cell), peek_int(cell + 8), peek_int(cell + 16)
+    if _unordered(last, stamp, start, barrier):
+        conflict(table, 1, last, stamp, place, data, code, new, warp)
+    if _unordered(one, stamp, start, barrier):
+        conflict(table, 3, one, stamp, place, data, code, new, warp)
+    if _unordered(two, stamp, start, barrier):
+        conflict(table, 3, two, stamp, place, data, code, new, warp)
+    poke_int(cell, stamp)
+
+
+@njit(**_INLINED)
+def shared_update(place, data, code, shadow, stamp, start, barrier, warp, table):
+    """Watch an atomic on shared memory; return whether it may go ahead."""
+    if place < 0:
+        return False
+    if peek_int(shadow + 32 * place) >> KEY_SHIFT < start:
+        unwritten(table, stamp, place, data, code)
+    shared_write(place, data, code, math.nan, shadow, stamp, start, barrier, warp, table)
+    return True
+
+
+@njit(**_INLINED)
+def global_update(place, data, code, shadow, stamp, start, barrier, warp, table):
+    """Watch an atomic on global memory; return whether it may go ahead."""
+    if place < 0:
+        return False
+    global_write(place, data, code, math.nan, shadow, stamp, start, barrier, warp, table)
+    return True
+
+
+@njit(**_INLINED)
+def local_read(place, data, code, shadow, stamp, start, table):
+    """Watch a read of a thread's own array, whose stamps begin at `shadow`."""
+    if place < 0:
+        return place
+    if peek_int(shadow + 8 * place) >> KEY_SHIFT < start:
+        unwritten(table, stamp, place, data, code)
+    return place
+
+
+@njit(**_INLINED)
+def local_write(place, data, code, new, shadow, stamp, start, table):
+    """Watch a write of a thread's own array."""
+    if place < 0:
+        return
+    poke_int(shadow + 8 * place, stamp)
+
+
+@njit(**_OPTIONS)
+def left_before(mask, key, line, kind, table):
+    """Record threads that left before a barrier the others wait at."""
+    here, gone = -1, -1
+    for t in range(mask.size):
+        if mask[t]:
+            here = t if here < 0 else here
+        elif gone < 0:
+            gone = t
+    if here >= 0 and gone >= 0:
+        earlier = (key << KEY_SHIFT) | (gone << SITE_BITS)
+        later = (key << KEY_SHIFT) | (here << SITE_BITS)
+        note(table, kind, earlier, later, line, 0.0, 0.0, False)
+
+
+@njit(**_OPTIONS)
+def warp_apart(mask, key, line, kind, table):
+    """Record warps of which only some lanes reach an operation of the whole warp."""
+    for base in range(0, mask.size, 32):
+        here, away = -1, -1
+        for t in range(base, min(base + 32, mask.size)):
+            if mask[t]:
+                here = t if here < 0 else here
+            elif away < 0:
+                away = t
+        if here >= 0 and away >= 0:
+            earlier = (key << KEY_SHIFT) | (away << SITE_BITS)
+            later = (key << KEY_SHIFT) | (here << SITE_BITS)
+            note(table, kind, earlier, later, line, 0.0, 0.0, False)
+
+
+def new_tables(workers: int, is_atomic: list[bool]) -> np.ndarray:
+    """Return an empty table for each worker.
+
+    Parameters
+    ----------
+    workers : int
+    is_atomic : list of bool
+        By site number, with one for number 0.
+    """
+    sites = len(is_atomic)
+    tables = np.zeros((workers, 1 + sites + Row.SIZE * len(Seen) * sites**2), np.int64)
+    tables[:, 0] = sites
+    tables[:, 1 : 1 + sites] = is_atomic
+    return tables
+
+
+def rows_of(table: np.ndarray) -> np.ndarray:
+    """Return the rows of one worker's table: (kind, site, site, `Row`)."""
+    sites = int(table[0])
+    return table[1 + sites :].reshape(len(Seen), sites, sites, Row.SIZE)
+
+
+__all__ = [
+    "address_of", "code_of", "converted", "global_read", "global_update", "global_write",
+    "left_before", "load_flat", "local_read", "local_write", "place_of", "plain", "shared_read",
+    "shared_update", "shared_write", "store_flat", "warp_apart",
+]  # fmt: skip
