@@ -3,7 +3,7 @@ import json
 import pytest
 
 from workbench.errors import InputError, UnavailableError
-from workbench.portability.compare import Comparison, Step
+from workbench.portability.comparing import Comparison, Step
 from workbench.portability.placement import Copy, NodePlacement, Placement
 from workbench.portability.sources import SourceLine
 from workbench.widgets.divergence_view import DivergenceView

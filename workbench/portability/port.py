@@ -20,14 +20,14 @@ import numpy as np
 from workbench.errors import InputError, UnavailableError, WorkbenchError
 from workbench.measurement import now
 from workbench.portability.advice import change_for
-from workbench.portability.compare import compare, difference
-from workbench.portability.export import Exported, export
+from workbench.portability.comparing import compare, difference
+from workbench.portability.exporting import Exported, export
 from workbench.portability.latency import latency_section
 from workbench.portability.load import load_model
-from workbench.portability.preview import Preview, example_feeds, opset_of
+from workbench.portability.previewing import Preview, example_feeds, opset_of
 from workbench.portability.provider.graph import DTYPES
 from workbench.portability.session import CPU
-from workbench.portability.sweep import sweep
+from workbench.portability.sweeping import sweep
 from workbench.portability.workers.process import Worker
 from workbench.portability.workers.sessions import open_worker_session
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import traitlets
 
-from workbench.portability.compare import Comparison
+from workbench.portability.comparing import Comparison
 from workbench.widgets._loader import Widget, load_js
 from workbench.widgets._static import Picture, look
 
@@ -26,7 +26,7 @@ class DivergenceView(Widget):
     Parameters
     ----------
     comparison : Comparison
-        From `workbench.portability.compare.compare`.
+        From `workbench.portability.comparing.compare`.
     """
 
     _esm = load_js("divergence_view")

@@ -1,8 +1,8 @@
 """Where the nodes of a model run: two lanes, the copies between them as crossings.
 
 The widget is handed a function that answers "will it run there?" and asks it when provider, mode or
-opset is changed; an answer is kept. Nodes stand in the order of execution, on the device's lane or on
-the host's. It opens no session itself and shows no times: over a stand-in there are none.
+opset is changed; an answer is kept. Nodes stand in the order of execution, on the device's lane or
+on the host's. It opens no session itself and shows no times: over a stand-in there are none.
 """
 
 from __future__ import annotations
