@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.bench import RaceSession
     from workbench.problem import Problem
 
-_COLUMNS = ("target", "numbers", "calls", "first", "p50", "p95", "max error", "than {baseline}")
+_MODELLED = "modelled: predictions, not to be ranked with measurements"
 _REFRESH_PER_S = 4
 _UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
 
@@ -155,11 +155,10 @@ def _picture(session: RaceSession, left_s: float | None) -> Group:
     parts: list[Any] = [words(head, "bold"), words(state["sentence"])]
     said = (state["waiting"], state["trouble"], *state["warnings"])
     parts += [words(one, "yellow") for one in said if one]
-    for kind in dict.fromkeys(lane["provenance"] for lane in state["lanes"]):
-        rows = [lane for lane in state["lanes"] if lane["provenance"] == kind]
-        parts.append(_table(kind, rows, state["baseline"]))
-    for warning in [*state["warnings"], state["trouble"]]:
-        parts += [words(warning, "yellow")] if warning else []
+    modelled = [lane for lane in state["lanes"] if lane["provenance"] == "modelled"]
+    clocked = [lane for lane in state["lanes"] if lane["provenance"] != "modelled"]
+    parts += [_table(clocked, state["baseline"])] if clocked else []
+    parts += [_modelled_table(modelled)] if modelled else []
     for lane in state["lanes"]:
         parts += [words(f"{lane['label']}: {note}", "dim") for note in lane["notes"]]
         if lane["error"]:
@@ -167,17 +166,10 @@ def _picture(session: RaceSession, left_s: float | None) -> Group:
     return Group(*parts)
 
 
-def _table(kind: str, rows: list[dict], baseline: str) -> Table:
-    from rich.table import Table
-
-    modelled = kind == "modelled"
-    title = "modelled: predictions, not to be ranked with measurements" if modelled else None
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for place, column in enumerate(_COLUMNS):
-        table.add_column(
-            plain(column.format(baseline=baseline)), justify="right" if place else "left"
-        )
-    for lane in sorted(rows, key=lambda lane: lane.get("p50", float("inf"))):
+def _table(lanes: list[dict], baseline: str) -> Table:
+    """Return the lanes that a clock timed, fastest first."""
+    table = _empty("numbers", "calls", "first", "p50", "p95", "max error", f"than {baseline}")
+    for lane in _fastest_first(lanes):
         table.add_row(
             words(lane["label"], "red" if lane["error"] else ""),
             words(lane["provenance"]),
@@ -188,9 +180,37 @@ def _table(kind: str, rows: list[dict], baseline: str) -> Table:
             _error_size(lane["max_abs_error"]),
             words(_against(lane)),
         )
-        if modelled:
-            table.add_row(words(f"  {lane['model']}: {lane['stated_error']}", "dim"))
     return table
+
+
+def _modelled_table(lanes: list[dict]) -> Table:
+    """Return the predicted lanes, with the model and its stated error; no clock timed them."""
+    table = _empty("numbers", "p50", "max error", "model", "which is off by", title=_MODELLED)
+    for lane in _fastest_first(lanes):
+        table.add_row(
+            words(lane["label"], "red" if lane["error"] else ""),
+            words(lane["provenance"]),
+            _duration(lane.get("p50")),
+            _error_size(lane["max_abs_error"]),
+            words(lane["model"]),
+            words(lane["stated_error"]),
+        )
+    return table
+
+
+def _empty(*columns: str, title: str | None = None) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("target")
+    for column in columns:
+        words_follow = column.startswith(("model", "which"))
+        table.add_column(plain(column), justify="left" if words_follow else "right")
+    return table
+
+
+def _fastest_first(lanes: list[dict]) -> list[dict]:
+    return sorted(lanes, key=lambda lane: lane.get("p50", float("inf")))
 
 
 def _against(lane: dict) -> str:

@@ -25,3 +25,33 @@ and the same regions run with shadow memory or counters beside them at compiled 
 
 It refuses to import Numba's own CUDA simulator, and needs no GPU, driver or `numba-cuda` package.
 """
+
+import sys as _sys
+
+
+def install() -> None:
+    """Let code that says ``from numba import cuda`` run on the CPU engine.
+
+    Call it before that code is imported. Numba's own CUDA package is then never imported.
+
+    Raises
+    ------
+    InstallationError
+        Where Numba's own is loaded already.
+    """
+    from workbench.errors import InstallationError
+    from workbench.simt import cuda
+
+    loaded = _sys.modules.get("numba.cuda")
+    if loaded is not None and loaded is not cuda:
+        raise InstallationError(
+            "Numba's own CUDA package is loaded already.",
+            "something imported numba.cuda first",
+            "call workbench.simt.install() before anything imports numba.cuda",
+        )
+    import numba
+
+    numba.cuda = cuda
+    _sys.modules["numba.cuda"] = cuda
+    for name in ("random", "libdevice"):
+        _sys.modules[f"numba.cuda.{name}"] = getattr(cuda, name)

@@ -12,6 +12,8 @@ import ast
 import hashlib
 import json
 import os
+import sys
+import types as python_types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ from workbench.simt.regions import (
     maker,
 )
 from workbench.simt.resolve import Resolved
+from workbench.simt.source import MISSING
 from workbench.simt.translate import Translator
 
 LAUNCH_PARAMETERS = ("_gx", "_gy", "_gz", "_first", "_last", "_shared_bytes")
@@ -176,8 +179,11 @@ def _site(site: Any) -> dict:
 def compile_module(module: Module, path: Path | None) -> Any:
     """Execute a generated module and return its jitted kernel (not compiled yet)."""
     file_name = str(path) if path is not None else f"<generated {module.function}>"
-    namespace: dict[str, Any] = {"__name__": f"workbench_{module.function}", **module.objects}
-    namespace["__file__"] = file_name
+    name = f"workbench_generated_{path.stem if path is not None else id(module)}"
+    home = python_types.ModuleType(name)
+    sys.modules[name] = home  # Numba's cache looks the module up by its name
+    namespace = vars(home)
+    namespace.update(module.objects, __file__=file_name)
     exec(compile(module.text, file_name, "exec"), namespace)
     options = {"nogil": True, "error_model": "numpy", "cache": path is not None}
     return numba.njit(**options)(namespace[module.function])
@@ -228,10 +234,10 @@ def _key_parts(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> li
         source = one.source
         parts.append(ast.dump(one.tree, include_attributes=False))
         parts.append((source.file_name, source.first_line))
-        bound = set(source.parameters)
-        for node in ast.walk(one.tree):
-            if isinstance(node, ast.Name) and node.id not in bound:
-                parts.append((node.id, _stamp(source.lookup(node.id))))
+        for name in sorted({n.id for n in ast.walk(one.tree) if isinstance(n, ast.Name)}):
+            value = source.lookup(name)
+            if name not in source.parameters and value is not MISSING:
+                parts.append((name, _stamp(value)))
     return parts
 
 
@@ -241,7 +247,9 @@ def _stamp(value: Any) -> Any:
     if isinstance(value, (bool, int, float, complex, str, type(None), np.generic, tuple)):
         return type(value).__name__, repr(value)
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
-    return type(value).__name__, getattr(value, "__module__", ""), name or str(value)
+    if name is None and isinstance(value, types.Type):
+        name = str(value)
+    return type(value).__name__, getattr(value, "__module__", ""), name
 
 
 def _engine_stamp() -> str:

@@ -8,6 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from workbench.simt import libdevice, random
+from workbench.simt.device import (
+    close,
+    cuda_error,
+    current_context,
+    defer_cleanup,
+    detect,
+    get_current_device,
+    gpus,
+    list_devices,
+    mapped,
+    pinned,
+    profile_start,
+    profile_stop,
+    profiling,
+    select_device,
+)
+from workbench.simt.engines import engine, use
 from workbench.simt.intrinsics import NAMES as _NAMES
 from workbench.simt.kernel import Kernel
 from workbench.simt.memory import (
@@ -27,8 +45,13 @@ from workbench.simt.memory import (
     to_device,
 )
 from workbench.simt.tiers import set_time_limit, tier
+from workbench.simt.ufuncs import Reduce, guvectorize, reduce, vectorize
+from workbench.simt.vectors import ALIASES as _ALIASES
+from workbench.simt.vectors import VECTORS as _VECTORS
 
 globals().update(_NAMES)
+globals().update(_VECTORS)
+globals().update(_ALIASES)
 pinned_array = managed_array = host_array
 pinned_array_like = host_array_like
 
@@ -54,6 +77,49 @@ def jit(func_or_sig: Any = None, device: bool = False, **options: Any) -> Any:
     if func_or_sig is not None:
         options["signatures"] = func_or_sig
     return lambda function: Kernel(function, device, options)
+
+
+def external_stream(ptr: int) -> Stream:
+    """Return a stream for a foreign handle."""
+    return Stream(int(ptr))
+
+
+def legacy_default_stream() -> Stream:
+    """Return the legacy default stream."""
+    return Stream(1)
+
+
+def per_thread_default_stream() -> Stream:
+    """Return the default stream of this thread."""
+    return Stream(2)
+
+
+def mapped_array_like(ary: Any, **options: Any) -> Any:
+    """Return memory that host and device share, shaped like `ary`."""
+    return device_array_like(ary)
+
+
+def from_cuda_array_interface(desc: dict, owner: Any = None, sync: bool = True) -> Any:
+    """Return a device array over the memory that an interface describes."""
+    holder = type("_Holder", (), {"__cuda_array_interface__": desc, "owner": owner})()
+    return as_cuda_array(holder, sync)
+
+
+def is_float16_supported() -> bool:
+    """Return whether float16 can be used: always."""
+    return True
+
+
+def is_bfloat16_supported() -> bool:
+    """Return whether bfloat16 can be used: not on this engine."""
+    return False
+
+
+def compile_ptx(*args: Any, **options: Any) -> Any:
+    """Compile to real PTX; needs the ``ptx`` extra, see `workbench.simt.ptx`."""
+    from workbench.simt import ptx
+
+    return ptx.compile_ptx(*args, **options)
 
 
 def stream() -> Stream:
@@ -85,24 +151,54 @@ __all__ = [
     "In",
     "InOut",
     "Out",
+    "Reduce",
     "Stream",
     "as_cuda_array",
+    "close",
+    "compile_ptx",
+    "cuda_error",
+    "current_context",
     "default_stream",
+    "defer_cleanup",
+    "detect",
     "device_array",
     "device_array_like",
+    "engine",
     "event",
     "event_elapsed_time",
+    "external_stream",
+    "from_cuda_array_interface",
+    "get_current_device",
+    "gpus",
+    "guvectorize",
     "is_available",
+    "is_bfloat16_supported",
     "is_cuda_array",
+    "is_float16_supported",
     "jit",
+    "legacy_default_stream",
+    "libdevice",
+    "list_devices",
     "managed_array",
+    "mapped",
     "mapped_array",
+    "mapped_array_like",
+    "per_thread_default_stream",
+    "pinned",
     "pinned_array",
     "pinned_array_like",
+    "profile_start",
+    "profile_stop",
+    "profiling",
+    "random",
+    "reduce",
+    "select_device",
     "set_time_limit",
     "stream",
     "synchronize",
     "tier",
     "to_device",
+    "use",
+    "vectorize",
 ]
-__all__ += sorted(_NAMES)
+__all__ += sorted({**_NAMES, **_VECTORS, **_ALIASES})

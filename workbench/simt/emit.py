@@ -50,6 +50,10 @@ class Mode:
         parts = ", ".join([array, index, *operands, str(site.number), "_t", "_blk", "_ctrl"])
         return f"{call}({parts})"
 
+    def operation(self, line: int, node: ast.expr) -> ast.expr:
+        """Return an arithmetic operation of a source line (0: none) as it is written."""
+        return node
+
     def launch_begins(self) -> list[str]:
         """Return lines at the top of the function."""
         return []

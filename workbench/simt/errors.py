@@ -4,6 +4,7 @@
 
     KernelError
     ├── KernelSourceError        the kernel's source is not there, or says what no CUDA kernel may
+    │   └── NoSourceError        there is none at all
     ├── KernelTypingError        the types do not fit together
     ├── OutOfBoundsError         an index beyond an array (also an IndexError)
     ├── BarrierDivergenceError   some threads wait at a barrier that others never reach
@@ -20,6 +21,10 @@ from workbench.errors import InputError, KernelError
 
 class KernelSourceError(KernelError):
     """The kernel's source cannot be read or says what no CUDA kernel may say."""
+
+
+class NoSourceError(KernelSourceError):
+    """The kernel has no source at all: it was made by ``exec`` or typed at a prompt."""
 
 
 class KernelTypingError(KernelError, TypeError):

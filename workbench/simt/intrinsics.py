@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.simt.ambient import current, perform
 from workbench.simt.errors import OutsideKernelError
 
 BLOCK_SYNC = (
@@ -82,8 +83,10 @@ class IntrinsicName:
         return self.name.replace(".", "_")
 
     def __call__(self, *args, **kwargs):
-        """Raise: the host has no threads."""
-        raise OutsideKernelError(self.name)
+        """Act for the thread that runs now; on the host there is none, which raises."""
+        if current() is None:
+            raise OutsideKernelError(self.name)
+        return perform(self, args, kwargs)
 
     def __repr__(self) -> str:
         return f"<cuda.{self.name}: usable inside a kernel>"
@@ -100,8 +103,25 @@ class Namespace:
         return f"<cuda.{self._name}>"
 
 
-def _triple(name: str) -> Namespace:
-    return Namespace(name, {axis: IntrinsicName(f"{name}.{axis}", "index") for axis in "xyz"})
+class _Triple:
+    """`threadIdx` and its kin: names to the front end, numbers to a thread that runs now."""
+
+    def __init__(self, name: str):
+        self._name = name
+        self._axes = {axis: IntrinsicName(f"{name}.{axis}", "index") for axis in "xyz"}
+
+    def __getattr__(self, axis: str):
+        if axis not in ("x", "y", "z"):
+            raise AttributeError(axis)
+        thread = current()
+        return self._axes[axis] if thread is None else getattr(getattr(thread, self._name), axis)
+
+    def __repr__(self) -> str:
+        return f"<cuda.{self._name}>"
+
+
+def _triple(name: str) -> _Triple:
+    return _Triple(name)
 
 
 def _group(prefix: str, names: tuple[str, ...], kind: str) -> Namespace:

@@ -7,14 +7,15 @@ runs only when a kernel calls it.
 
 from __future__ import annotations
 
+import inspect
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from workbench.errors import InputError
-from workbench.simt import limits, tiers
-from workbench.simt.errors import LaunchConfigError
+from workbench.simt import engines, limits, tiers
+from workbench.simt.errors import LaunchConfigError, NoSourceError
 from workbench.simt.memory import host_view
 from workbench.simt.resolve import Resolved, resolve
 from workbench.simt.thread import Dim3
@@ -58,9 +59,15 @@ class Kernel:
         return self.py_func
 
     @cached_property
-    def resolved(self) -> Resolved:
-        """The front end's result, made at first use: names in it may be defined later."""
-        return resolve(self.py_func)
+    def resolved(self) -> Any:
+        """The front end's result, made at first use: names in it may be defined later.
+
+        A function without source is returned as it is: only the step-through tier runs it.
+        """
+        try:
+            return resolve(self.py_func)
+        except NoSourceError:
+            return self.py_func
 
     def __getitem__(self, configuration: Any) -> Launch:
         if not isinstance(configuration, tuple) or not 2 <= len(configuration) <= 4:
@@ -158,6 +165,11 @@ class Launch:
             Where the launch was stopped.
         """
         kernel = self.kernel
+        if engines.engine() == "gpu":
+            kernel.last_tier = "gpu"
+            made = engines.on_gpu(kernel)
+            made[tuple(self.grid), tuple(self.block), self.stream, self.shared_bytes](*args)
+            return
         prepared = prepare(kernel.resolved, args)
         tiers.launch(kernel, self, prepared)
 
@@ -180,7 +192,13 @@ class ForAll:
         self.kernel[blocks, self.tpb, self.stream, self.sharedmem](*args)
 
 
-def prepare(resolved: Resolved, args: tuple) -> tuple:
+def _parameters(resolved: Any) -> tuple[tuple[str, ...], str]:
+    if isinstance(resolved, Resolved):
+        return resolved.source.parameters, resolved.name
+    return tuple(inspect.signature(resolved).parameters), resolved.__name__
+
+
+def prepare(resolved: Any, args: tuple) -> tuple:
     """Return the arguments as kernels work on them.
 
     Raises
@@ -188,12 +206,12 @@ def prepare(resolved: Resolved, args: tuple) -> tuple:
     InputError
         Where their number or a type does not fit.
     """
-    names = resolved.source.parameters
+    names, name = _parameters(resolved)
     if len(args) != len(names):
         raise InputError(
-            f"{resolved.name} takes {len(names)} arguments.",
+            f"{name} takes {len(names)} arguments.",
             f"{len(args)} given",
-            f"{resolved.name}[grid, block]({', '.join(names)})",
+            f"{name}[grid, block]({', '.join(names)})",
         )
     return tuple(_prepare(name, value) for name, value in zip(names, args, strict=True))
 

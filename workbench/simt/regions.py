@@ -32,6 +32,7 @@ from workbench.simt.plan import (
     Unplannable,
     WhenAny,
 )
+from workbench.simt.proofs import loop_ends, overwritten_first
 from workbench.simt.resolve import Resolved
 from workbench.simt.translate import CONTEXT, Translator
 from workbench.simt.types import as_dtype
@@ -250,7 +251,7 @@ class RegionWriter:
             with out.block("for _blk in range(_first, _last):"):
                 out("_bx = _blk % _gx", "_by = _blk // _gx % _gy", "_bz = _blk // (_gx * _gy)")
                 for one in self.arrays:
-                    if one.kind == "shared":
+                    if one.kind == "shared" and not self._overwritten(one):
                         out(f"poison({'_dynamic' if one.dynamic else one.name})")
                 out(*self.mode.block_begins())
                 poll = Writer()
@@ -262,6 +263,16 @@ class RegionWriter:
                 with out.block("if _ctrl[1] != 0:"):
                     out("break")
         return out.text()
+
+    def _overwritten(self, one: DeclaredArray) -> bool:
+        """Whether nobody can see what fresh memory holds."""
+        first = []
+        for node in self.plan.nodes:
+            if not isinstance(node, (Region, Uniform, Meeting)):
+                break
+            if isinstance(node, Region):
+                first.append(node.body)
+        return overwritten_first(one.name, one.shape, first, self.normal, self.block)
 
     def _array(self, name: str, shape: tuple[int, ...], dtype: str, itemsize: int) -> None:
         if int(np.prod(shape)) * itemsize > STACK_BYTES:
@@ -342,8 +353,10 @@ class RegionWriter:
             text = f"for {self.translator.text(head.target)} in {self.translator.text(head.iter)}:"
         else:
             text = f"while {self.translator.text(head.test)}:"
+        ends = isinstance(head, ast.While) and loop_ends(head, self.normal.body)
         with self.out.block(text):
-            self.translator.poll("16")
+            if not ends:
+                self.translator.poll("16")
             self.nodes(node.body)
 
     def on_Region(self, node: Region) -> None:

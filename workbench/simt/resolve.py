@@ -117,7 +117,9 @@ _REFUSED = {
 }
 
 
-def resolve(function: Any, parent: Resolved | None = None) -> Resolved:
+def resolve(
+    function: Any, parent: Resolved | None = None, bound: dict[str, Any] | None = None
+) -> Resolved:
     """Read a Python function and resolve the names in it.
 
     Parameters
@@ -126,6 +128,8 @@ def resolve(function: Any, parent: Resolved | None = None) -> Resolved:
         A plain Python function.
     parent : Resolved, optional
         The kernel that calls this device function: sites are numbered together.
+    bound : dict, optional
+        Parameters whose values are known: functions, types and constants handed on.
 
     Raises
     ------
@@ -133,10 +137,11 @@ def resolve(function: Any, parent: Resolved | None = None) -> Resolved:
         Where the source is not there or says what no CUDA kernel may.
     """
     source = read(function)
+    source.specialise(bound or {})
     result = Resolved(source, source.tree)
     if parent is not None:
         result.sites, result.device_functions = parent.sites, parent.device_functions
-        result.device_functions[function] = result
+        result.device_functions[_key(function, bound or {})] = result
     for node in ast.walk(source.tree):
         if type(node) in _REFUSED:
             raise KernelSourceError(
@@ -158,6 +163,24 @@ def device_function(value: Any) -> Any:
     if hasattr(value, "_device") and hasattr(value, "fn"):  # Numba's own simulated device function
         return value.fn
     return None
+
+
+def _is_static(value: Any) -> bool:
+    import numba
+
+    if value is MISSING:
+        return False
+    kinds = (IntrinsicName, numba.types.Type, type)
+    return isinstance(value, kinds) or device_function(value) is not None
+
+
+def _declares(function: Any) -> bool:
+    """Return whether a function makes an array of its own."""
+    return bool({"array", "array_like"} & set(function.__code__.co_names))
+
+
+def _key(function: Any, bound: dict[str, Any]) -> Any:
+    return function, tuple((name, id(value), repr(value)) for name, value in sorted(bound.items()))
 
 
 def _place(source: KernelSource, node: ast.AST) -> str:
@@ -248,15 +271,34 @@ class _Resolver(ast.NodeTransformer):
         return result
 
     def _device_call(self, node: ast.Call, function: Any) -> DeviceCall:
-        known = self.result.device_functions.get(function)
-        callee = known or resolve(function, self.result)
-        result = DeviceCall(
-            [self.visit(arg) for arg in node.args],
-            [self.visit(keyword) for keyword in node.keywords],
-        )
+        parameters = read(function).parameters
+        given = dict(zip(parameters, node.args, strict=False))
+        values = {name: self.value_of(arg) for name, arg in given.items()}
+        bound = {name: value for name, value in values.items() if _is_static(value)}
+        if _declares(function):
+            constants = {name: self._constant(arg) for name, arg in given.items()}
+            bound.update({k: v for k, v in constants.items() if v is not MISSING})
+        known = self.result.device_functions.get(_key(function, bound))
+        callee = known or resolve(function, self.result, bound)
+        args = [
+            self.visit(arg)
+            for k, arg in enumerate(node.args)
+            if k >= len(parameters) or parameters[k] not in bound
+        ]
+        result = DeviceCall(args, [self.visit(keyword) for keyword in node.keywords])
         result.function = callee
         self.result.synchronises |= callee.synchronises
         return ast.copy_location(result, node)
+
+    def _constant(self, node: ast.expr) -> Any:
+        """Return the value of an expression that every thread knows beforehand, or `MISSING`."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Tuple):
+            parts = tuple(self._constant(part) for part in node.elts)
+            return MISSING if MISSING in parts else parts
+        value = self.value_of(node)
+        return value if isinstance(value, (int, float, tuple)) else MISSING
 
     def visit_Subscript(self, node: ast.Subscript):
         text, array = ast.unparse(node), ast.unparse(node.value)

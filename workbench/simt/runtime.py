@@ -10,6 +10,7 @@ The control block is an int64 array, one for each worker; its slots are `Control
 
 from __future__ import annotations
 
+import operator
 from enum import IntEnum
 from typing import Any
 
@@ -294,11 +295,52 @@ def _is_element(array, index) -> bool:
     return len(parts) == array.ndim and all(isinstance(p, types.Integer) for p in parts)
 
 
-@intrinsic
+def _rows(array, index) -> bool:
+    """Whether the index picks a part of an array by whole numbers alone."""
+    parts = list(index) if isinstance(index, types.BaseTuple) else [index]
+    whole = all(isinstance(part, types.Integer) for part in parts)
+    return isinstance(array, types.Array) and whole and len(parts) < array.ndim
+
+
+def _other_item(typing_context, array, index, rest):
+    """Type and generate what is no element of an array: rows, slices, parts of tuples."""
+    if isinstance(array, types.BaseTuple) and isinstance(index, types.IntegerLiteral):
+        at = index.literal_value
+
+        def pick(context, builder, signature, args):
+            value = builder.extract_value(args[0], at)
+            return context.cast(builder, value, signature.args[0][at], signature.return_type)
+
+        return types.unliteral(array[at])(array, index, *rest), pick
+    plain = types.unliteral(index)
+    if _rows(array, index):
+        count = len(index) if isinstance(index, types.BaseTuple) else 1
+        plain = types.UniTuple(types.int64, count)
+    found = typing_context.resolve_function_type(operator.getitem, (array, plain), {})
+    if found is None:
+        return None
+
+    def generate(context, builder, signature, args):
+        item = args[1]
+        if _rows(array, index):
+            whole = arrayobj.make_array(array)(context, builder, args[0])
+            where = site_of(context, builder, signature, args)
+            good, indices = checked(context, builder, array, whole, signature.args[1], item, where)
+            safe = [builder.select(good, i, _const(0)) for i in indices]
+            item = context.make_tuple(builder, plain, safe)
+        else:
+            item = context.cast(builder, item, signature.args[1], found.args[1])
+        function = context.get_function(operator.getitem, found)
+        return function(builder, (args[0], item))
+
+    return found.return_type(array, index, *rest), generate
+
+
+@intrinsic(prefer_literal=True)
 def load_checked(typing_context, array, index, site, thread, block, control):
     """Return ``array[index]``, or zero where that is out of bounds, with a record of it."""
     if not _is_element(array, index):
-        return None
+        return _other_item(typing_context, array, index, (site, thread, block, control))
 
     def generate(context, builder, signature, args):
         array_type = signature.args[0]
@@ -329,13 +371,37 @@ def _load_record(context, builder, array_type, whole, good, indices):
     return builder.select(good, pointer, builder.bitcast(spare, pointer.type))
 
 
+def _other_store(typing_context, array, index, value, rest):
+    """Type and generate a store that is to no element: a row, a slice, a record."""
+    found = typing_context.resolve_function_type(operator.setitem, (array, index, value), {})
+    if found is None:
+        return None
+
+    def generate(context, builder, signature, args):
+        good = cgutils.true_bit
+        values = [
+            context.cast(builder, arg, kind, want)
+            for arg, kind, want in zip(args[1:3], signature.args[1:3], found.args[1:], strict=True)
+        ]
+        if _is_element(array, index) or _rows(array, index):
+            whole = arrayobj.make_array(array)(context, builder, args[0])
+            where = site_of(context, builder, signature, args)
+            good, _ = checked(context, builder, array, whole, signature.args[1], args[1], where)
+        with builder.if_then(good, likely=True):
+            context.get_function(operator.setitem, found)(builder, (args[0], *values))
+        return context.get_dummy_value()
+
+    return types.none(array, index, value, *rest), generate
+
+
 @intrinsic
 def store_checked(typing_context, array, index, value, site, thread, block, control):
     """``array[index] = value``, or nothing where that is out of bounds, with a record of it."""
+    rest = (site, thread, block, control)
     if not _is_element(array, index) or isinstance(array.dtype, types.Record):
-        return None
+        return _other_store(typing_context, array, index, value, rest)
     if not typing_context.can_convert(value, array.dtype):
-        return None
+        return _other_store(typing_context, array, index, value, rest)
 
     def generate(context, builder, signature, args):
         array_type = signature.args[0]

@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from workbench.simt.runtime import _is_element, _pointer, checked, site_of
+from workbench.simt.runtime import _pointer, checked, site_of
 
 _DIRECT = {"add": "add", "sub": "sub", "and_": "and", "or_": "or", "xor": "xor", "exch": "xchg"}
 
@@ -129,8 +129,10 @@ def _update(context, builder, name, kind, pointer, value, private):
     return _loop(builder, pointer, kind, lambda b, k, old: _UPDATES[name](b, k, old, value))
 
 
-def _typed(name: str, array, index, *operands) -> bool:
-    if not _is_element(array, index):
+def _typed(name: str, array, index) -> bool:
+    parts = list(index) if isinstance(index, types.BaseTuple) else [index]
+    numbers = all(isinstance(part, (types.Integer, types.Float)) for part in parts)
+    if not isinstance(array, types.Array) or len(parts) != array.ndim or not numbers:
         return False
     if name in _BITWISE:
         return isinstance(array.dtype, types.Integer)

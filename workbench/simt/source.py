@@ -15,7 +15,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.simt.errors import KernelSourceError
+from workbench.simt.errors import KernelSourceError, NoSourceError
 
 MISSING = object()
 
@@ -41,14 +41,28 @@ class KernelSource:
     tree: ast.FunctionDef
     function: Any
     _cells: dict = field(repr=False, default_factory=dict)
+    _bound: dict = field(repr=False, default_factory=dict)
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters, in order."""
         return tuple(arg.arg for arg in (*self.tree.args.posonlyargs, *self.tree.args.args))
 
+    def specialise(self, bound: dict[str, Any]) -> None:
+        """Give parameters their values for good: they are parameters no longer."""
+        self._bound.update(bound)
+        args = self.tree.args
+        kept = [arg for arg in args.args if arg.arg not in bound]
+        first = len(args.args) - len(args.defaults)
+        with_default = {arg.arg for arg in args.args[first:]}
+        defaults = dict(zip((a.arg for a in args.args[first:]), args.defaults, strict=True))
+        args.args = kept
+        args.defaults = [defaults[arg.arg] for arg in kept if arg.arg in with_default]
+
     def lookup(self, name: str) -> Any:
         """Return what a free name means now, or `MISSING`: closure, globals, then builtins."""
+        if name in self._bound:
+            return self._bound[name]
         cell = self._cells.get(name, MISSING)
         if cell is not MISSING:
             return cell.cell_contents
@@ -77,7 +91,7 @@ def read(function: Any) -> KernelSource:
     try:
         lines, first_line = inspect.getsourcelines(function)
     except (OSError, TypeError) as error:
-        raise KernelSourceError(
+        raise NoSourceError(
             f"The source of {function.__name__} cannot be read.",
             str(error),
             "define the kernel in a file or a notebook cell",

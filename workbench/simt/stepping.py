@@ -15,7 +15,7 @@ import ast
 import itertools
 import time
 import traceback
-from collections.abc import Generator, Iterable
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from workbench.errors import StoppedError
 from workbench.simt import warp_ops
+from workbench.simt.ambient import OpaqueThread
 from workbench.simt.errors import (
     BarrierDivergenceError,
     DeadlockError,
@@ -141,7 +142,7 @@ class _Running:
 
     __slots__ = ("done", "generator", "request", "result", "thread")
 
-    def __init__(self, thread: Thread, generator: Generator):
+    def __init__(self, thread: Thread, generator: Any):
         self.thread, self.generator = thread, generator
         self.request: Request | None = None
         self.result: Any = None
@@ -154,13 +155,19 @@ class _Running:
 
 
 def launch(
-    resolved: Resolved, grid: Dim3, block: Dim3, args: tuple, shared_bytes: int = 0, poll=None
+    resolved: Resolved | Any,
+    grid: Dim3,
+    block: Dim3,
+    args: tuple,
+    shared_bytes: int = 0,
+    poll: Any = None,
 ) -> None:
     """Run every thread of a launch, step by step.
 
     Parameters
     ----------
-    resolved : Resolved
+    resolved : Resolved or callable
+        A callable is a Python function without source, run as it is.
     grid, block : Dim3
     args : tuple
         NumPy arrays and scalars.
@@ -174,11 +181,11 @@ def launch(
     KernelError
         With the thread, the line and the reason.
     """
-    function = generator_function(resolved)
-    blocks = _blocks(function, resolved, grid, block, args, shared_bytes)
+    start = _starter(resolved)
+    blocks = _blocks(start, grid, block, args, shared_bytes)
     resident: list[_Running] = []
     spinning = 0
-    whole_grid = _has_grid_sync(resolved)
+    whole_grid = isinstance(resolved, Resolved) and _has_grid_sync(resolved)
     with np.errstate(all="ignore"):
         if whole_grid:
             resident = list(itertools.chain.from_iterable(blocks))
@@ -190,7 +197,7 @@ def launch(
                 resident, spinning = resident + (more or []), 0
             if poll is not None:
                 poll()
-            stepped = [_step(one, resolved) for one in resident if one.request is None]
+            stepped = [_step(one) for one in resident if one.request is None]
             resident = [one for one in resident if not one.done]
             released = _release(resident)
             spinning = spinning + 1 if not released and all(x == "spun" for x in stepped) else 0
@@ -231,17 +238,25 @@ def _has_grid_sync(resolved: Resolved) -> bool:
     )
 
 
-def _blocks(function, resolved, grid, block, args, shared_bytes) -> Iterable[list[_Running]]:
+def _starter(resolved: Any) -> Any:
+    """Return ``start(thread, args)``, which gives a generator or what behaves like one."""
+    if not isinstance(resolved, Resolved):
+        return lambda thread, args: OpaqueThread(resolved, thread, args)
+    function = generator_function(resolved)
+    return lambda thread, args: function(thread, *args)
+
+
+def _blocks(start, grid, block, args, shared_bytes) -> Iterator[list[_Running]]:
     for block_index in grid.indices():
         memory: dict[str, Any] = {}
         threads = (
             Thread(thread_index, block_index, grid, block, memory, shared_bytes)
             for thread_index in block.indices()
         )
-        yield [_Running(thread, function(thread, *args)) for thread in threads]
+        yield [_Running(thread, start(thread, args)) for thread in threads]
 
 
-def _step(one: _Running, resolved: Resolved) -> str:
+def _step(one: _Running) -> str:
     try:
         request = one.generator.send(one.result) if one.result is not None else next(one.generator)
     except StopIteration:

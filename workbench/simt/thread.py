@@ -127,6 +127,12 @@ class Thread:
         view.flags.writeable = False
         return view
 
+    def cg_this_grid(self) -> Any:
+        """Return the group of all threads, which has one operation: ``sync()``."""
+        from workbench.simt.intrinsics import GRID_GROUP_SYNC, Namespace
+
+        return Namespace("cg.this_grid()", {"sync": GRID_GROUP_SYNC})
+
     def lanemask_lt(self) -> int:
         """Return the mask of the lanes below this one."""
         return (1 << self.laneid) - 1

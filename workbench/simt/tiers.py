@@ -14,13 +14,18 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core.registry import cpu_target
 
 from workbench.errors import UnknownNameError
 from workbench.simt import build, run, stepping
 from workbench.simt.emit import PLAIN
 from workbench.simt.errors import KernelSourceError
 from workbench.simt.plan import Unplannable
+from workbench.simt.resolve import Resolved
 from workbench.simt.thread import Dim3
+
+# Numba loads its registries (half a second) at the first use: better here than in a launch.
+cpu_target.target_context.refresh()
 
 TIERS = ("auto", "compiled", "step-through")
 
@@ -109,6 +114,9 @@ def launch(kernel: Any, configured: Any, args: tuple) -> None:
         return
     if SETTINGS.tier == "step-through":
         _step(kernel, configured, args, "asked for")
+        return
+    if not isinstance(kernel.resolved, Resolved):
+        _step(kernel, configured, args, "the kernel has no source to compile")
         return
     found = specialise(kernel, configured.block, args)
     if found.compiled is None:

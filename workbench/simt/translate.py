@@ -18,6 +18,7 @@ from workbench.simt.emit import Mode, Writer
 from workbench.simt.names import Names, constant_integer
 from workbench.simt.normalise import Normal, deepcopy_tree
 from workbench.simt.plan import MeetingResult
+from workbench.simt.proofs import loop_ends
 from workbench.simt.ranges import Interval, Ranges, inside
 from workbench.simt.resolve import DeviceCall, Index, Intrinsic
 from workbench.simt.source import MISSING
@@ -140,6 +141,11 @@ class Translator(ast.NodeTransformer):
         self.ranges.forget(keys)
         return new
 
+    def visit_BinOp(self, node: ast.BinOp):
+        line = getattr(node, "lineno", 0)
+        self.generic_visit(node)
+        return self.mode.operation(line, node)
+
     def visit_BoolOp(self, node: ast.BoolOp):
         keys: list[str] = []
         values = []
@@ -224,7 +230,7 @@ class Translator(ast.NodeTransformer):
     # -- accesses
 
     def visit_Subscript(self, node: ast.Subscript):
-        if not hasattr(node, "site") or isinstance(node.ctx, ast.Store):
+        if not hasattr(node, "site") or isinstance(node.ctx, ast.Store) or _is_field(node):
             return self.generic_visit(node)
         node = _flattened(node, self.kinds)
         kind = self.kinds.get(getattr(node.value, "id", ""))
@@ -301,6 +307,11 @@ class Translator(ast.NodeTransformer):
 
     def write_Assign(self, statement: ast.Assign) -> None:
         target = statement.targets[0]
+        if isinstance(target, ast.Subscript) and _is_field(target):
+            self.out(
+                f"{self.text(target.value)}[{target.slice.value!r}] = {self.text(statement.value)}"
+            )
+            return
         if isinstance(target, ast.Subscript) and hasattr(target, "site"):
             self._store(target, statement.value)
             return
@@ -370,7 +381,8 @@ class Translator(ast.NodeTransformer):
         for name in writes(statement):
             self.ranges.bind(name, None)
         with self.out.block(f"while {self.text(statement.test)}:"):
-            self.poll()
+            if not loop_ends(statement, self.normal.body):
+                self.poll()
             self._branch(statement.test, True, statement.body)
         self._leave(statement)
 
@@ -449,6 +461,11 @@ class Translator(ast.NodeTransformer):
             self.out("_fuel = refill(_ctrl)")
             with self.out.block("if _fuel < 0:"):
                 self.out("raise Stopped")
+
+
+def _is_field(node: ast.Subscript) -> bool:
+    """Whether a subscript names a field of a record: ``states[i]["s0"]``."""
+    return isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
 
 
 def _flattened(node: ast.Subscript, kinds: dict) -> ast.Subscript:

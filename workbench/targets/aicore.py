@@ -21,6 +21,7 @@ from workbench.targets._shelf import LaunchRunner, choose, has_kernel
 SUMMARY = "Ascend kernels of the shelf on a model of the 910B2's AI Cores"
 DIALECT = "ascend"
 PROVENANCE = Provenance.MODELLED
+MODEL = "workbench.aicore.timeline"
 STATED_ERROR = costs().stated_error
 
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from workbench.errors import InputError, UnavailableError
 from workbench.hardware import Roofline, roofline
+from workbench.simt.inspector.compiled import Counted, count_compiled
 from workbench.simt.inspector.occupancy import Occupancy, occupancy
 from workbench.simt.inspector.record import Recorder
-from workbench.simt.inspector.report import AccessMetrics, InspectionReport, measure
+from workbench.simt.inspector.report import InspectionReport, measure
 from workbench.simt.inspector.timing import ModelledTime, Work, modelled_time
+from workbench.simt.instrument import Unwatchable
 from workbench.simt.kernel import Launch, prepare
 from workbench.simt.ptx import machine_code
 from workbench.simt.trace.program import Program
 from workbench.simt.trace.scheduler import TraceLaunch, Tracer
+
+TRACED_THREADS = 4096
+"""Launches up to this size are traced: that is done before a compiler has begun."""
+SAMPLED_BLOCKS = 8
+"""Blocks traced of a larger launch that counters cannot describe."""
 
 
 def inspect(
@@ -42,6 +52,7 @@ def inspect(
     Returns
     -------
     InspectionReport
+        Its notes say where only some blocks were watched.
 
     Raises
     ------
@@ -58,41 +69,86 @@ def inspect(
             f"a {type(launch).__name__}",
             "inspect(kernel[blocks, threads], *arguments)",
         )
-    resolved = launch.kernel.resolved
     code = machine_code(launch, *arguments, gpu=gpu) if exact else None
-    registers = code.registers if code is not None else registers
-    recorder = Recorder()
-    given = prepare(resolved, arguments)
-    task = TraceLaunch(launch.grid, launch.block, given, launch.shared_bytes)
-    tracer = Tracer(Program(resolved, counting=True), task, recorder)
-    tracer.run()
-    accesses = tuple(measure(one) for one in recorder.requests.values() if one.space != "constant")
-    fit = occupancy(gpu, launch.block.count, tracer.shared_bytes, registers)
-    time, notes = _time(_work(launch, recorder, accesses), fit)
+    counted, notes = _count(launch, prepare(launch.kernel.resolved, arguments))
+    fit = occupancy(
+        gpu, launch.block.count, counted.shared_bytes, code.registers if code else registers
+    )
+    time, untimed = _time(_work(launch, counted), fit)
     return InspectionReport(
         launch.kernel.__name__,
-        resolved.source.file_name,
+        launch.kernel.resolved.source.file_name,
         tuple(launch.grid),
         tuple(launch.block),
-        tuple(sorted(accesses, key=lambda one: (one.line, one.text, one.kind))),
-        dict(sorted(recorder.operations.items())),
-        32 * len(recorder.sectors),
-        tracer.shared_bytes,
+        tuple(sorted(counted.accesses, key=lambda one: (one.line, one.text, one.kind))),
+        counted.operations,
+        32 * counted.sectors,
+        counted.shared_bytes,
         fit,
         _roofline(gpu),
         time,
-        notes,
+        (*notes, *untimed),
         code,
     )
 
 
-def _work(launch: Launch, recorder: Recorder, accesses: tuple[AccessMetrics, ...]) -> Work:
+def _count(launch: Launch, given: tuple[Any, ...]) -> tuple[Counted, tuple[str, ...]]:
+    """Return what the launch asks for, counted by whoever can."""
+    if launch.grid.count * launch.block.count <= TRACED_THREADS:
+        return _traced(launch, given, None), ()
+    try:
+        return count_compiled(launch, given), ()
+    except Unwatchable as reason:
+        return _sampled(launch, given, str(reason))
+
+
+def _sampled(
+    launch: Launch, given: tuple[Any, ...], reason: str
+) -> tuple[Counted, tuple[str, ...]]:
+    blocks = launch.grid.count
+    count = min(SAMPLED_BLOCKS, blocks)
+    chosen = sorted({round(k * (blocks - 1) / max(1, count - 1)) for k in range(count)})
+    copies = tuple(one.copy() if isinstance(one, np.ndarray) else one for one in given)
+    part = _traced(launch, copies, chosen)
+    launch(*given)
+    times = blocks / len(chosen)
+    scaled = [
+        replace(
+            one,
+            requests=round(one.requests * times),
+            bytes_asked=round(one.bytes_asked * times),
+            bytes_moved=round(one.bytes_moved * times),
+        )
+        for one in part.accesses
+    ]
+    operations = {line: round(number * times) for line, number in part.operations.items()}
+    note = (
+        f"watched {len(chosen)} of {blocks} blocks, counts are scaled: {reason}; bytes that "
+        "blocks share are counted for each"
+    )
+    return Counted(scaled, operations, round(part.sectors * times), part.shared_bytes), (note,)
+
+
+def _traced(launch: Launch, given: tuple[Any, ...], only: list[int] | None) -> Counted:
+    recorder = Recorder()
+    task = TraceLaunch(launch.grid, launch.block, given, launch.shared_bytes)
+    tracer = Tracer(Program(launch.kernel.resolved, counting=True), task, recorder)
+    tracer.run(only)
+    accesses = [measure(one) for one in recorder.requests.values() if one.space in _SHOWN]
+    operations = dict(sorted(recorder.operations.items()))
+    return Counted(accesses, operations, len(recorder.sectors), tracer.shared_bytes)
+
+
+_SHOWN = ("global", "shared")
+
+
+def _work(launch: Launch, counted: Counted) -> Work:
     return Work(
         blocks=launch.grid.count,
-        operations=sum(recorder.operations.values()),
-        dram_bytes=32 * len(recorder.sectors),
-        sectors=sum(one.sectors_per_request * one.requests for one in accesses),
-        shared_turns=sum(one.bank_conflict_ways_mean * one.requests for one in accesses),
+        operations=sum(counted.operations.values()),
+        dram_bytes=32 * counted.sectors,
+        sectors=sum(one.sectors_per_request * one.requests for one in counted.accesses),
+        shared_turns=sum(one.bank_conflict_ways_mean * one.requests for one in counted.accesses),
     )
 
 

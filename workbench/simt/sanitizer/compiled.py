@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.simt import build, run
 from workbench.simt.errors import BarrierDivergenceError
+from workbench.simt.instrument import Unwatchable, refuse_arguments, refuse_unnamed
 from workbench.simt.kernel import Launch
 from workbench.simt.names import Names
 from workbench.simt.normalise import normalise
@@ -21,8 +22,7 @@ from workbench.simt.plan import Unplannable
 from workbench.simt.regions import declared_arrays
 from workbench.simt.sanitizer import sentences, shadow
 from workbench.simt.sanitizer.findings import Finding, FindingKind, Party
-from workbench.simt.sanitizer.mode import SanitizerMode, Unwatchable, reason_to_trace
-from workbench.simt.sanitizer.raw import NUMBERS
+from workbench.simt.sanitizer.mode import SanitizerMode, refuse_other_orders
 from workbench.simt.sanitizer.shadow import Row, Seen
 from workbench.simt.sanitizer.watch import Sanitizer, listing_line
 from workbench.simt.tiers import SETTINGS, signature_key
@@ -78,18 +78,11 @@ def sanitize_compiled(launch: Launch, arguments: tuple[Any, ...]) -> list[Findin
 def _watched(launch: Launch, arguments: tuple[Any, ...]) -> set[str]:
     """Return the arrays that the kernel writes; refuse what stamps cannot describe."""
     resolved = launch.kernel.resolved
-    reason = reason_to_trace(resolved)
-    if reason:
-        raise Unwatchable(reason)
     named = dict(zip(resolved.source.parameters, arguments, strict=True))
+    refuse_unnamed(resolved)
+    refuse_other_orders(resolved)
+    refuse_arguments(named)
     arrays = {name: one for name, one in named.items() if isinstance(one, np.ndarray)}
-    for name, one in named.items():
-        if isinstance(one, tuple):
-            raise Unwatchable(f"{name} is a tuple")
-        if name in arrays and (one.dtype.name not in NUMBERS or not one.flags.c_contiguous):
-            raise Unwatchable(f"{name} is no contiguous array of numbers")
-        if name in arrays and not one.flags.aligned:
-            raise Unwatchable(f"{name} is misaligned")
     written = {s.array for s in resolved.sites if s.kind != "load"} & set(arrays)
     for name in written:
         for other, array in arrays.items():
@@ -138,12 +131,14 @@ class _Reading:
             name: one.shape for name, one in zip(names, before, strict=True)
             if isinstance(one, np.ndarray)
         }  # fmt: skip
-        for one in declared_arrays(normalise(launch.kernel.resolved), Names()):
-            self.shapes[one.name] = (launch.shared_bytes,) if one.dynamic else one.shape
 
     def findings(self, tables: np.ndarray) -> list[Finding]:
         """Return what the tables hold."""
         seen = [(Seen(kind), row) for table in tables for kind, row in _rows(shadow.rows_of(table))]
+        if not seen:
+            return []
+        for one in declared_arrays(normalise(self.launch.kernel.resolved), Names()):
+            self.shapes[one.name] = (self.launch.shared_bytes,) if one.dynamic else one.shape
         races = [(kind, row) for kind, row in seen if kind in _RACES]
         found = self._conflicts(races)
         raced = {one.array for one in found if not one.first.does == one.second.does == "writes"}

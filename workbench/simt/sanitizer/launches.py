@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import InputError, UnknownNameError
+from workbench.simt.instrument import Unwatchable
 from workbench.simt.kernel import Kernel, Launch, prepare
 from workbench.simt.sanitizer.compiled import sanitize_compiled
 from workbench.simt.sanitizer.findings import Finding, Findings, FoundError
-from workbench.simt.sanitizer.mode import Unwatchable
 from workbench.simt.sanitizer.watch import Sanitizer
 from workbench.simt.tiers import SETTINGS
 from workbench.simt.trace.program import Program

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.simt.emit import Mode
+from workbench.simt.instrument import Unwatchable, declared_spaces
 from workbench.simt.intrinsics import WARP_SYNC
 from workbench.simt.resolve import Intrinsic, Resolved, Site
 from workbench.simt.sanitizer.shadow import KEY_SHIFT, MOST_SYNCS, SITE_BITS, SYNC_BITS, Seen
@@ -18,30 +19,21 @@ MOST_THREADS = 1024
 _STATE = "_start, _barrier, _warp, _table"
 
 
-class Unwatchable(Exception):
-    """Shadow memory cannot watch the kernel; the tracer can."""
+def refuse_other_orders(resolved: Resolved) -> None:
+    """Refuse kernels ordered by what stamps do not hold: fences, partial masks, waiting loops.
 
-
-def reason_to_trace(resolved: Resolved) -> str:
-    """Return why a kernel must be traced rather than compiled with shadows, or nothing.
-
-    Shadows are found by the name of an array, and order by fences is not in their stamps.
+    Raises
+    ------
+    Unwatchable
     """
-    for one in resolved.device_functions.values():
-        if any(hasattr(node, "site") for node in ast.walk(one.tree)):
-            return f"the device function {one.name} touches an array"
     for node in ast.walk(resolved.tree):
-        if isinstance(node, ast.Slice):
-            return "a slice is another name for the same memory"
         if isinstance(node, Intrinsic):
             why = _reason_of(node, resolved)
             if why:
-                return why
-        if isinstance(node, ast.While) and any(
-            isinstance(x, ast.Subscript) for x in ast.walk(node.test)
-        ):
-            return "a loop may wait for another thread"
-    return ""
+                raise Unwatchable(why)
+        loads = isinstance(node, ast.While) and ast.walk(node.test)
+        if loads and any(isinstance(inner, ast.Subscript) for inner in loads):
+            raise Unwatchable("a loop may wait for another thread")
 
 
 def _reason_of(node: Intrinsic, resolved: Resolved) -> str:
@@ -56,9 +48,7 @@ def _reason_of(node: Intrinsic, resolved: Resolved) -> str:
         full = isinstance(value, (int, np.integer)) and int(value) & FULL_MASK == FULL_MASK
         if not full:
             return f"the mask of cuda.{name} is not the whole warp"
-    if name == "activemask" or name.startswith(("ld", "st")):
-        return f"cuda.{name} is not watched at compiled speed"
-    return ""
+    return "cuda.activemask depends on the schedule" if name == "activemask" else ""
 
 
 class SanitizerMode(Mode):
@@ -83,7 +73,7 @@ class SanitizerMode(Mode):
             name: "global" if "store" in kinds else "plain" for name, kinds in uses.items()
         }
         self.spaces = {name: self.spaces[name] for name in arrays}
-        self.spaces.update(_declared(resolved))
+        self.spaces.update(declared_spaces(resolved))
         self.watched = tuple(name for name in arrays if self.spaces[name] == "global")
         self.parameters = (*(f"_s_{name}" for name in self.watched), "_tables", "_workers")
 
@@ -187,17 +177,3 @@ class SanitizerMode(Mode):
         if space != "plain":
             may = self._watched(array, site, "update", place)
         return f"({done} if {may} else load_flat({array}, -1))"
-
-
-def _declared(resolved: Resolved) -> dict[str, str]:
-    """Return the arrays that a kernel declares, with where they live."""
-    found = {}
-    for node in ast.walk(resolved.tree):
-        value = getattr(node, "value", None)
-        if isinstance(node, ast.Assign) and isinstance(value, Intrinsic):
-            space = {"shared.array": "shared", "local.array": "local"}.get(value.intrinsic.name)
-            space = "plain" if value.intrinsic.name == "const.array_like" else space
-            for target in node.targets:
-                if space and isinstance(target, ast.Name):
-                    found[target.id] = space
-    return found

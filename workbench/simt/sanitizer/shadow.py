@@ -20,7 +20,7 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
-from workbench.simt.sanitizer.raw import (
+from workbench.simt.raw import (
     address_of,
     as_stored,
     code_of,

@@ -22,7 +22,11 @@ from workbench.torch_device.codegen.launch import launch
 from workbench.torch_device.core.memory import DELTA
 
 _INT, _FLOAT = struct.Struct("q"), struct.Struct("d")
-_NUMBER = {"i": "i8({w})", "f": "f8_of_bits({w})", "c": "c16(f8_of_bits({w}), f8_of_bits({w2}))"}
+_NUMBER = {
+    "i": "i8({w})",
+    "f": "f8_of_bits({w})",
+    "c": "complex(f8_of_bits({w}), f8_of_bits({w2}))",
+}
 
 
 @cache

@@ -41,13 +41,6 @@ class Statistics:
     cache_hits: int = 0
     out_of_memory: int = 0
 
-    def took(self, nbytes: int) -> None:
-        """Count one allocation."""
-        self.allocated += nbytes
-        self.allocations += 1
-        if self.allocated > self.allocated_peak:
-            self.allocated_peak = self.allocated
-
 
 @dataclass
 class Extents:
@@ -97,7 +90,6 @@ class Pool:
     bins: dict[tuple[int, int], list[int]] = field(default_factory=lambda: defaultdict(list))
     blocks: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Address of every carved block -> (bytes, stream it was allocated on)."""
-    live: set[int] = field(default_factory=set)
     used_by: dict[int, set[int]] = field(default_factory=dict)
     """Blocks that streams other than their own have used -> those streams."""
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -125,13 +117,16 @@ def allocate(nbytes: int, device: int) -> int:
     stream = stream_of(device)
     with pool.lock:
         cached = pool.bins.get((stream, size))
+        counted = pool.statistics
         if cached:
             address = cached.pop()
-            pool.statistics.cache_hits += 1
+            counted.cache_hits += 1
         else:
             address = _carve(pool, size, stream)
-        pool.live.add(address)
-        pool.statistics.took(size)
+        counted.allocations += 1
+        counted.allocated = held = counted.allocated + size
+        if held > counted.allocated_peak:
+            counted.allocated_peak = held
     return address
 
 
@@ -156,10 +151,9 @@ def _carve(pool: Pool, size: int, stream: int) -> int:
 
 def free(address: int) -> None:
     """Take a block back: at once into its bin, or later where other streams still use it."""
-    pool = POOLS[memory.device_of(address)]
+    pool = POOLS[(address - memory.BASE) // memory.DEVICE_BYTES]
     with pool.lock:
         size, stream = pool.blocks[address]
-        pool.live.discard(address)
         pool.statistics.allocated -= size
         pool.statistics.frees += 1
         others = pool.used_by.pop(address, None) if pool.used_by else None
@@ -215,16 +209,24 @@ def explain_shortage(device: int, asked: int) -> str:
                 name = f"{kind} {str(thing.dtype)[6:]}[{shape}]"
                 held[name] += thing.untyped_storage().nbytes()
     largest = "; ".join(f"{name}: {n / MIB:.1f} MiB" for name, n in held.most_common(5))
-    free_bytes = sum(pool.extents.sizes)
+    free_bytes, blocks = sum(pool.extents.sizes), len(live_blocks(pool.device))
     return (
         f"wb:{device} is out of memory: {asked / MIB:.1f} MiB asked for.\n"
         f"Seen: {memory.DEVICE_BYTES / MIB:.0f} MiB in all, {pool.statistics.allocated / MIB:.1f} "
-        f"MiB held by {len(pool.live)} live blocks, {free_bytes / MIB:.1f} MiB free in "
+        f"MiB held by {blocks} live blocks, {free_bytes / MIB:.1f} MiB free in "
         f"{len(pool.extents.starts)} ranges, the largest of "
         f"{max(pool.extents.sizes, default=0) / MIB:.1f} MiB. Held by: {largest or 'nothing'}\n"
         "Try: delete what you no longer need, use a smaller batch, or set "
         "WORKBENCH_DEVICE_MEMORY_MIB before Python starts"
     )
+
+
+def live_blocks(device: int) -> dict[int, int]:
+    """Return address -> bytes of the blocks that tensors hold now."""
+    pool = POOLS[device]
+    with pool.lock:
+        cached = {address for addresses in pool.bins.values() for address in addresses}
+        return {a: size for a, (size, _) in pool.blocks.items() if a not in cached}
 
 
 def statistics(device: int) -> Statistics:

@@ -153,6 +153,17 @@ MODULE.__dict__.update(
 )
 
 
-def claim() -> None:
-    """Take PrivateUse1 under the name ``wb`` in pure Python."""
-    _setup_privateuseone_for_python_backend(NAME, backend_module=MODULE)
+def claim(with_shim: bool) -> None:
+    """Take PrivateUse1 under the name ``wb``.
+
+    Parameters
+    ----------
+    with_shim : bool
+        Whether the C++ shim brings guard and hooks; else PyTorch's Python stand-ins do.
+    """
+    if not with_shim:
+        _setup_privateuseone_for_python_backend(NAME, backend_module=MODULE)
+        return
+    torch.utils.rename_privateuse1_backend(NAME)
+    torch._register_device_module(NAME, MODULE)
+    torch.utils.generate_methods_for_privateuse1_backend(for_storage=True)

@@ -22,8 +22,14 @@ class MissingOperatorError(UnavailableError, NotImplementedError):
     """The device has no kernel for an operator, and falling back was forbidden or impossible."""
 
 
-strict = False
-"""Whether a fallback raises; set through `workbench.torch_device.strict`."""
+_strict = False
+
+
+def strict(on: bool) -> bool:
+    """Choose whether a fallback raises, and return whether it did."""
+    global _strict
+    previous, _strict = _strict, bool(on)
+    return previous
 
 
 _HOST_INDICES = {"aten::_index_put_impl_", "aten::index.Tensor", "aten::index.Tensor_out"}
@@ -137,10 +143,10 @@ def fallback(op: Any, *args: Any, **kwargs: Any) -> Any:
     """
     name = op.name()
     signature = _signature(op)
-    if strict or signature.is_view:
+    if _strict or signature.is_view:
         raise MissingOperatorError(
             f"wb has no kernel for {name}.",
-            "falling back is forbidden (strict mode)" if strict else "a view cannot fall back",
+            "falling back is forbidden (strict mode)" if _strict else "a view cannot fall back",
             f"write one: wb.stub({name!r}) prints the skeleton",
         )
     check_devices(name, args, kwargs)

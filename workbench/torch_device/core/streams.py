@@ -334,12 +334,13 @@ def record(tensor: torch.Tensor, stream) -> None:
     allocator.record_stream(tensor.untyped_storage().data_ptr(), stream.stream_id)
 
 
-_pinned: set[int] = set()
+pinned: set[int] = set()
+"""Addresses of pinned host storages."""
 
 
 def is_pinned(tensor: torch.Tensor) -> bool:
     """Return whether a host tensor's storage was made by `pin`."""
-    return tensor.untyped_storage().data_ptr() in _pinned
+    return tensor.untyped_storage().data_ptr() in pinned
 
 
 def launch_blocking(on: bool) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 
 import torch
 
+from workbench.torch_device import vendor
 from workbench.torch_device.codegen import rows
 from workbench.torch_device.core import views
 from workbench.torch_device.ops import composites
@@ -22,16 +24,23 @@ FAMILIES = (
     "sorting",
     "random",
     "pooling",
+    "fast",
 )
+
+KERNELS: dict[str, Callable] = {}
+"""Operator name -> the device's own kernel, the vendor library switched off."""
+
+COMPOSITES: dict[str, Callable] = {}
+"""Operator name -> the decomposition that computes it out of our own kernels."""
 
 
 def register(library: torch.library.Library) -> None:
-    """Register every family's kernels for the device."""
+    """Register every family's kernels for the device, the vendor library in front of some."""
     views.on_device = rows.copy
-    taken = set(views.METADATA_KERNELS) | set(views.KERNELS)
     for family in FAMILIES:
-        for name, kernel in import_module(f"{__name__}.{family}").KERNELS.items():
-            library.impl(name, kernel, "PrivateUse1")
-            taken.add(name)
-    for name, function in composites.decompositions(taken).items():
-        library.impl(name, function, "PrivateUse1")
+        KERNELS.update(import_module(f"{__name__}.{family}").KERNELS)
+    taken = set(KERNELS) | set(views.METADATA_KERNELS) | set(views.KERNELS)
+    COMPOSITES.update(composites.decompositions(taken))
+    everything = KERNELS | COMPOSITES
+    for name, kernel in (everything | vendor.wrap(everything)).items():
+        library.impl(name, kernel, "PrivateUse1")

@@ -179,6 +179,8 @@ class Pointwise:
         if self.out_name is None:
             return like(values, dtype)
         out = kwargs.get(self.out_name)
+        if out is None and len(args) <= len(self.arguments):
+            return like(values, dtype)
         if out is None:
             out = args[len(self.arguments)]
         if out.device.type != NAME:

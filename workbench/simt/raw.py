@@ -165,7 +165,20 @@ def _poke(kind: types.Type):
     return poke
 
 
+@intrinsic
+def itemsize_of(typing_context, array):
+    """Return the bytes of an array's element, a constant of the compiled code."""
+    if not isinstance(array, types.Array):
+        return None
+
+    def generate(context, builder, signature, args):
+        return _const(context.get_abi_sizeof(context.get_data_type(array.dtype)))
+
+    return types.int64(array), generate
+
+
 peek_int = _peek(types.int64)
+poke_byte = _poke(types.uint8)
 poke_int = _poke(types.int64)
 poke_float = _poke(types.float64)
 

@@ -1,0 +1,96 @@
+"""The inspector at compiled speed counts what the tracer counts."""
+
+import importlib
+import math
+
+import numba
+import numpy as np
+import pytest
+
+from workbench import cuda, inspect
+from workbench.simt.errors import OutOfBoundsError
+
+float32, int32 = numba.float32, numba.int32
+module = importlib.import_module("workbench.simt.inspector.inspect")
+BLOCK = 96  # three warps
+
+
+@cuda.jit
+def everything(a, b, bins, out):
+    tile = cuda.shared.array((32, 32), float32)
+    wide = cuda.shared.array(BLOCK, numba.float64)
+    t = cuda.threadIdx.x
+    i = cuda.grid(1)
+    lane, row = t % 32, t // 32
+    tile[row, lane] = a[i]
+    tile[lane, row] = a[i * 2 % a.size]
+    wide[t] = 1.0
+    cuda.syncthreads()
+    total = float32(0)
+    for k in range(5):
+        total += b[lane, k] * tile[row, 0]
+    if t % 3 == 0:
+        total -= b[k, lane]
+    wide[t * 7 % BLOCK] = total
+    cuda.atomic.add(bins, int(a[i]) % 4, 1)
+    out[i] = total / 2 if t < 40 else 0
+
+
+def given():
+    a = (np.arange(10 * BLOCK) * 7 % 61).astype(np.float32)
+    b = np.ones((32, 40), np.float32)
+    return a, b, np.zeros(4, np.int32), np.zeros(a.size, np.float32)
+
+
+def facts(report):
+    return {
+        (one.text, one.kind): (
+            one.space, one.itemsize_bytes, one.requests, round(one.active_lane_fraction, 6),
+            one.bytes_asked, one.bytes_moved, one.sectors_per_request, one.bank_conflict_ways,
+            one.contention,
+        )
+        for one in report.accesses
+    }  # fmt: skip
+
+
+def test_both_ways_of_counting_agree(monkeypatch):
+    traced = inspect(everything[10, BLOCK], *given())
+    monkeypatch.setattr(module, "TRACED_THREADS", 0)
+    compiled = inspect(everything[10, BLOCK], *given())
+    assert not compiled.notes
+    assert facts(compiled) == facts(traced)
+    assert compiled.operations == traced.operations
+    assert compiled.bytes_compulsory == traced.bytes_compulsory
+    assert compiled.shared_bytes == traced.shared_bytes
+    assert compiled.find("b[lane, k]").sectors_per_request == 32
+
+
+@cuda.jit(device=True)
+def softly(x):
+    return math.exp(x) / (1 + math.exp(x))
+
+
+@cuda.jit
+def with_a_device_function(a, out):
+    i = cuda.grid(1)
+    if i < a.size:
+        out[i] = softly(a[i])
+
+
+def test_what_counters_cannot_describe_is_sampled_and_said_so():
+    a, out = np.zeros(20_000, np.float32), np.zeros(20_000, np.float32)
+    report = inspect(with_a_device_function[157, 128], a, out)
+    assert (out == 0.5).all()
+    assert "8 of 157 blocks" in report.notes[0]
+    assert report.find("a[i]").sectors_per_request == 4
+    assert report.find("a[i]").requests == pytest.approx(157 * 4, rel=0.15)
+
+
+@cuda.jit
+def past_the_end(a):
+    a[cuda.grid(1)] = 1
+
+
+def test_a_large_launch_that_leaves_its_arrays_is_not_measured():
+    with pytest.raises(OutOfBoundsError, match="sanitize"):
+        inspect(past_the_end[100, 64], np.zeros(6000, np.float32))

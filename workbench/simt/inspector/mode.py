@@ -1,0 +1,179 @@
+"""The mode of code generation that counts memory requests and arithmetic."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from workbench.simt.analysis import has_sync
+from workbench.simt.emit import Mode
+from workbench.simt.inspector.counters import LANES, MOST_VISITS, Space, Word
+from workbench.simt.instrument import Unwatchable, declared_spaces
+from workbench.simt.resolve import Resolved, Site
+
+
+class InspectorMode(Mode):
+    """Emits a counter around each access to shared and global memory.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    arrays : tuple of str
+        The kernel's array parameters.
+    threads : int
+        Of a block.
+    """
+
+    name = "inspect-1"
+    imports = "from workbench.simt.inspector.counters import *"
+    hoists = False
+
+    def __init__(self, resolved: Resolved, arrays: tuple[str, ...], threads: int):
+        self.threads, self.arrays = threads, arrays
+        self.spaces = {**dict.fromkeys(arrays, "global"), **declared_spaces(resolved)}
+        self.first_line = resolved.source.first_line
+        last = max(getattr(node, "end_lineno", 0) or 0 for node in ast.walk(resolved.tree))
+        self.lines = last - self.first_line + 1
+        self.places = 3 * len(resolved.sites) + 8
+        self.looped = _lines_in_loops(resolved)
+        self.parameters = (*(f"_k_{name}" for name in arrays), "_tables", "_buffers", "_workers")
+        self._region: dict[int, tuple[str, bool, bool]] = {}
+
+    # -- where things lie in a worker's table, in words
+
+    @property
+    def operations_at(self) -> int:
+        """Where the operations of each line begin."""
+        return 1 + Word.SIZE * self.places
+
+    @property
+    def visits_at(self) -> int:
+        """Where the visits of each lane at each place begin."""
+        return self.operations_at + self.lines
+
+    @property
+    def table_words(self) -> int:
+        """Words of a table."""
+        return self.visits_at + LANES * self.places
+
+    @property
+    def buffer_words(self) -> int:
+        """Words of a worker's buffer."""
+        return LANES * MOST_VISITS * self.places
+
+    # -- emitted around the plan
+
+    def launch_begins(self) -> list[str]:
+        """Find this worker."""
+        return [
+            "_blocks = _gx * _gy * _gz",
+            "_worker = (_first * _workers + _blocks - 1) // _blocks",
+            "_lane = np.int64(0)",
+        ]
+
+    def block_begins(self) -> list[str]:
+        """Take the addresses of the tables."""
+        return [
+            "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
+            "_buffer = address_of(_buffers) + 8 * _buffers.shape[1] * _worker",
+            f"_ops = _table + {8 * self.operations_at}",
+            *(f"_m_{name} = address_of(_k_{name})" for name in self.arrays),
+        ]
+
+    def region_begins(self, lines: tuple[int, int]) -> list[str]:
+        """Begin to gather the places of a region."""
+        self._region = {}
+        return []
+
+    def thread_begins(self) -> list[str]:
+        """Find the lane."""
+        return [f"_lane = _t & {LANES - 1}"]
+
+    def thread_ends(self) -> list[str]:
+        """Let the last lane of each warp have the region's places counted."""
+        if not self._region:
+            return []
+        lines = [f"if _lane == {LANES - 1} or _t == {self.threads - 1}:"]
+        present = f"min({LANES}, {self.threads} - (_t - _lane))"
+        for number, (space, looped, atomic) in sorted(self._region.items()):
+            record, buffer, visits = self._where(number)
+            lines.append(
+                f"    warp_ends({record}, {buffer}, {visits if looped else 0}, "
+                f"{int(Space[space.upper()])}, {int(atomic)}, {present}, _table)"
+            )
+        return lines
+
+    def operation(self, line: int, node: ast.expr) -> ast.expr:
+        """Count an operation where its result is a float."""
+        at = line - self.first_line
+        if not 0 <= at < self.lines:
+            return node
+        call = ast.parse(f"counted(_ops + {8 * at}, 0)", mode="eval").body
+        call.args[1] = node
+        return call
+
+    # -- accesses
+
+    def _where(self, number: int) -> tuple[str, str, str]:
+        if number >= self.places:
+            raise Unwatchable("the kernel has more places than expected")
+        return (
+            f"_table + {8 * (1 + Word.SIZE * number)}",
+            f"_buffer + {8 * LANES * MOST_VISITS * number}",
+            f"_table + {8 * (self.visits_at + LANES * number)}",
+        )
+
+    def _seen(self, site: Site, array: str, index: str, atomic: bool = False) -> str:
+        """Return the element's number, counted."""
+        if array not in self.spaces:
+            raise Unwatchable(f"{array} is another name for the same memory")
+        place = f"inside(place_of({array}, {index}), _table)"
+        space = self.spaces[array]
+        if space not in ("global", "shared"):
+            return place
+        looped = site.line in self.looped
+        self._region[site.number] = (space, looped, atomic)
+        record, buffer, visits = self._where(site.number)
+        size = f"itemsize_of({array})"
+        if space == "global":
+            place = f"touches({place}, {size}, _m_{array})"
+        if looped:
+            return f"seen({place}, {size}, {record}, {buffer}, {visits}, _lane)"
+        return f"seen_once({place}, {size}, {record}, {buffer}, _lane)"
+
+    def load(self, site: Site, array: str, index: str) -> str:
+        """Return a counted read."""
+        return f"load_flat({array}, {self._seen(site, array, index)})"
+
+    def store(self, site: Site, array: str, index: str, value: str) -> list[str]:
+        """Return a counted write."""
+        new = f"_v{site.number}"
+        return [
+            f"{new} = converted({array}, {value})",
+            f"store_flat({array}, {self._seen(site, array, index)}, {new})",
+        ]
+
+    def atomic(self, site: Site, call: str, array: str, index: str, operands: list[str]) -> str:
+        """Return a counted atomic."""
+        done = super().atomic(site, call, array, index, operands)
+        may = self._seen(site, array, index, atomic=True)
+        return f"({done} if {may} >= 0 else load_flat({array}, -1))"
+
+
+def _lines_in_loops(resolved: Resolved) -> set[int]:
+    """Return the lines inside loops that a thread runs within one region."""
+    found: set[int] = set()
+    for node in ast.walk(resolved.tree):
+        if isinstance(node, (ast.For, ast.While)) and not _waits(node):
+            found |= {getattr(inner, "lineno", 0) for inner in ast.walk(node)}
+    return found
+
+
+def _waits(node: Any) -> bool:
+    from workbench.simt.resolve import DeviceCall, Intrinsic
+
+    return has_sync(node) or any(
+        (isinstance(inner, Intrinsic) and inner.intrinsic.synchronises)
+        or (isinstance(inner, DeviceCall) and inner.function.synchronises)
+        for inner in ast.walk(node)
+    )

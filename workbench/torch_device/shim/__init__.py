@@ -1,0 +1,1 @@
+"""The optional C++ tier of the device: one small file, compiled once, answered by Python."""

@@ -1,0 +1,170 @@
+"""The device's vendor library: the CPU's BLAS and oneDNN, run in place on device memory.
+
+CUDA has cuBLAS and cuDNN for the operators where a good kernel takes years; this device has the
+host's libraries in that role. They work on the kernels' mapping of device memory, so nothing is
+copied, and are queued on streams like any kernel. `switch(False)`, or
+``WORKBENCH_VENDOR_LIBRARY=0`` in the environment, leaves everything to our own kernels: what a
+vendor library buys is measured, not assumed. Its calls are counted in `traffic.VENDOR`, and are
+never called native.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from workbench.errors import InputError
+from workbench.torch_device.core import streams, traffic
+from workbench.torch_device.core.fallback import check_devices, upload
+from workbench.torch_device.core.tensors import NAME, host
+from workbench.torch_device.core.views import overload
+
+WRITING = (
+    "mm.out", "bmm.out", "addmm.out", "baddbmm.out", "addmv.out", "_softmax.out",
+    "_log_softmax.out", "_softmax_backward_data.out", "_log_softmax_backward_data.out",
+    "gelu.out", "gelu_backward.grad_input", "avg_pool2d.out", "avg_pool2d_backward.grad_input",
+    "max_pool2d_with_indices.out", "max_pool2d_with_indices_backward.grad_input",
+    "upsample_bilinear2d.out", "upsample_nearest2d.out", "nll_loss_forward.output",
+    "nll_loss_backward.grad_input", "exp.out", "log.out", "tanh.out", "sigmoid.out", "erf.out",
+    "sin.out", "cos.out", "silu.out", "silu_backward.grad_input", "log1p.out", "expm1.out",
+    "pow.Tensor_Tensor_out", "pow.Tensor_Scalar_out",
+)  # fmt: skip
+"""Operators that write into an output: the library writes straight into device memory."""
+
+RETURNING = (
+    "native_layer_norm", "native_layer_norm_backward", "native_batch_norm",
+    "native_batch_norm_backward", "native_group_norm", "native_group_norm_backward",
+    "_adaptive_avg_pool2d", "_adaptive_avg_pool2d_backward", "embedding_dense_backward",
+    "convolution_overrideable", "convolution_backward_overrideable", "dot",
+)  # fmt: skip
+"""Operators that return new tensors: their results are moved into blocks of the device."""
+
+_LIBRARY_NAMES = {"convolution_overrideable": "convolution"}
+_SMALL = 1 << 12  # elements: below it our own elementwise kernels start faster
+_POINTWISE = {
+    name for name in WRITING
+    if name.partition(".")[0] in (
+        "exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "silu", "silu_backward", "log1p",
+        "expm1", "pow", "gelu", "gelu_backward",
+    )
+}  # fmt: skip
+
+
+def _from_environment() -> bool:
+    text = os.environ.get("WORKBENCH_VENDOR_LIBRARY", "1")
+    if text not in ("0", "1"):
+        raise InputError(
+            "The environment variable WORKBENCH_VENDOR_LIBRARY cannot be used.",
+            repr(text),
+            "0 or 1",
+        )
+    return text == "1"
+
+
+enabled = _from_environment()
+
+
+def switch(on: bool) -> bool:
+    """Turn the vendor library on or off and return whether it was on."""
+    global enabled
+    previous, enabled = enabled, bool(on)
+    return previous
+
+
+def _down(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return host(value) if value.device.type == NAME else value
+    if isinstance(value, (list, tuple)):
+        return [_down(item) for item in value]
+    return value
+
+
+def _device_tensors(args, kwargs) -> list[torch.Tensor]:
+    return [v for v in (*args, *kwargs.values())
+            if isinstance(v, torch.Tensor) and v.device.type == NAME]  # fmt: skip
+
+
+def _writing(name: str, own: Callable) -> Callable:
+    op = overload(name)
+    outs = [a.name for a in op._schema.arguments if a.is_out]
+    small = _SMALL if name in _POINTWISE else 0
+
+    def kernel(*args, **kwargs):
+        if not enabled or any(o not in kwargs for o in outs):
+            return own(*args, **kwargs)
+        results = [kwargs[o] for o in outs]
+        if results[0].numel() < small or not results[0].numel():
+            return own(*args, **kwargs)
+        check_devices(f"aten::{name}", args, kwargs)
+
+        def work():
+            given = {k: _down(v) for k, v in kwargs.items()}
+            shapes = [given[o].shape for o in outs]
+            op(*[_down(a) for a in args], **given)
+            for one, o, shape in zip(results, outs, shapes, strict=True):
+                if given[o].shape != shape:  # an `out=` of the wrong shape: PyTorch resized it
+                    one.resize_(given[o].shape)
+                    host(one).copy_(given[o])
+
+        streams.launch(f"aten::{name}", work)
+        traffic.VENDOR[name] += 1
+        return results[0] if len(results) == 1 else tuple(results)
+
+    return kernel
+
+
+def _returning(name: str, own: Callable | None) -> Callable:
+    op = overload(_LIBRARY_NAMES.get(name, name))
+
+    def kernel(*args, **kwargs):
+        found = _device_tensors(args, kwargs)
+        if not enabled and own is not None:
+            return own(*args, **kwargs)
+        check_devices(f"aten::{name}", args, kwargs)
+        streams.wait_for_current()
+        made = op(*[_down(a) for a in args], **{k: _down(v) for k, v in kwargs.items()})
+        traffic.VENDOR[name] += 1
+        return _up(made, found[0].device.index)
+
+    return kernel
+
+
+def _up(value: Any, device: int) -> Any:
+    if isinstance(value, torch.Tensor):
+        return upload(value, device)
+    if isinstance(value, tuple):
+        return tuple(_up(item, device) for item in value)
+    return value
+
+
+def _convolution_backward(own: Callable) -> Callable:
+    op = torch.ops.aten.convolution_backward.default
+
+    def kernel(grad, data, weight, stride, padding, dilation, transposed, extra, groups, mask):
+        given = (stride, padding, dilation, transposed, extra, groups, mask)
+        if not enabled:
+            return own(grad, data, weight, *given)
+        streams.wait_for_current()
+        bias_size = [weight.shape[1] * groups if transposed else weight.shape[0]]
+        made = op(host(grad), host(data), host(weight), bias_size, *given)
+        traffic.VENDOR["convolution_backward_overrideable"] += 1
+        return _up(made, data.device.index)
+
+    return kernel
+
+
+def wrap(kernels: dict[str, Callable]) -> dict[str, Callable]:
+    """Return the kernels that choose between the library and our own, for a table of our own."""
+    found: dict[str, Callable] = {}
+    for name in WRITING:
+        if name in kernels:
+            found[name] = _writing(name, kernels[name])
+    for name in RETURNING:
+        if name == "convolution_backward_overrideable":
+            found[name] = _convolution_backward(kernels[name])
+        elif name in kernels:
+            found[name] = _returning(name, kernels[name])
+    return found
