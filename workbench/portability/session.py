@@ -98,7 +98,7 @@ class Session:
         """Return the names of the graph's nodes under the provider each was assigned to.
 
         From the runtime's assignment record, which some providers leave incomplete; `preview`
-        in `workbench.portability.preview` reconciles it with two other sources.
+        in `workbench.portability.previewing` reconciles it with two other sources.
         """
         placed: dict[str, list[str]] = {}
         for part in self.raw.get_provider_graph_assignment_info():

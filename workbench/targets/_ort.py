@@ -108,7 +108,7 @@ def _exported(torch_module: Callable[[], Any], signature: tuple[Any, ...], held:
     """Export a problem's torch module for the shapes of `signature`."""
     import torch
 
-    from workbench.portability.export import export
+    from workbench.portability.exporting import export
 
     example = tuple(torch.tensor(one) if is_fed(one) else one for one in held.inputs)
     return export(torch_module(), example).model.SerializeToString()
