@@ -9,6 +9,9 @@ from importlib import import_module as _import_module
 
 # name -> the module it lives in; a value without a colon is the module itself
 _DOOR = {
+    "DivergenceView": "workbench.widgets.divergence_view:DivergenceView",
+    "PlacementView": "workbench.widgets.placement_view:PlacementView",
+    "portability": "workbench.portability",
     "inspect": "workbench.simt.inspector:inspect",
     "Findings": "workbench.widgets.findings:Findings",
     "Race": "workbench.widgets.race:Race",
@@ -46,4 +49,4 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return [*__all__, "__all__", "__doc__"]
+    return [*_DOOR, "__all__", "__doc__"]

@@ -6,8 +6,6 @@ BASE_M = 128
 BASE_K_BYTES = 128
 BASE_N = 256
 STEP = 4
-# blocks -> rows of the grid of blocks; any other number stands in one row
-ROWS_OF_CORES = {4: 2, 6: 2, 8: 2, 12: 3, 16: 4, 20: 4, 24: 4}
 
 
 @aicore.kernel
@@ -22,10 +20,11 @@ def matmul_multi_core(a, b, out):
     b2 = aicore.Queue("B2", (base_k, BASE_N), b.dtype, depth=2, name="b2")
     co1 = aicore.Queue("CO1", (BASE_M, BASE_N), "float32", depth=1, name="co1")
     blocks = aicore.block_num()
-    down = ROWS_OF_CORES.get(blocks, 1)
+    # rows of the grid of blocks: 4 x 6 for all 24 cores of a 910B2
+    down = 4 if blocks % 4 == 0 and blocks > 8 else 2 if blocks % 2 == 0 else 1
     across = blocks // down
-    tall = -(-rows // (down * BASE_M)) * BASE_M
-    wide = -(-columns // (across * BASE_N)) * BASE_N
+    tall = (rows + down * BASE_M - 1) // (down * BASE_M) * BASE_M
+    wide = (columns + across * BASE_N - 1) // (across * BASE_N) * BASE_N
     top = aicore.block_idx() // across * tall
     left = aicore.block_idx() % across * wide
     for i in range(top, min(top + tall, rows), BASE_M):

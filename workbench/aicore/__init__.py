@@ -18,6 +18,7 @@ in an order that the flags allow) and `Run.timeline` or `predict` (time, always 
 follow what a reader of Ascend C knows; the code is this project's own and runs on no NPU.
 """
 
+from workbench.aicore.ascend_c import to_ascend_c
 from workbench.aicore.composite import Matmul, Softmax
 from workbench.aicore.cube import mmad
 from workbench.aicore.findings import AICoreError, Finding, HazardError, Report
@@ -156,6 +157,7 @@ __all__ = [
     "sqrt",
     "sub",
     "sync_all",
+    "to_ascend_c",
     "transpose",
     "unpack",
     "wait_flag",

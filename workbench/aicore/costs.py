@@ -14,6 +14,7 @@ from functools import cache
 
 import numpy as np
 
+from workbench.aicore.tensors import LocalTensor
 from workbench.catalog import folder
 from workbench.errors import DataFileError, InputError
 
@@ -97,3 +98,11 @@ def costs(architecture: str = "dav-c220") -> Costs:
         )  # fmt: skip
     except (OSError, KeyError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataFileError("A table of costs cannot be read.", f"{path}: {error}") from error
+
+
+def repeats(tensor: LocalTensor) -> int:
+    """Return how many times 256 bytes an instruction takes for this tensor."""
+    row = tensor.shape[-1] * tensor.dtype.itemsize
+    if tensor.ndim == 1 or row == tensor.row_bytes:
+        return -(-tensor.nbytes // REPEAT_BYTES)
+    return tensor.shape[0] * -(-row // REPEAT_BYTES)

@@ -6,6 +6,7 @@ look at them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,8 +73,10 @@ class Instruction:
 
     def __init__(self, kind, pipe, name, core, key=None):
         self.kind, self.pipe, self.name, self.core, self.key = kind, pipe, name, core, key
-        self.writes = self.reads = self.args = ()
-        self.apply = None
+        self.writes: tuple[Any, ...] = ()
+        self.reads: tuple[Any, ...] = ()
+        self.args: tuple[Any, ...] = ()
+        self.apply: Callable[..., None] | None = None
         self.cycles = self.head = 0.0
         self.gm_bytes, self.atomic, self.index = 0, False, -1
         self.file, self.line = "", 0

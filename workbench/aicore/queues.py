@@ -60,7 +60,7 @@ class Queue:
         one = recorder()
         self.position, self.depth = POSITIONS[position], depth
         self.shape, self.dtype = _shape(shape), as_dtype(dtype)
-        self.layout = _layout(self.position.buffer, self.shape)
+        self.layout = default_layout(self.position.buffer, self.shape)
         self.name = name or f"{position}{len(one.queues)}"
         self.nbytes = footprint(self.shape, self.dtype, self.layout)
         if depth < 1:
@@ -205,7 +205,7 @@ def scratch(buffer: str, shape: Any, dtype: Any, layout: str = "", name: str = "
     if buffer not in BUFFERS:
         raise UnknownNameError("buffer", buffer, BUFFERS)
     one, shape, dtype = recorder(), _shape(shape), as_dtype(dtype)
-    layout = layout or _layout(buffer, shape)
+    layout = layout or default_layout(buffer, shape)
     one.units.add(UNIT_OF_BUFFER[buffer])
     (place,) = one.place(buffer, footprint(shape, dtype, layout), name or "scratch")
     return LocalTensor(one.core, buffer, place.offset, shape, dtype, layout)
@@ -227,5 +227,6 @@ def _shape(shape: Any) -> tuple[int, ...]:
     return tuple(int(n) for n in dims)
 
 
-def _layout(buffer: str, shape: tuple[int, ...]) -> str:
+def default_layout(buffer: str, shape: tuple[int, ...]) -> str:
+    """Return the layout that a buffer holds: fractal for matrices outside of UB."""
     return _LAYOUT[buffer] if len(shape) == 2 else "ND"

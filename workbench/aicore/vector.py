@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workbench.aicore import arithmetic
-from workbench.aicore.costs import REPEAT_BYTES
+from workbench.aicore.costs import repeats
 from workbench.aicore.findings import AICoreError
 from workbench.aicore.movement import require_ub
 from workbench.aicore.recording import recorder
@@ -253,14 +253,6 @@ def _emit(name, dst, reads, apply, args, measured) -> None:
     one.emit(
         "AIV.V", name, (dst,), reads, apply, args, one.costs.vector_cycles(name, repeats(measured))
     )
-
-
-def repeats(tensor: LocalTensor) -> int:
-    """Return how many times 256 bytes an instruction takes for this tensor."""
-    row = tensor.shape[-1] * tensor.dtype.itemsize
-    if tensor.ndim == 1 or row == tensor.row_bytes:
-        return -(-tensor.nbytes // REPEAT_BYTES)
-    return tensor.shape[0] * -(-row // REPEAT_BYTES)
 
 
 def _same(name: str, *tensors: Any) -> None:

@@ -68,16 +68,16 @@ class PipeTimeline(Widget):
             Where the stretch begins, as a share of the whole from 0 to 1.
         """
         old = self.view
-        name = variant if variant in self._timelines else old.get("variant")
+        name: str = variant if variant in self._timelines else old["variant"]
         line = self._timelines[name]
         cores = sorted({bar.core for bar in line.bars})
         wanted = old.get("core", 0) if core is None else int(core)
         core = min(cores, key=lambda one: abs(one - wanted))
         zoom = int(zoom) if int(zoom) in ZOOMS else old.get("zoom", 1)
-        at = old.get("at", 0.0) if at is None else float(at)
-        at = min(max(at, 0.0), 1 - 1 / zoom)
+        start = float(old.get("at", 0.0) if at is None else at)
+        start = min(max(start, 0.0), 1 - 1 / zoom)
         whole = max(bar.stop_ns for one in self._timelines.values() for bar in one.bars)
-        begin, end = at * whole, (at + 1 / zoom) * whole
+        begin, end = start * whole, (start + 1 / zoom) * whole
         lanes, causes = _lanes(line, core, begin, end)
         self.view = {
             "variants": list(self._timelines),
@@ -86,7 +86,7 @@ class PipeTimeline(Widget):
             "core": core,
             "zoom": zoom,
             "zooms": list(ZOOMS),
-            "at": at,
+            "at": start,
             "begin_ns": begin,
             "end_ns": end,
             "lanes": lanes,
@@ -164,6 +164,11 @@ def _merged(bars: list[Bar], finest: float, causes: list[str]) -> list[dict[str,
             }
         )
     return drawn
+
+
+def _joins(last: dict[str, Any], bar: Bar, finest: float) -> bool:
+    short = last["stop_ns"] - last["start_ns"] < finest * 2
+    return short and bar.start_ns - last["stop_ns"] < finest
 
 
 def _rows(line: Timeline, core: int) -> list[dict[str, Any]]:
