@@ -49,11 +49,13 @@ class _ScalarTranslator(Translator):
 
 def scalar_source(translator: _ScalarTranslator, parameters: list[str], arrays: list[str]) -> str:
     """Return the source of one thread's code as a function."""
+    body = Writer()
+    translator.out = body
+    translator.write(translator.normal.body)
+    hidden = [name for name in translator.names.arrays if name not in arrays]
     out = Writer()
-    translator.out = out
-    with out.block(f"def one_thread({', '.join([*parameters, *arrays, *CONTEXT])}):"):
-        translator.write(translator.normal.body)
-        out("return 0")
+    with out.block(f"def one_thread({', '.join([*parameters, *arrays, *hidden, *CONTEXT])}):"):
+        out(*body.lines, "return 0")
     return out.text()
 
 
