@@ -13,6 +13,9 @@ _DOOR = {
     "access_pattern": "workbench.simt.inspector:access_pattern",
     "LaunchView": "workbench.widgets.launch_view:LaunchView",
     "AccessMap": "workbench.widgets.access_map:AccessMap",
+    "DivergenceView": "workbench.widgets.divergence_view:DivergenceView",
+    "PlacementView": "workbench.widgets.placement_view:PlacementView",
+    "portability": "workbench.portability",
     "inspect": "workbench.simt.inspector:inspect",
     "Findings": "workbench.widgets.findings:Findings",
     "Race": "workbench.widgets.race:Race",
@@ -50,4 +53,4 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return [*__all__, "__all__", "__doc__"]
+    return [*_DOOR, "__all__", "__doc__"]
