@@ -91,16 +91,29 @@ def test_a_race_survives_a_reload_of_the_page_and_can_then_be_stopped(lab):
     assert notebook.page.evaluate(calls) == stopped
 
 
-def test_a_saved_notebook_shows_the_picture_where_no_kernel_runs(lab):
-    notebook = lab.notebook([FINISHED])
+def test_a_saved_notebook_shows_the_final_picture_where_no_kernel_runs(lab):
+    notebook = lab.notebook([RACE.replace("seconds=60", "seconds=1")], name="saved.ipynb")
     notebook.run_all()
-    notebook.page.locator(".wb svg").first.wait_for()
+    page = notebook.page
+    button(page, "Start").click()
+    wait_for_words(page, "numpy")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.wb button')].some("
+        "b => b.textContent === 'Start' && !b.disabled)",
+        timeout=60_000,
+    )
+    page.wait_for_timeout(500)
+    assert not page.locator(".jp-RenderedSVG").first.is_visible(), "one picture at a time"
     book = notebook.save()
     (data,) = [o.data for o in book.cells[0].outputs if "image/svg+xml" in o.get("data", {})]
-    assert "A/A control" in data["image/svg+xml"]
-    assert "numpy" in data["image/svg+xml"]
+    assert "A/A control" in data["image/svg+xml"], "the picture of the finished race is kept"
     assert "widgets" not in book.metadata, "widget state would make nbconvert fetch from a CDN"
     assert notebook.path.stat().st_size < 80_000
+    lab.close()
+    again = lab.open("saved.ipynb")
+    again.page.locator(".jp-RenderedSVG").first.wait_for(timeout=20_000)
+    assert again.page.locator(".wb").count() == 0
+    again.screenshot("race-saved", again.cell(0))
 
 
 def test_every_control_of_the_race_is_reached_with_the_keyboard(lab):

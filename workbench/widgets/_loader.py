@@ -16,10 +16,13 @@ Writing a widget::
 
         def sentence(self) -> str: ...                # what the picture says now, in words
         def picture(self) -> str: ...                 # the static SVG, see `_static.Picture`
+
+and ``self.settle()`` whenever what it shows has become worth keeping in the notebook's file.
 """
 
 from __future__ import annotations
 
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,12 +70,36 @@ class Widget(anywidget.AnyWidget):
         """Return the static SVG."""
         raise NotImplementedError
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict] | None:
+    def still(self) -> dict[str, str]:
+        """Return the picture and the sentence as they are now, by MIME type."""
+        return {"text/plain": self.sentence(), "image/svg+xml": self.picture()}
+
+    def settle(self) -> None:
+        """Bring the picture in the notebook's file up to date; from any thread.
+
+        Call it when what the widget shows is worth keeping: at the end of a race, not in it.
+        """
+        if getattr(self, "_still_id", None):
+            from IPython.display import update_display
+
+            update_display(self.still(), display_id=self._still_id, raw=True)
+
+    def _ipython_display_(self) -> None:
+        """Show the picture, and the live widget under it.
+
+        JupyterLab never falls back to a picture in the same output when a notebook is opened
+        without its kernel, so the picture has an output of its own; ``_common.css`` hides it for
+        as long as a live widget follows it.
+        """
+        from IPython.display import display
+
+        self._still_id = getattr(self, "_still_id", None) or uuid.uuid4().hex
+        display(self.still(), display_id=self._still_id, raw=True)
+        live = dict(self._repr_mimebundle_()[0])
+        live.pop("image/svg+xml")
+        display(live, raw=True)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
         bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        still = {"text/plain": self.sentence(), "image/svg+xml": self.picture()}
-        # read aloud in place of the picture, in nbconvert's pages as in Jupyter
-        alternative = {"image/svg+xml": {"alt": self.sentence()}}
-        return {**data, **still}, {**metadata, **alternative}
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        return {**data, **self.still()}, metadata

@@ -219,6 +219,8 @@ class Race(Widget):
             self._shown_s = time.monotonic()
             if session is self.session:
                 self._show()
+        if session.done:
+            self.settle()
 
     def _show(self) -> None:
         self.view = summarise(None) if self.session is None else self.session.summary()

@@ -133,6 +133,7 @@ class Roofline(Widget):
             "points": rows,
             "sentence": _sentence(rows, roofs, self._dtype),
         }
+        self.settle()
 
     def _heard(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
         """Act on a menu of the page."""

@@ -118,6 +118,8 @@ class Scaling(Widget):
         if kind == "measured":
             self._runs.append(self.sweep.store.load(event["run"]))
         self._show()
+        if kind in ("measured", "finished", "stopped"):
+            self.settle()
 
 
 def _sentence(found: dict[str, Any]) -> str:
