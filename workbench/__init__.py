@@ -46,4 +46,4 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return [*__all__, "__all__", "__doc__"]
+    return [*_DOOR, "__all__", "__doc__"]

@@ -36,18 +36,44 @@ def _solve(problem, file, size, seed, to_device=lambda value: value, to_host=lam
         np.testing.assert_array_equal(value, kept)
 
 
-def test_the_problems_own_sizes(problem, file):
-    for size in problem.test_sizes:
-        _solve(problem, file, size, seed=1)
+def test_the_problems_own_sizes_on_the_compiled_tier(problem, file):
+    with cuda.tier("compiled"):
+        for size in problem.test_sizes:
+            _solve(problem, file, size, seed=1)
+
+
+def test_the_smallest_sizes_on_the_step_through_tier(problem, file):
+    with cuda.tier("step-through"):
+        for size in problem.test_sizes[:2]:
+            _solve(problem, file, size, seed=1)
 
 
 @settings(
-    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_any_size(problem, file, data):
     size = data.draw(st.integers(problem.test_sizes[0], problem.test_sizes[-1]), label="size")
     _solve(problem, file, size, seed=data.draw(st.integers(0, 2**16), label="seed"))
+
+
+@settings(
+    max_examples=1, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_both_tiers_give_the_same_answer(problem, file, data):
+    most = problem.test_sizes[min(1, len(problem.test_sizes) - 1)]
+    size = data.draw(st.integers(problem.test_sizes[0], most), label="size")
+    inputs = problem.inputs(size, 10)
+    answers = []
+    for tier in ("compiled", "step-through"):
+        outputs = problem.outputs(*inputs)
+        with cuda.tier(tier):
+            file.load().launch(*inputs, *outputs)
+        answers.append(outputs)
+    for compiled, stepped in zip(*answers, strict=True):
+        # between tiers only the rounding of the mathematical library and the order of sums differ
+        np.testing.assert_allclose(compiled, stepped, rtol=1e-4, atol=1e-4)
 
 
 def test_arrays_on_the_device(problem, file):

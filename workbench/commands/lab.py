@@ -29,7 +29,8 @@ def command(
     """Open JupyterLab on the series."""
     from workbench import catalog
 
-    first = choose_notebook(notebook)
+    series = catalog.notebook_paths()
+    first = find_notebook(notebook) if notebook else next(iter(series), None)
     words = [
         sys.executable,
         "-m",
@@ -55,8 +56,8 @@ def command(
     os.execv(words[0], words)
 
 
-def choose_notebook(name: str | None) -> Path | None:
-    """Return the notebook of that number or name, the first by default.
+def find_notebook(name: str) -> Path:
+    """Return the notebook of that number or name.
 
     Raises
     ------
@@ -67,8 +68,6 @@ def choose_notebook(name: str | None) -> Path | None:
     from workbench.errors import UnknownNameError
 
     paths = catalog.notebook_paths()
-    if name is None:
-        return paths[0] if paths else None
     for path in paths:
         if name in (path.stem, path.name) or path.stem.startswith(f"{name}_"):
             return path

@@ -34,9 +34,9 @@ def command(
     from rich.progress import TimeElapsedColumn as Elapsed
 
     from workbench import catalog
-    from workbench.commands.lab import choose_notebook
+    from workbench.commands.lab import find_notebook
 
-    chosen = [choose_notebook(name) for name in notebooks or []] or catalog.notebook_paths()
+    chosen = [find_notebook(name) for name in notebooks or []] or catalog.notebook_paths()
     output.touch()  # better to be refused now than after ten minutes
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()
     chapters, failed = [], []

@@ -21,8 +21,10 @@ import threading
 import time
 from importlib import import_module
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 from typing import Any
 
+from workbench import catalog
 from workbench.errors import WorkerError
 from workbench.problem import Arrays
 from workbench.targets import Runner
@@ -39,17 +41,33 @@ class Child:
         The target it works for, to be named in errors.
     environment : dict, optional
         Variables on top of ours.
+    python : path, optional
+        The interpreter of another environment, where that is what the child is for. It has NumPy;
+        the workbench itself comes from this clone.
     """
 
-    def __init__(self, name: str, environment: dict[str, str] | None = None):
+    def __init__(
+        self,
+        name: str,
+        environment: dict[str, str] | None = None,
+        python: str | Path | None = None,
+    ):
         self._name = name
         self._pipe, theirs = Pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno()), str(os.getpid())],
+                [
+                    *(python or sys.executable, "-m", __name__),
+                    *(str(theirs.fileno()), str(os.getpid())),
+                ],
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONSAFEPATH": "1", **(environment or {})},
+                env={
+                    **os.environ,
+                    **({"PYTHONPATH": str(catalog.ROOT)} if python else {}),
+                    "PYTHONSAFEPATH": "1",
+                    **(environment or {}),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,
@@ -122,7 +140,8 @@ class ChildRunner(Runner):
         ``"module:function"`` that returns the runner in there.
     arguments : tuple
         For the factory; picklable.
-    environment : dict, optional
+    environment, python
+        As `Child`.
     """
 
     def __init__(
@@ -131,8 +150,9 @@ class ChildRunner(Runner):
         factory: str,
         arguments: tuple[Any, ...],
         environment: dict[str, str] | None = None,
+        python: str | Path | None = None,
     ):
-        self._child = Child(name, environment)
+        self._child = Child(name, environment, python)
         try:
             self.notes = self._child.ask("prepare", factory, arguments)
         except BaseException:
@@ -157,10 +177,14 @@ class ChildRunner(Runner):
 
 
 def ask_once(
-    name: str, function: str, arguments: tuple[Any, ...] = (), timeout_s: float = 120.0
+    name: str,
+    function: str,
+    arguments: tuple[Any, ...] = (),
+    python: str | Path | None = None,
+    timeout_s: float = 120.0,
 ) -> Any:
     """Call ``"module:function"`` in a fresh child and return what it returns."""
-    child = Child(name)
+    child = Child(name, python=python)
     try:
         return child.ask("call", function, arguments, timeout_s=timeout_s)
     finally:

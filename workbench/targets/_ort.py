@@ -1,47 +1,52 @@
 """Running a problem's ONNX model on one execution provider: shared by the ``ort_*`` targets.
 
-The model is exported from the problem's torch module for the shapes at hand. Arrays lie where the
-provider computes and outputs stay there (an I/O binding), so that what is timed is the run and not
-the copies. That the provider asked for is the one that runs is `workbench.portability.session`'s
-promise: it raises otherwise. Where the provider left nodes to the host's processor, a note beside
-the numbers says how many.
+The model is exported from the problem's torch module for the shapes at hand. A provider that this
+process's runtime has runs here; one that only another build has, which `workbench providers add`
+installed into an environment of its own, runs in a child process with that environment. Either
+way the provider asked for is the one that runs, which `workbench.portability.session` promises: it
+raises otherwise. Where the provider left nodes to the host's processor, a note says how many.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from workbench.errors import UnavailableError
 from workbench.measurement import Availability
-from workbench.portability.session import CPU, Session, open_session, provider_availability
-from workbench.problem import Arrays, Problem
+from workbench.portability.session import provider_availability
+from workbench.problem import Problem
 from workbench.targets import Runner
+from workbench.targets._child import ChildRunner, ask_once
+from workbench.targets._ort_model import ModelRunner, is_fed, look
+
+_INSIDE = "workbench.targets._ort_model"
 
 
 def probe_provider(provider: str, options: Mapping[str, object] | None = None) -> Availability:
-    """Say whether `provider` runs here, by running one addition on it.
+    """Say whether `provider` runs here or in a build of its own, by running one addition on it.
 
     Being built into the runtime is not enough: its driver may be missing, and then the runtime
     would land on the processor without a word.
     """
-    found = provider_availability(provider)
-    if not found:
-        return found
-    session = open_session(_one_addition(), provider, options=options, whole_graph=True)
-    one = np.ones(1, np.float32)
-    (got,) = session.run([one, one])
-    if got[0] != 2:
-        return Availability(
-            False, f"{provider} says that 1 + 1 is {got[0]}", "reinstall it and its driver"
-        )
-    return found
+    here = provider_availability(provider)
+    if here:
+        return look(provider, options, _one_addition()) or here
+    python, about = _elsewhere(provider)
+    if python is None:
+        return Availability(False, here.reason, about.remedy or here.remedy)
+    arguments = (provider, dict(options or {}), _one_addition())
+    return ask_once(provider, f"{_INSIDE}:look", arguments, python) or about
 
 
-class OrtRunner(Runner):
-    """A problem's exported model in a session on one provider.
+def prepare_provider(
+    provider: str, problem: Problem, inputs: tuple[Any, ...], **placing: Any
+) -> Runner:
+    """Return a runner of the exported model, in this process or in a child.
 
     Parameters
     ----------
@@ -49,80 +54,31 @@ class OrtRunner(Runner):
         As ONNX Runtime spells it.
     problem : Problem
     inputs : tuple
-        NumPy scalars are inputs of the model like arrays; plain Python numbers become constants
-        in it, and the model is made again when they change.
-    options : mapping, optional
-        The provider's.
-    memory : str
-        Where its arrays lie, as ONNX Runtime's binding calls it: ``"cpu"``, ``"cuda"``, ``"cann"``.
-    index : int
-        The device's number.
+        NumPy arrays and scalars are inputs of the model; plain Python numbers are constants in it.
+    **placing
+        ``options``, ``memory`` and ``index`` of `ModelRunner`.
     """
+    assert problem.torch_module is not None  # `supports` has said so
+    model = _exported(problem.torch_module, _signature(inputs), _Held(inputs))
+    if provider_availability(provider):
+        return ModelRunner(model, provider, inputs, placing)
+    python, _ = _elsewhere(provider)
+    arguments = (model, provider, inputs, placing)
+    return ChildRunner(provider, f"{_INSIDE}:ModelRunner", arguments, python=python)
 
-    def __init__(
-        self,
-        provider: str,
-        problem: Problem,
-        inputs: tuple[Any, ...],
-        *,
-        options: Mapping[str, object] | None = None,
-        memory: str = "cpu",
-        index: int = 0,
-    ):
-        self._provider, self._problem, self._options = provider, problem, options
-        self._memory, self._index = memory, index
-        self._made_for: tuple[Any, ...] = ()
-        self._session: Any = None
-        self._binding: Any = None
-        self._held: list[Any] = []
-        self.load(inputs)
 
-    def load(self, inputs: tuple[Any, ...]) -> None:
-        """Copy the inputs to the device; make the session anew where a constant changed."""
-        signature = _signature(inputs)
-        if signature != self._made_for:
-            self._session = self._open(inputs)
-            self._made_for = signature
-        from workbench.portability._ort import onnxruntime
+def _elsewhere(provider: str) -> tuple[Path | None, Availability]:
+    """Return the interpreter of the build that has the provider, and what is known about it."""
+    from workbench.portability.workers.environments import build_for, python_of
 
-        self._binding = self._session.raw.io_binding()
-        values = [np.ascontiguousarray(one) for one in inputs if _is_fed(one)]
-        self._held = [
-            onnxruntime().OrtValue.ortvalue_from_numpy(one.copy(), self._memory, self._index)
-            for one in values
-        ]
-        for name, held in zip(self._session.input_names, self._held, strict=True):
-            self._binding.bind_ortvalue_input(name, held)
-        for name in self._session.output_names:
-            self._binding.bind_output(name, self._memory, self._index)
-
-    def _open(self, inputs: tuple[Any, ...]) -> Session:
-        assert self._problem.torch_module is not None  # `supports` has said so
-        model = _exported(self._problem.torch_module, _signature(inputs), _Held(inputs))
-        session = open_session(model, self._provider, options=self._options)
-        if self._provider != CPU:
-            placed = session.nodes_by_provider()
-            on_host = len(placed.get(CPU, ()))
-            total = sum(len(nodes) for nodes in placed.values())
-            if on_host:
-                self.notes = (f"{on_host} of {total} nodes run on the host's processor",)
-        return session
-
-    def run(self) -> None:
-        """Run the session and wait for its outputs."""
-        self._session.raw.run_with_iobinding(self._binding)
-        self._binding.synchronize_outputs()
-
-    def fetch(self) -> Arrays:
-        """Copy the outputs to the host."""
-        outputs = self._binding.get_outputs()
-        return tuple(np.array(one.numpy()) for one in outputs if one.has_value())
-
-    def close(self) -> None:
-        """Drop the session and the arrays."""
-        self._held = []
-        self._binding = self._session = None
-        self._made_for = ()
+    build = build_for(provider)
+    if build is None:
+        return None, Availability(False, "no build is known", "install one that has it")
+    try:
+        python = python_of(build.name)
+    except UnavailableError as error:
+        return None, Availability(False, error.saw, error.advice)
+    return python, Availability(True, f"{build.packages[0]}, in an environment of its own")
 
 
 class _Held:
@@ -138,13 +94,9 @@ class _Held:
         return isinstance(other, _Held)
 
 
-def _is_fed(value: Any) -> bool:
-    return isinstance(value, (np.ndarray, np.generic))
-
-
 def _signature(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(
-        (np.shape(one), np.asarray(one).dtype.str) if _is_fed(one) else (type(one), one)
+        (np.shape(one), np.asarray(one).dtype.str) if is_fed(one) else (type(one), one)
         for one in inputs
     )
 
@@ -156,7 +108,7 @@ def _exported(torch_module: Callable[[], Any], signature: tuple[Any, ...], held:
 
     from workbench.portability.export import export
 
-    example = tuple(torch.tensor(one) if _is_fed(one) else one for one in held.inputs)
+    example = tuple(torch.tensor(one) if is_fed(one) else one for one in held.inputs)
     return export(torch_module(), example).model.SerializeToString()
 
 

@@ -31,7 +31,7 @@ def supports(problem: Problem) -> Availability:
 
 def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Runner:
     """Return a runner of the exported model on CUDA device number `index`."""
-    from workbench.targets._ort import OrtRunner
+    from workbench.targets._ort import prepare_provider
 
     place = {"options": {"device_id": index}, "memory": "cuda", "index": index}
-    return OrtRunner(PROVIDER, problem, inputs, **place)
+    return prepare_provider(PROVIDER, problem, inputs, **place)

@@ -34,6 +34,6 @@ def supports(problem: Problem) -> Availability:
 
 def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Runner:
     """Return a runner of the exported model, computing in f32."""
-    from workbench.targets._ort import OrtRunner
+    from workbench.targets._ort import prepare_provider
 
-    return OrtRunner(PROVIDER, problem, inputs, options=OPTIONS)
+    return prepare_provider(PROVIDER, problem, inputs, options=OPTIONS)
