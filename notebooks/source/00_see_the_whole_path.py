@@ -55,7 +55,7 @@ import torch
 
 from workbench import catalog, cuda, digits, targets
 from workbench.kernels.alexnet import model
-from workbench.portability.export import export
+from workbench.portability.exporting import export
 from workbench.portability.session import open_session
 
 problem = catalog.load_problem("alexnet")

@@ -11,10 +11,10 @@ import pytest
 from workbench.errors import InstallationError, UnavailableError, WorkerError
 from workbench.portability._compile import compiler_availability
 from workbench.portability.ascend.device import AscendDevice
-from workbench.portability.export import export
-from workbench.portability.preview import Preview
+from workbench.portability.exporting import export
+from workbench.portability.previewing import Preview
 from workbench.portability.session import SessionError, open_session
-from workbench.portability.sweep import sweep
+from workbench.portability.sweeping import sweep
 from workbench.portability.workers import environments
 
 pytestmark = pytest.mark.skipif(
@@ -25,9 +25,9 @@ OPSETS = {"mlp": (20,), "alexnet": (18, 22), "decoder": (20, 23)}
 
 @pytest.fixture(scope="session")
 def cann():
-    if not environments.environment_availability("cann"):
+    if not environments.build_availability("cann"):
         try:
-            environments.add("cann", say=lambda line: None)
+            environments.add_build("cann", say=lambda line: None)
         except InstallationError as error:
             pytest.skip(f"onnxruntime-cann cannot be installed: {error.saw}")
 
@@ -137,7 +137,7 @@ def test_the_assignment_record_and_the_profile_are_held_against_each_other(cann,
 
 
 def test_the_cuda_provider_shows_its_cliff_at_opset_22(models):
-    state = environments.environment_availability("cuda")
+    state = environments.build_availability("cuda")
     if not state:
         pytest.skip(f"the CUDA build is 256 MB and not installed here: {state.reason}")
     with Preview() as preview:

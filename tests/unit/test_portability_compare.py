@@ -4,8 +4,8 @@ import torch
 from onnxscript import opset18 as op
 
 from workbench.errors import InputError
-from workbench.portability.compare import compare, difference, tapped
-from workbench.portability.export import export
+from workbench.portability.comparing import compare, difference, tapped
+from workbench.portability.exporting import export
 from workbench.portability.places import Place, provider_place
 
 

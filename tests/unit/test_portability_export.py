@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from workbench.errors import InputError
-from workbench.portability.export import ExportError, export
+from workbench.portability.exporting import ExportError, export
 from workbench.portability.session import open_session
 
 

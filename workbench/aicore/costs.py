@@ -60,7 +60,7 @@ class Costs:
     def mmad_cycles(self, m: int, k: int, n: int, dtype: np.dtype) -> float:
         """Return the cycles of a multiply-accumulate without the head."""
         blocks = -(-m // 16) * -(-(k * dtype.itemsize) // 32) * -(-n // 16)
-        return blocks * (self.mmad_float32 if dtype.name == "float32" else 1.0)
+        return blocks * (self.mmad_float32 if dtype == np.float32 else 1.0)
 
 
 @cache

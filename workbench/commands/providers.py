@@ -27,14 +27,14 @@ def command(
 
 def _list(environments, name: str) -> None:
     for build in environments.BUILDS.values():
-        state = environments.environment_availability(build.name)
+        state = environments.build_availability(build.name)
         typer.echo(f"{build.name:10} {build.provider:28} {build.packages[0]:28} {state.reason}")
         if not state:
             typer.echo(f"{'':10} {state.remedy}")
 
 
 def _add(environments, name: str) -> None:
-    environments.add(name, say=typer.echo)
+    environments.add_build(name, say=typer.echo)
 
 
 def _remove(environments, name: str) -> None:

@@ -43,3 +43,28 @@ def advice_for(text: str, operator: str = "") -> str:
         if key in text or (operator and key in operator):
             return advice
     return GENERAL
+
+
+# Operators that a provider often leaves, and what to write instead. From the providers' kernel
+# registries as `preview` shows them at opsets 18 to 23.
+CHANGES: dict[str, str] = {
+    "Gelu": "Gelu became one operator at opset 20; at opset 19 it is Erf, Mul and Add, which "
+    "the provider may take",
+    "LayerNormalization": "write the mean and variance out (ReduceMean, Sub, Mul, Sqrt, Div), or "
+    "use a batch norm that folds into the layer before it",
+    "Attention": "Attention is one operator from opset 23 on; export at 22 for MatMul and Softmax",
+    "MaxPool": "MaxPool has a new form at opset 22; export at 21 or below",
+    "Conv": "Conv has a new form at opset 22; export at 21 or below",
+    "AveragePool": "AveragePool has new forms at opsets 19 and 22; export at 18",
+    "Reshape": "Reshape has new forms from opset 19 on; export at 18",
+    "Gemm": "the provider's single-operator Gemm is float16 only: use its graph mode, or .half()",
+    "Softmax": "use the provider's graph mode: it has no single-operator Softmax",
+    "If": "take the branch out of the graph: torch.where, or two models",
+    "Loop": "unroll the loop, or move it out of the model",
+    "NonMaxSuppression": "do it outside the model, after the boxes have left the device",
+}
+
+
+def change_for(operator: str) -> str:
+    """Return what to change where a provider leaves an operator; empty where we know nothing."""
+    return CHANGES.get(operator, "")

@@ -19,7 +19,7 @@ from workbench.portability.session import open_session
 if TYPE_CHECKING:
     import onnx
 
-    from workbench.portability.export import Exported
+    from workbench.portability.exporting import Exported
 
 Values = dict[str, np.ndarray]
 

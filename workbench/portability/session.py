@@ -98,7 +98,7 @@ class Session:
         """Return the names of the graph's nodes under the provider each was assigned to.
 
         From the runtime's assignment record, which some providers leave incomplete; `preview`
-        in `workbench.portability.preview` reconciles it with two other sources.
+        in `workbench.portability.previewing` reconciles it with two other sources.
         """
         placed: dict[str, list[str]] = {}
         for part in self.raw.get_provider_graph_assignment_info():
@@ -249,7 +249,7 @@ def _create(source: str | bytes, settings: Any, provider: str, options: dict[str
     if not built_in:
         settings.add_provider_for_devices(plugin_devices(provider)[:1], options)
     try:
-        return ort.InferenceSession(source, settings, providers=providers)
+        return ort.InferenceSession(source, settings, providers=providers, enable_fallback=0)
     except Exception as cause:
         raise SessionError(
             f"ONNX Runtime refused the model on {provider}.",

@@ -3,7 +3,7 @@
 Each entry of `translation_table` is a mathematical identity over the ``ai.onnx`` domain, so that
 any provider that knows those operators can run the result. They hold for dynamic shapes, and
 batched where PyTorch's operator is. Loops are ONNX ``Loop`` nodes; the model functions that hold
-them are inlined by `workbench.portability.export`.
+them are inlined by `workbench.portability.exporting`.
 
 It refuses approximations that are not the operator's definition; where an algorithm differs from
 PyTorch's (Gauss-Jordan instead of LAPACK), the docstring names it.

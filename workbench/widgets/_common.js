@@ -46,7 +46,9 @@ const wb = (() => {
   const svg = (tag, attributes, ...children) => fillIn(document.createElementNS(SVG, tag), attributes, children);
 
   const root = (parent, label) => {
-    const node = el("div", { class: "wb", role: "region", "aria-label": label });
+    // JupyterLab would take the arrow keys from our sliders: by its shortcuts, and by its notebook
+    const node = el("div", { class: "wb", role: "region", "aria-label": label, "data-lm-suppress-shortcuts": "true",
+      onkeydown: (event) => { if (event.target.matches("input, select")) event.stopPropagation(); } });
     parent.append(node);
     return node;
   };

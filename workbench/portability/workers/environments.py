@@ -109,7 +109,7 @@ def python_of(name: str) -> Path:
     InstallationError
         Where an installation was begun and did not finish.
     """
-    availability = environment_availability(name)
+    availability = build_availability(name)
     if not availability:
         kind = InstallationError if environment_folder(name).exists() else UnavailableError
         raise kind(
@@ -120,7 +120,7 @@ def python_of(name: str) -> Path:
     return environment_folder(name) / "bin" / "python"
 
 
-def environment_availability(name: str) -> Availability:
+def build_availability(name: str) -> Availability:
     """Say whether a build is installed, and if not, what it would take."""
     build, folder = build_named(name), environment_folder(name)
     remedy = f"`workbench providers add {name}` ({build.download_mb} MB to download)"
@@ -137,7 +137,7 @@ def environment_availability(name: str) -> Availability:
     return Availability(True, f"{build.packages[0]} in {folder}")
 
 
-def add(name: str, say: Callable[[str], None] = print) -> Path:
+def add_build(name: str, say: Callable[[str], None] = print) -> Path:
     """Install a build into its own environment, or finish an installation that was interrupted.
 
     Parameters
@@ -153,7 +153,7 @@ def add(name: str, say: Callable[[str], None] = print) -> Path:
         Where pip fails; what it said last is in the message.
     """
     build, folder = build_named(name), environment_folder(name)
-    if environment_availability(name):
+    if build_availability(name):
         say(f"{name} is installed in {folder}")
         return folder
     free_mb = shutil.disk_usage(folder.parent).free // 2**20

@@ -121,8 +121,8 @@ def sweep(
         Opset to model.
     places : sequence of (provider, mode)
     preview : callable
-        ``preview(model, provider, mode) -> Placement``; a `workbench.portability.preview.Preview`
-        keeps its workers between calls.
+        ``preview(model, provider, mode) -> Placement``; a `Preview` keeps its workers between
+        calls.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import InputError
+from workbench.errors import InputError, WrongResultError
 from workbench.portability.places import Place, Values, as_place
 from workbench.portability.sources import SourceLine, node_sources
 from workbench.problem import TOLERANCES, Tolerance
@@ -95,6 +95,22 @@ class Comparison:
             f"by {self.first.max_abs_error:.3g}, where {self.first.allowed:.3g} is allowed{where}."
         )
 
+    def check(self) -> Comparison:
+        """Return the comparison where all agrees, and raise where it does not.
+
+        Raises
+        ------
+        WrongResultError
+            Naming the first divergence and the line that made it.
+        """
+        if self.first is not None or not self.outputs_agree:
+            raise WrongResultError(
+                f"{self.a} and {self.b} do not compute the same.",
+                self.sentence,
+                "; ".join(self.notes) or "look at the operator, its types and its attributes",
+            )
+        return self
+
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON, for the report and the widget."""
         data = asdict(self)
@@ -146,7 +162,8 @@ def compare(
     values_a, values_b = place_a.run(seen, feeds), place_b.run(seen, feeds)
     steps = _steps(graph_model, values_a, values_b)
     first = next((step for step in steps if not step.agrees), None)
-    own = _own_error(graph_model, first, values_a, feeds, place_b) if first else None
+    believed = {**values_b, **values_a}  # what only b has is what led it here
+    own = _own_error(graph_model, first, believed, feeds, place_b) if first else None
     plain_a, plain_b = place_a.run(graph_model, feeds), place_b.run(graph_model, feeds)
     outputs = [value.name for value in graph_model.graph.output]
     agree = all(difference(plain_a[name], plain_b[name])[2] for name in outputs)

@@ -247,6 +247,11 @@ def opset_of(model: onnx.ModelProto) -> int:
     return next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), 0)
 
 
+def _size(dim: Any, open_size: int) -> int:
+    """Return a dimension's size; some exporters write an open one as -1."""
+    return dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else open_size
+
+
 def example_feeds(model: onnx.ModelProto, size: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
     """Return made-up inputs for a model: normal floats, zeros for the rest, open dimensions `size`.
 
@@ -265,7 +270,7 @@ def example_feeds(model: onnx.ModelProto, size: int = 1, seed: int = 0) -> dict[
             continue
         tensor = value.type.tensor_type
         dtype = DTYPES.get(tensor.elem_type)
-        dims = [d.dim_value if d.HasField("dim_value") else size for d in tensor.shape.dim]
+        dims = [_size(dim, size) for dim in tensor.shape.dim]
         if dtype is None or not value.type.HasField("tensor_type"):
             raise InputError(f"No input can be made up for {value.name!r}.", str(value.type)[:200])
         if np.prod(dims, dtype=np.float64) * dtype.itemsize > 2**28:
