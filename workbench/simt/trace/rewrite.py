@@ -44,6 +44,8 @@ class Rewriter(ast.NodeTransformer):
         ``bind(prefix, value) -> name``: puts an object where the rewritten code can name it.
     counting : bool
         Whether loops and arithmetic report to the observer too.
+    remember : bool
+        Whether a thread hands its local names to the observer when it leaves.
 
     Attributes
     ----------
@@ -59,9 +61,11 @@ class Rewriter(ast.NodeTransformer):
         callee: Callable[[Resolved], tuple[str, bool]],
         bind: Callable[[str, Any], str],
         counting: bool,
+        remember: bool = False,
     ):
         self.resolved, self.source = resolved, resolved.source
         self.callee, self.bind, self.counting = callee, bind, counting
+        self.remember = remember
         self.waits = self.spins = False
         self._temporaries = 0
         stored = (
@@ -119,7 +123,9 @@ class Rewriter(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> Any:
         """Turn stores into calls."""
         if all(isinstance(target, ast.Name) for target in node.targets):
-            node.value = self._named(node.targets[0].id, node.value)
+            first = node.targets[0]
+            name = first.id if isinstance(first, ast.Name) else ""
+            node.value = self._named(name, node.value)
             return node
         name = self.temporary()
         out: list[ast.stmt] = [ast.Assign([_store(name)], self.visit(node.value))]
@@ -152,7 +158,7 @@ class Rewriter(ast.NodeTransformer):
             for element, name in zip(target.elts, names, strict=True):
                 self._assign(element, _load(name), out)
         elif isinstance(target, ast.Subscript):
-            place = self.visit(target.value), self.visit(target.slice)
+            place: Any = self.visit(target.value), self.visit(target.slice)
             out.append(ast.Expr(_on_thread("store", *place, value, self.site(target))))
         else:
             out.append(ast.Assign([self.generic_visit(target)], value))
@@ -224,7 +230,12 @@ class Rewriter(ast.NodeTransformer):
         """Let the thread remember where it left the kernel."""
         here = ast.Attribute(_load("_c"), "left", ast.Store())
         remember = ast.Assign([here], self.site(node, "return", "return"))
-        return [_place(remember, node), self.generic_visit(node)]
+        left = [_place(remember, node), self.generic_visit(node)]
+        return [self.farewell(node), *left] if self.remember else left
+
+    def farewell(self, like: ast.AST) -> ast.stmt:
+        """Return the statement with which a thread hands over its local names."""
+        return _place(ast.Expr(_on_thread("ends", _call("locals"))), like)
 
     # -- calls
 
@@ -301,7 +312,7 @@ def _store(name: str) -> ast.Name:
     return ast.Name(name, ast.Store())
 
 
-def _as_load(node: ast.expr) -> ast.expr:
+def _as_load(node: Any) -> ast.expr:
     if isinstance(node, ast.Name):
         return ast.copy_location(_load(node.id), node)
     return ast.copy_location(ast.Attribute(node.value, node.attr, ast.Load()), node)
