@@ -76,7 +76,11 @@ def costs(architecture: str = "dav-c220") -> Costs:
     """
     path = folder("datasets") / "aicore" / f"{architecture}.toml"
     if not path.exists():
-        raise InputError("There is no table of costs for this architecture.", architecture)
+        raise InputError(
+            "There is no table of costs for this architecture: its times cannot be modelled.",
+            architecture,
+            "a 910B or 910C for times; values and hazards need no costs",
+        )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         clock = table["clock_ghz"]["value"]

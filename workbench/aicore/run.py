@@ -117,11 +117,11 @@ class Run:
 
     @cached_property
     def timeline(self) -> Timeline:
-        """When each pipe did what, as the model says."""
-        board = Scoreboard(costs(), keep_bars=True)
+        """When each pipe did what, as the model says; `InputError` for chips without costs."""
+        one = self.recording
+        board = Scoreboard(costs(one.chip.architecture), keep_bars=True)
         for node in self.order.nodes:
             board.feed(node)
-        one = self.recording
         return board.timeline(one.kernel, one.chip, one.cores, one.arrays)
 
 
@@ -205,7 +205,8 @@ def predict(
     InputError
         For a kernel with `sync_all`: launch it and read its timeline.
     """
-    board = Scoreboard(costs(), keep_bars=False)
+    table = costs(chip(chip_name or _CHIP.get()).architecture)
+    board = Scoreboard(table, keep_bars=False)
 
     def sink(one) -> None:
         if one.kind == "arrive":
