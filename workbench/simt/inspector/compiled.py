@@ -81,7 +81,7 @@ def count_compiled(launch: Launch, arguments: tuple[Any, ...]) -> Counted:
             for number, site in enumerate(compiled.module.sites, 1)
             if records[:, number, Word.REQUESTS].any()
         ],
-        {mode.first_line + at: int(operations[at]) for at in np.flatnonzero(operations)},
+        {mode.first_line + int(at): int(operations[at]) for at in np.flatnonzero(operations)},
         sum(int(np.count_nonzero(one)) for one in marks.values()),
         compiled.module.shared_bytes + (launch.shared_bytes if compiled.module.uses_dynamic else 0),
     )

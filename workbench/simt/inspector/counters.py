@@ -7,6 +7,8 @@ A row whose lanes step by a constant needs no search; others are counted by comp
 arguments are numbers, see `workbench.simt.raw`. The definitions are those of `metrics`.
 """
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+# Numba gives its intrinsics the signature of their Python function, typing context included.
 from __future__ import annotations
 
 from enum import IntEnum

@@ -108,7 +108,7 @@ class InspectorMode(Mode):
         at = line - self.first_line
         if not 0 <= at < self.lines:
             return node
-        call = ast.parse(f"counted(_ops + {8 * at}, 0)", mode="eval").body
+        call: Any = ast.parse(f"counted(_ops + {8 * at}, 0)", mode="eval").body
         call.args[1] = node
         return call
 

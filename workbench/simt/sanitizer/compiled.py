@@ -141,7 +141,7 @@ class _Reading:
             self.shapes[one.name] = (self.launch.shared_bytes,) if one.dynamic else one.shape
         races = [(kind, row) for kind, row in seen if kind in _RACES]
         found = self._conflicts(races)
-        raced = {one.array for one in found if not one.first.does == one.second.does == "writes"}
+        raced = {one.array for one in found if any(p.does != "writes" for p in one.threads)}
         kept: dict[tuple, Finding] = {}
         for kind, row in seen:
             if kind == Seen.UNWRITTEN:
@@ -185,7 +185,7 @@ class _Reading:
             mixed = "atomic" in (first["kind"], second["kind"])
             lines = tuple(sorted((first["line"], second["line"])))
             groups.setdefault((mixed, second["array"], lines), []).append((kind, row))
-        return [self._conflict(*key[:2], rows) for key, rows in groups.items()]
+        return [self._conflict(mixed, array, rows) for (mixed, array, _), rows in groups.items()]
 
     def _conflict(self, mixed: bool, array: str, rows: list[tuple[Seen, np.ndarray]]) -> Finding:
         worst = min(rows, key=lambda one: (one[0] == Seen.WRITE_SAME_VALUE, -one[1][1]))

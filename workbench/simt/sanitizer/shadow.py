@@ -12,6 +12,8 @@ What is found goes into a table with one row for each kind and pair of sites, so
 launch costs no more than a correct one. All arguments are numbers, see `raw`.
 """
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+# Numba gives its intrinsics the signature of their Python function, typing context included.
 from __future__ import annotations
 
 import math
