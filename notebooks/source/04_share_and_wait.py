@@ -77,6 +77,7 @@ race = next(one for one in findings if one.kind == "race")
 assert race.array == "tile"
 assert race.first.thread != race.second.thread
 print(race)
+workbench.Findings(findings)
 
 # %% [markdown]
 # Thread `t` reads what thread `t - 1` writes, and nothing makes it wait. It worked, because this
@@ -172,6 +173,14 @@ def launch_sum(x, out):
 vector_sum = catalog.load_problem("vector_sum")
 vector_sum.check_launch(launch_sum)
 assert not workbench.sanitize(sum_tree[4, THREADS], x, np.zeros(1, np.float32))
+
+# %% [markdown]
+# Scrub through the barriers, and watch the sums move to the left of the shared array:
+
+# %%
+workbench.LaunchView(
+    workbench.watch(sum_tree[1, THREADS], vector_sum.inputs(60, seed=1)[0], np.zeros(1, np.float32))
+)
 
 # %% [markdown]
 # Threads beyond the end put in a zero instead of going home, since they are needed at the barrier.
