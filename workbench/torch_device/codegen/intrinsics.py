@@ -4,6 +4,9 @@ Numba has no float16 or bfloat16 arithmetic on CPUs, so kernels load them as flo
 when they store, as PyTorch's CPU kernels do. It refuses to know any operator.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import llvmlite.ir as ir

@@ -10,6 +10,9 @@ and this module's `empty_strided` is replaced by the shim's (see `shim`).
 It refuses layouts that are not strided.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 import ctypes
