@@ -184,6 +184,31 @@ def test_chips_say_what_nobody_knows_about_them():
     assert aicore.chip("ascend_310p").capacity("UB") == 256 * 1024
 
 
+def test_a_chip_without_costs_gives_values_and_hazards_but_no_times():
+    from workbench.kernels.vector_add.ascend_1_queued import vector_add_queued
+
+    out = np.zeros_like(X)
+    run = aicore.launch(vector_add_queued, (X, X, out), 3, chip_name="ascend_310p")
+    np.testing.assert_array_equal(out, 2 * X)
+    assert run.hazards().clean
+    with pytest.raises(InputError, match=r"cannot be modelled.*\n.*arch2002"):
+        run.timeline  # noqa: B018
+    with aicore.on_chip("ascend_950"), pytest.raises(InputError, match="dav-c310"):
+        aicore.predict(vector_add_queued, (X, X, out), 3)
+
+
+def test_a_kernel_that_swallows_everything_is_stopped_all_the_same():
+    def stubborn(x):
+        for _ in range(3):
+            try:
+                while True:
+                    pass
+            except BaseException:
+                continue
+
+    fails(stubborn, "endless", "still issuing", limits=aicore.Limits(seconds=0.2))
+
+
 def test_events_that_no_hardware_has_are_refused():
     for event, match in (("MTE2_X", "no such event"), ("V_M", "belong to two"), ("V_V", "no such")):
         with pytest.raises(InputError, match=match):

@@ -172,7 +172,7 @@ def record(
     """
     name = getattr(function, "__name__", "kernel")
     recording = Recording(name, chip, cores, arrays)
-    with deadline(limits.seconds):
+    with deadline(limits.seconds, function):
         for core in range(cores) if only is None else only:
             program: list[Instruction] = []
             one = Recorder(chip, core, cores, costs, limits, sink or program.append)

@@ -21,7 +21,7 @@ from workbench.aicore.findings import AICoreError, HazardError, Report
 from workbench.aicore.hazards import find_hazards
 from workbench.aicore.instructions import ArrayInfo, Limits, Recording
 from workbench.aicore.machine import DEFAULT_CHIP, Chip, chip
-from workbench.aicore.order import Order, link
+from workbench.aicore.order import Order, link, shuffled
 from workbench.aicore.recording import record
 from workbench.aicore.regions import as_dtype
 from workbench.aicore.tensors import GlobalTensor
@@ -103,13 +103,25 @@ class Run:
         """Return what is unordered in this run, and whether an allowed order changes the result."""
         return find_hazards(self.recording, self.order, self.inputs, replay)
 
+    def reordered(self, seed: int) -> dict[str, np.ndarray]:
+        """Return what the kernel writes when its instructions come in another allowed order.
+
+        Parameters
+        ----------
+        seed : int
+            Which order; a kernel without hazards gives the same for every one.
+        """
+        memory = carry_out(self.recording, self.inputs, shuffled(self.order, seed))
+        changed = sorted(written(self.order.nodes))
+        return {self.recording.arrays[i].name: memory.array(self.recording, i) for i in changed}
+
     @cached_property
     def timeline(self) -> Timeline:
-        """When each pipe did what, as the model says."""
-        board = Scoreboard(costs(), keep_bars=True)
+        """When each pipe did what, as the model says; `InputError` for chips without costs."""
+        one = self.recording
+        board = Scoreboard(costs(one.chip.architecture), keep_bars=True)
         for node in self.order.nodes:
             board.feed(node)
-        one = self.recording
         return board.timeline(one.kernel, one.chip, one.cores, one.arrays)
 
 
@@ -191,14 +203,15 @@ def predict(
     Raises
     ------
     InputError
-        For a kernel with flags between units or cores: launch it and read its timeline.
+        For a kernel with `sync_all`: launch it and read its timeline.
     """
-    board = Scoreboard(costs(), keep_bars=False)
+    table = costs(chip(chip_name or _CHIP.get()).architecture)
+    board = Scoreboard(table, keep_bars=False)
 
     def sink(one) -> None:
-        if one.kind == "arrive" or (one.key is not None and one.key[0] == "cross"):
+        if one.kind == "arrive":
             raise InputError(
-                "Time-only mode takes cores and units one after the other.",
+                "Time-only mode takes the cores one after the other.",
                 f"{one.name} at line {one.line} joins them",
                 "launch the kernel on a smaller size and read run.timeline",
             )

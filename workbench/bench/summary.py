@@ -60,6 +60,10 @@ def _lane(run: Run, record: LaneRecord, baseline: LaneRecord, threshold: float) 
     shown |= compare.quantiles(steady)
     shown["settled"] = cut is not None
     shown["warm_up_calls"] = cut or 0
+    slower = compare.drift(record, None if record is baseline else baseline)
+    if slower is not None:
+        words = f"It became {slower:.2f}x slower while it ran: one median does not describe it."
+        shown["notes"] = [*record.notes, words]
     step = max(1, len(steady) // DOTS)
     shown["dots"] = [round(float(v), 1) for v in steady[::step][-DOTS:]]
     alike = record.provenance == baseline.provenance and record is not baseline

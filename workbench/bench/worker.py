@@ -105,6 +105,7 @@ class Worker:
         try:
             inputs = self.feeder.next()
             lane.runner, about = self._runner(spec, inputs)
+            lane.measured = about["provenance"] == "measured"
             prepared = CLOCK()
             lane.runner.run()
             called = CLOCK()

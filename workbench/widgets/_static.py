@@ -37,13 +37,15 @@ def look() -> dict:
     return json.loads((Path(__file__).parent / "_look.json").read_text(encoding="utf-8"))
 
 
-def look_of(target: str, at: int = 0) -> tuple[str, str]:
-    """Return the colour (``#rrggbb``) and the mark of a target; `at` spreads the unknown ones."""
+def look_of(target: str) -> tuple[str, str]:
+    """Return the colour (``#rrggbb``) and the mark of a target; a callable's follow its name."""
     table = look()
     known = table["targets"].get(target.replace("/", ":").split(":")[0].split(" ")[0])
     if known:
         return table["palette"][known["colour"]], known["mark"]
-    others, marks = table["others"], table["marks"]
+    others, marks, at = table["others"], table["marks"], 7
+    for letter in target:  # as in _common.js
+        at = (at * 31 + ord(letter)) % 1000003
     return table["palette"][others[at % len(others)]], marks[at % len(marks)]
 
 
@@ -85,10 +87,10 @@ class Scale:
         return round(self.start + share * (self.end - self.start), 2)
 
     def ticks(self) -> list[float]:
-        """Return round values inside the domain, about one for each 90 pixels."""
+        """Return round values inside the domain, about one for each 65 pixels."""
         room = abs(self.end - self.start)
         if not self.log:
-            raw = ((self.high - self.low) or 1) / max(2, room / 90)
+            raw = ((self.high - self.low) or 1) / max(2, room / 65)
             base = 10.0 ** math.floor(math.log10(raw))
             step = next(m for m in (1, 2, 5, 10) if m * base >= raw) * base
             first = math.ceil(self.low / step - 1e-9)
@@ -101,6 +103,14 @@ class Scale:
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         values = [m * 10.0**e for e in powers if e % every == 0 for m in marks]
         return [v for v in values if self.low * 0.9999 <= v <= self.high * 1.0001]
+
+
+def apart(places: list[float], gap: float = 13) -> list[float]:
+    """Return the heights of direct labels, moved down where they would lie on each other."""
+    moved, last = dict.fromkeys(range(len(places)), 0.0), -math.inf
+    for at in sorted(range(len(places)), key=places.__getitem__):
+        last = moved[at] = max(places[at], last + gap)
+    return list(moved.values())
 
 
 def spanning(

@@ -44,6 +44,8 @@ class Rewriter(ast.NodeTransformer):
         ``bind(prefix, value) -> name``: puts an object where the rewritten code can name it.
     counting : bool
         Whether loops and arithmetic report to the observer too.
+    remember : bool
+        Whether a thread hands its local names to the observer when it leaves.
 
     Attributes
     ----------
@@ -59,9 +61,11 @@ class Rewriter(ast.NodeTransformer):
         callee: Callable[[Resolved], tuple[str, bool]],
         bind: Callable[[str, Any], str],
         counting: bool,
+        remember: bool = False,
     ):
         self.resolved, self.source = resolved, resolved.source
         self.callee, self.bind, self.counting = callee, bind, counting
+        self.remember = remember
         self.waits = self.spins = False
         self._temporaries = 0
         stored = (
@@ -224,7 +228,12 @@ class Rewriter(ast.NodeTransformer):
         """Let the thread remember where it left the kernel."""
         here = ast.Attribute(_load("_c"), "left", ast.Store())
         remember = ast.Assign([here], self.site(node, "return", "return"))
-        return [_place(remember, node), self.generic_visit(node)]
+        left = [_place(remember, node), self.generic_visit(node)]
+        return [self.farewell(node), *left] if self.remember else left
+
+    def farewell(self, like: ast.AST) -> ast.stmt:
+        """Return the statement with which a thread hands over its local names."""
+        return _place(ast.Expr(_on_thread("ends", _call("locals"))), like)
 
     # -- calls
 

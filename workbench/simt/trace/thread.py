@@ -182,6 +182,10 @@ class TracedThread(Thread, Clock):
         del self.loops[depth:]
         return result
 
+    def ends(self, names: dict[str, Any]) -> None:
+        """Hand over the local names on leaving the kernel."""
+        self.observer.thread_ends(self, names)
+
     def counted(self, line: int, value: Any) -> Any:
         """Pass on the result of an arithmetic operation, seen by the observer."""
         self.observer.operation(self, line, value)
