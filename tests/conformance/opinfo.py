@@ -7,7 +7,8 @@
 
 A node is one operator with one dtype; it passes when all its samples do. It is native when nothing
 fell back meanwhile, by the counter ``LOG`` of the imported module. Operators run in worker
-processes, so that a crash or a hang costs one. The vendor library is switched off unless --vendor is given.
+processes, so that a crash or a hang costs one. The vendor library is switched off unless --vendor
+is given.
 """
 
 import argparse
