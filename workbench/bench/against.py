@@ -82,5 +82,5 @@ def _unpaired(before: LaneRecord, after: LaneRecord, threshold: float) -> Compar
         else Verdict.INCONCLUSIVE
     )
     calls = min(len(before.samples_ns), len(after.samples_ns))
-    ratio = (float(np.exp(value)) for value in (centre[0] - centre[1], low, high))
-    return Comparison(*ratio, verdict, threshold, calls, 0)
+    speedup, low, high = (float(np.exp(value)) for value in (centre[0] - centre[1], low, high))
+    return Comparison(speedup, low, high, verdict, threshold, calls, 0)

@@ -183,7 +183,7 @@ def drift(lane: LaneRecord, baseline: LaneRecord | None = None) -> float | None:
     return factor if factor > DRIFT and quarter else None
 
 
-def quantiles(samples_ns: Sequence[float]) -> dict[str, float]:
+def quantiles(samples_ns: Sequence[float] | np.ndarray) -> dict[str, float]:
     """Return p5, p25, p50, p75, p95 in nanoseconds."""
     values = np.quantile(np.asarray(samples_ns, float), (0.05, 0.25, 0.5, 0.75, 0.95))
     return dict(zip(("p5", "p25", "p50", "p75", "p95"), map(float, values), strict=True))

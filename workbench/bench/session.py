@@ -119,7 +119,7 @@ class RaceSession:
             bytes_moved=self.problem.bytes_moved(size),
             operations=self.problem.operations(size),
         )
-        self.waiting_for = ("", 0.0)
+        self.waiting_for: tuple[str, float] = ("", 0.0)
         self.trusted = {label for label, spec in self._specs.items() if "address" in spec}
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()

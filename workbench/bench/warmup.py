@@ -17,7 +17,7 @@ import numpy as np
 BATCH = 5
 
 
-def steady_from(samples_ns: Sequence[float]) -> int | None:
+def steady_from(samples_ns: Sequence[float] | np.ndarray) -> int | None:
     """Return the place of the first steady sample, or None where it cannot be told yet.
 
     Parameters

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 _STEPS = {"s": ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns"))}
@@ -145,7 +146,7 @@ class Picture:
     parts: list[str] = field(default_factory=list)
     hatches: set[str] = field(default_factory=set)
 
-    def add(self, tag: str, text: str | None = None, **attributes: object) -> None:
+    def add(self, tag: str, text: str | None = None, **attributes: Any) -> None:
         """Add one element; ``stroke_width=2`` becomes ``stroke-width="2"``; text is escaped."""
         written = " ".join(
             f"{name.rstrip('_').replace('_', '-')}={quoteattr(_plain(value))}"
@@ -164,7 +165,7 @@ class Picture:
         """Add a straight line."""
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, **{"stroke": "#222", **attributes})
 
-    def fill(self, colour: str, provenance: str) -> dict[str, object]:
+    def fill(self, colour: str, provenance: str) -> dict[str, Any]:
         """Return the attributes that draw an area of that provenance."""
         if provenance == "modelled":
             self.hatches.add(colour)

@@ -123,7 +123,9 @@ class Rewriter(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> Any:
         """Turn stores into calls."""
         if all(isinstance(target, ast.Name) for target in node.targets):
-            node.value = self._named(node.targets[0].id, node.value)
+            first = node.targets[0]
+            name = first.id if isinstance(first, ast.Name) else ""
+            node.value = self._named(name, node.value)
             return node
         name = self.temporary()
         out: list[ast.stmt] = [ast.Assign([_store(name)], self.visit(node.value))]
@@ -156,7 +158,7 @@ class Rewriter(ast.NodeTransformer):
             for element, name in zip(target.elts, names, strict=True):
                 self._assign(element, _load(name), out)
         elif isinstance(target, ast.Subscript):
-            place = self.visit(target.value), self.visit(target.slice)
+            place: Any = self.visit(target.value), self.visit(target.slice)
             out.append(ast.Expr(_on_thread("store", *place, value, self.site(target))))
         else:
             out.append(ast.Assign([self.generic_visit(target)], value))
@@ -310,7 +312,7 @@ def _store(name: str) -> ast.Name:
     return ast.Name(name, ast.Store())
 
 
-def _as_load(node: ast.expr) -> ast.expr:
+def _as_load(node: Any) -> ast.expr:
     if isinstance(node, ast.Name):
         return ast.copy_location(_load(node.id), node)
     return ast.copy_location(ast.Attribute(node.value, node.attr, ast.Load()), node)
