@@ -80,11 +80,11 @@ def test_a_launch_is_scrubbed_by_barrier_thread_and_block(lab):
     notebook.run_all()
     widget = notebook.page.locator(".wb").first
     wait_for(notebook, "At meeting 1 (syncthreads")
-    assert widget.locator("svg rect").count() == 1024
+    assert widget.locator("svg.wb-threads rect").count() == 1024
     assert not re.search(r"\nvalue\s", widget.locator("table").first.inner_text())
     widget.get_by_role("button", name="Later").click()
     wait_for(notebook, "At meeting 2")
-    widget.locator("svg rect").nth(35).click()
+    widget.locator("svg.wb-threads rect").nth(35).click()
     wait_for(notebook, "thread (3, 1, 0)")
     locals_table = widget.locator("table").first.inner_text()
     assert re.search(r"value\s+97", locals_table)
@@ -94,6 +94,8 @@ def test_a_launch_is_scrubbed_by_barrier_thread_and_block(lab):
     wait_for(notebook, "thread (4, 1, 0)")
     widget.locator("select").nth(1).select_option("1")
     wait_for(notebook, "block (1, 0, 0)")
+    widget.locator("svg.wb-grid rect").first.click()
+    wait_for(notebook, "block (0, 0, 0)")
     widget.get_by_role("button", name="Later").click()
     wait_for(notebook, "At the end")
     assert widget.get_by_role("button", name="Later").is_disabled()

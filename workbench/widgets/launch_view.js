@@ -4,7 +4,7 @@ const CELL = 14, STEP = 16, WARP = 32;
 
 function threadMap(view, choose) {
   const rows = Math.ceil(view.threads.length / WARP);
-  const node = wb.svg("svg", { viewBox: `0 0 ${64 + WARP * STEP} ${rows * STEP + 4}`, role: "img",
+  const node = wb.svg("svg", { class: "wb-threads", viewBox: `0 0 ${64 + WARP * STEP} ${rows * STEP + 4}`, role: "img",
     style: `max-width: ${64 + WARP * STEP}px`, "aria-label": `threads of the block, one row for each warp; ${view.sentence}` });
   view.threads.forEach((kind, number) => {
     const cell = wb.svg("rect", { x: 60 + (number % WARP) * STEP, y: 2 + Math.floor(number / WARP) * STEP,
@@ -15,6 +15,23 @@ function threadMap(view, choose) {
     node.append(cell);
   });
   for (let row = 0; row < rows; row++) node.append(wb.svg("text", { x: 0, y: 13 + row * STEP }, `warp ${row}`));
+  return node;
+}
+
+function gridMap(view, choose) {
+  const [columns, rows, planes] = view.grid;
+  const kept = new Set(view.blocks.map((one) => one.number));
+  const node = wb.svg("svg", { class: "wb-grid", viewBox: `0 0 ${64 + columns * STEP} ${rows * planes * STEP + 4}`, role: "img",
+    style: `max-width: ${64 + columns * STEP}px`, "aria-label": `grid of ${columns * rows * planes} blocks, one chosen` });
+  node.append(wb.svg("text", { x: 0, y: 13 }, "grid"));
+  for (let number = 0; number < columns * rows * planes; number++) {
+    const chosen = number === view.chosen.block;
+    const cell = wb.svg("rect", { x: 60 + (number % columns) * STEP, y: 2 + Math.floor(number / columns) * STEP,
+      width: CELL, height: CELL, fill: "#E69F00", "fill-opacity": kept.has(number) ? (chosen ? 1 : 0.4) : 0.1,
+      class: chosen ? "wb-line" : null, style: "cursor:pointer", onclick: () => choose("block", number) });
+    cell.append(wb.svg("title", {}, `block ${number}`));
+    node.append(cell);
+  }
   return node;
 }
 
@@ -57,7 +74,7 @@ function render({ model, el }) {
       wb.slider("thread", range(view.threads.length), view.chosen.thread, (v) => choose("thread", v)));
     const again = label && [...top.children].find((one) => (one.firstChild?.textContent || "") === label || one.textContent === label);
     if (again && !again.disabled) (again.querySelector?.("input, select") || again).focus();
-    map.replaceChildren(threadMap(view, choose));
+    map.replaceChildren(gridMap(view, choose), threadMap(view, choose));
     say(view.sentence);
     const legend = wb.el("p", { class: "wb-note" }, Object.entries(MEANING).map(([kind, text]) => [
       wb.el("span", { style: `display:inline-block;width:10px;height:10px;margin:0 4px 0 8px;background:${FILL[kind]}` }), text]));

@@ -79,8 +79,6 @@ def _watched(launch: Launch, arguments: tuple[Any, ...]) -> set[str]:
     """Return the arrays that the kernel writes; refuse what stamps cannot describe."""
     resolved = launch.kernel.resolved
     named = dict(zip(resolved.source.parameters, arguments, strict=True))
-    refuse_unnamed(resolved)
-    refuse_other_orders(resolved)
     refuse_arguments(named)
     arrays = {name: one for name, one in named.items() if isinstance(one, np.ndarray)}
     written = {s.array for s in resolved.sites if s.kind != "load"} & set(arrays)
@@ -101,8 +99,10 @@ def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[SanitizerMode
         named = zip(resolved.source.parameters, arguments, strict=True)
         arrays = tuple(name for name, one in named if isinstance(one, np.ndarray))
         kinds = tuple(numba.typeof(one) for one in arguments)
-        mode = SanitizerMode(resolved, arrays)
         try:
+            refuse_unnamed(resolved)
+            refuse_other_orders(resolved)
+            mode = SanitizerMode(resolved, arrays)
             found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
         except Unplannable as error:
             found = Unwatchable(error.happened)

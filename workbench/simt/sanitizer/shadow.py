@@ -106,7 +106,7 @@ def conflict(table, kind, earlier, later, element, data, code, new, warp):
     if one_block and thread1 == thread2:
         return
     one_warp = one_block and thread1 >> 5 == thread2 >> 5
-    if one_warp and earlier >> KEY_SHIFT < warp:
+    if one_warp and earlier < warp:
         return
     old = peek_value(data, element, code)
     if kind == 1 and old == as_stored(new, code):
@@ -139,19 +139,17 @@ def plain(place, stamp, table):
 
 @njit(**_INLINED)
 def shared_read(place, data, code, shadow, stamp, start, barrier, warp, table):
-    """Watch a read of shared memory. `start`, `barrier` and `warp` are keys, see the module."""
+    """Watch a read of shared memory. `start`, `barrier` and `warp` are keys in a stamp's place."""
     if place < 0:
         return place
     cell = shadow + 32 * place
-    last = peek_int(cell)
-    key = last >> KEY_SHIFT
-    if key >= barrier:
-        if (last ^ stamp) & OTHERS:
+    last, before = peek_int(cell), peek_int(cell + 8)
+    if np.uint64(last - start) >= np.uint64(barrier - start):
+        if last < start:
+            unwritten(table, stamp, place, data, code)
+        elif (last ^ stamp) & OTHERS:
             conflict(table, 0, last, stamp, place, data, code, math.nan, warp)
-    elif key < start:
-        unwritten(table, stamp, place, data, code)
-    before = peek_int(cell + 8)
-    if (before ^ stamp) & OTHERS:
+    if before >= barrier and (before ^ stamp) & OTHERS:
         poke_int(cell + 16, before)
     poke_int(cell + 8, stamp)
     return place
@@ -164,20 +162,20 @@ def shared_write(place, data, code, new, shadow, stamp, start, barrier, warp, ta
         return
     cell = shadow + 32 * place
     last, one, two = peek_int(cell), peek_int(cell + 8), peek_int(cell + 16)
-    if last >> KEY_SHIFT >= barrier and (last ^ stamp) & OTHERS:
-        conflict(table, 1, last, stamp, place, data, code, new, warp)
-    if one >> KEY_SHIFT >= barrier and (one ^ stamp) & OTHERS:
-        conflict(table, 3, one, stamp, place, data, code, new, warp)
-    if two >> KEY_SHIFT >= barrier and (two ^ stamp) & OTHERS:
-        conflict(table, 3, two, stamp, place, data, code, new, warp)
+    if max(last, one, two) >= barrier:
+        if last >= barrier and (last ^ stamp) & OTHERS:
+            conflict(table, 1, last, stamp, place, data, code, new, warp)
+        if one >= barrier and (one ^ stamp) & OTHERS:
+            conflict(table, 3, one, stamp, place, data, code, new, warp)
+        if two >= barrier and (two ^ stamp) & OTHERS:
+            conflict(table, 3, two, stamp, place, data, code, new, warp)
     poke_int(cell, stamp)
 
 
 @njit(**_INLINED)
 def _unordered(earlier, stamp, start, barrier):
     """Return whether a stamp in global memory may be unordered with this access."""
-    key = earlier >> KEY_SHIFT
-    if earlier == 0 or start <= key < barrier:
+    if earlier == 0 or start <= earlier < barrier:
         return False
     same_thread = (earlier ^ stamp) & OTHERS == 0
     return not (same_thread and earlier >> BLOCK_SHIFT == stamp >> BLOCK_SHIFT)
@@ -220,7 +218,7 @@ def shared_update(place, data, code, shadow, stamp, start, barrier, warp, table)
     """Watch an atomic on shared memory; return whether it may go ahead."""
     if place < 0:
         return False
-    if peek_int(shadow + 32 * place) >> KEY_SHIFT < start:
+    if peek_int(shadow + 32 * place) < start:
         unwritten(table, stamp, place, data, code)
     shared_write(place, data, code, math.nan, shadow, stamp, start, barrier, warp, table)
     return True
@@ -240,7 +238,7 @@ def local_read(place, data, code, shadow, stamp, start, table):
     """Watch a read of a thread's own array, whose stamps begin at `shadow`."""
     if place < 0:
         return place
-    if peek_int(shadow + 8 * place) >> KEY_SHIFT < start:
+    if peek_int(shadow + 8 * place) < start:
         unwritten(table, stamp, place, data, code)
     return place
 
