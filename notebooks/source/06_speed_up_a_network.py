@@ -307,8 +307,9 @@ for tokens in (16, 32, 64):
     print(f"{tokens} tokens: three steps {apart:,} bytes, flash {flash.bytes_compulsory:,}")
 
 # %% [markdown]
-# Flash doubles with the tokens. The three steps grow faster, and at 2,000 tokens they would move
-# some 30 times as much. No approximation is involved: both compute the same attention.
+# Flash doubles with the tokens. The three steps grow faster, since n tokens have n times n scores:
+# at 2,000 tokens they move dozens of times as much. No approximation is involved: both compute the
+# same attention.
 #
 # ## Your turn: fuse a residual
 #
