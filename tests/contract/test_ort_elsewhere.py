@@ -10,6 +10,7 @@ import pytest
 
 from workbench import catalog, targets
 from workbench.errors import InputError, UnavailableError
+from workbench.measurement import Availability
 from workbench.targets import _ort, _ort_model
 from workbench.targets._child import Child, ChildRunner
 
@@ -56,6 +57,19 @@ def test_a_provider_that_is_not_here_is_never_replaced_by_the_processor(provider
     name = {"CUDAExecutionProvider": "ort_cuda", "CANNExecutionProvider": "ort_cann"}[provider]
     with pytest.raises(UnavailableError, match=name):
         targets.find(name).prepare(problem, problem.inputs(3, 0))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "in another environment"])
+def test_a_runtime_that_claims_a_provider_and_cannot_run_it_is_refused(monkeypatch, elsewhere):
+    found = Availability(True, "claimed")
+    if elsewhere:
+        monkeypatch.setattr(_ort, "_elsewhere", lambda provider: (sys.executable, found))
+    else:
+        monkeypatch.setattr(_ort, "provider_availability", lambda provider: found)
+    answer = _ort.probe_provider("CANNExecutionProvider")
+    assert not answer
+    assert "CANNExecutionProvider" in answer.reason
+    assert answer.remedy
 
 
 def test_a_plain_number_is_a_constant_of_the_model_and_may_not_change():

@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 from numba import float32, int32
 
 from workbench import cuda
-from workbench.errors import StoppedError
-from workbench.simt.errors import BarrierDivergenceError, KernelTypingError, OutOfBoundsError
+from workbench.errors import InputError, StoppedError
+from workbench.simt.errors import (
+    BarrierDivergenceError,
+    KernelError,
+    KernelTypingError,
+    OutOfBoundsError,
+)
 
 TILE = 4
 
@@ -199,3 +204,63 @@ def test_ctrl_c_ends_an_endless_kernel():
     finally:
         cuda.set_time_limit(None)
     assert time.perf_counter() - started < 1.5
+
+
+@cuda.jit(device=True)
+def _factorial(n):
+    if n <= 1:
+        return 1
+    return n * _factorial(n - 1)
+
+
+@cuda.jit
+def _factorials(out):
+    i = cuda.grid(1)
+    out[i] = _factorial(i)
+
+
+@cuda.jit(device=True)
+def _bottomless(n):
+    if n < 0:
+        return 1
+    return 1 + _bottomless(n + 1)
+
+
+@cuda.jit
+def _falls(out):
+    out[0] = _bottomless(1)
+
+
+@cuda.jit
+def _handshake(flag, out):
+    if cuda.threadIdx.x == 0:
+        while flag[0] == 0:
+            pass
+        out[0] = 7
+    else:
+        flag[0] = 1
+
+
+def test_a_device_function_may_call_itself():
+    out = np.zeros(8, np.int64)
+    with cuda.tier("compiled"):
+        _factorials[1, 8](out)
+    assert list(out) == [1, 1, 2, 6, 24, 120, 720, 5040]
+
+
+def test_recursion_without_end_is_an_error_and_not_the_end_of_the_process():
+    with cuda.tier("compiled"), pytest.raises(KernelError, match="called itself without end"):
+        _falls[1, 1](np.zeros(1, np.int64))
+
+
+def test_a_thread_that_waits_for_another_goes_to_the_step_through_tier():
+    flag, out = np.zeros(1, np.int32), np.zeros(1, np.int32)
+    _handshake[1, 2](flag, out)
+    assert out[0] == 7
+    assert _handshake.last_tier == "step-through"
+    assert "another thread writes" in _handshake.reason
+
+
+def test_an_array_larger_than_the_memory_is_refused_before_it_is_taken():
+    with pytest.raises(InputError, match="more memory than there is"):
+        cuda.device_array(10**13)

@@ -1,5 +1,7 @@
 """The device's operators: its own kernels, the vendor library, and kernels that learners bring."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -24,12 +26,14 @@ def close(on_device, on_cpu):
 
 def test_a_network_trains_as_on_the_cpu_without_any_fallback(own_kernels):
     torch.manual_seed(0)
-    nets = [torch.nn.Sequential(
-        torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
-        torch.nn.Flatten(), torch.nn.Linear(64, 10),
-    )]  # fmt: skip
-    nets.append(type(nets[0])(*nets[0]).to("wb") if False else __import__("copy").deepcopy(nets[0]))
-    nets[1].to("wb")
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(64, 10),
+    )
+    nets = [net, copy.deepcopy(net).to("wb")]
     x, y = torch.randn(8, 1, 8, 8), torch.randint(0, 10, (8,))
     losses = [[], []]
     for i, (net, device) in enumerate(zip(nets, ("cpu", "wb"), strict=True)):

@@ -249,7 +249,7 @@ def _create(source: str | bytes, settings: Any, provider: str, options: dict[str
     if not built_in:
         settings.add_provider_for_devices(plugin_devices(provider)[:1], options)
     try:
-        return ort.InferenceSession(source, settings, providers=providers)
+        return ort.InferenceSession(source, settings, providers=providers, enable_fallback=0)
     except Exception as cause:
         raise SessionError(
             f"ONNX Runtime refused the model on {provider}.",

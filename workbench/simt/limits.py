@@ -10,9 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import psutil
 
-from workbench.errors import InputError
 from workbench.simt.errors import LaunchConfigError
 from workbench.simt.thread import Dim3
 
@@ -76,15 +74,4 @@ def check_static_shared(nbytes: int, what: str) -> None:
             f"{what}: {nbytes} bytes",
             f"at most {MAX_STATIC_SHARED_BYTES} bytes; dynamic shared memory goes up to "
             f"{MAX_DYNAMIC_SHARED_BYTES}",
-        )
-
-
-def check_memory(nbytes: int, what: str) -> None:
-    """Raise `InputError` where a launch would need more host memory than is free."""
-    free = psutil.virtual_memory().available
-    if nbytes > 0.8 * free:
-        raise InputError(
-            f"{what} needs more memory than there is.",
-            f"{nbytes / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free",
-            "launch fewer blocks at a time, or smaller arrays",
         )

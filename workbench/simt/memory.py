@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import InputError
+from workbench.simt.host_memory import check_memory
 from workbench.simt.types import as_dtype, poisoned_array
 
 
@@ -217,7 +218,9 @@ def device_array(
     shape: Any, dtype: Any = np.float64, strides: Any = None, order: str = "C", stream: Any = 0
 ) -> DeviceArray:
     """Return uninitialised device memory, filled with a pattern nobody computes by accident."""
-    data = poisoned_array(shape, as_dtype(dtype))
+    dtype = as_dtype(dtype)
+    check_memory(int(np.prod(shape, dtype=object)) * dtype.itemsize, "The array")
+    data = poisoned_array(shape, dtype)
     if order == "F":
         data = data.reshape(data.shape[::-1]).T
     if strides is not None and tuple(np.atleast_1d(strides)) != data.strides:

@@ -26,6 +26,7 @@ from workbench.simt.analysis import (
 from workbench.simt.errors import KernelSourceError
 from workbench.simt.escapes import lower_escapes
 from workbench.simt.normalise import Normal, Sync, assign, deepcopy_tree, load
+from workbench.simt.proofs import waits_for_memory
 from workbench.simt.remat import rematerialisable
 
 LIVE = "_live"
@@ -162,6 +163,13 @@ class _Planner:
         self.nodes: list = []
 
     def run(self) -> Plan:
+        for loop in (n for s in self.body for n in ast.walk(s) if isinstance(n, ast.While)):
+            if waits_for_memory(loop):
+                raise Unplannable(
+                    "A thread waits for memory that another thread writes.",
+                    f"line {loop.lineno}",
+                    "another tier runs it, thread by thread",
+                )
         while self.uniformity.demote(self._assigned_in_regions(self.body)):
             pass
         if any(has_sync(statement) for statement in self.body):

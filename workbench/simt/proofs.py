@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ast
 
-from workbench.simt.normalise import Normal
-from workbench.simt.resolve import Index
+from workbench.simt.normalise import Normal, Sync
+from workbench.simt.resolve import DeviceCall, Index, Intrinsic
 
 _AXES = {"threadIdx.x": 0, "threadIdx.y": 1, "threadIdx.z": 2}
 
@@ -83,6 +83,43 @@ def _step(statement: ast.stmt, name: str) -> str:
     if isinstance(value.op, ast.Mult) and amount >= 2:
         return "grows"
     return "grows" if isinstance(value.op, ast.LShift) and amount >= 1 else ""
+
+
+def waits_for_memory(loop: ast.While) -> bool:
+    """Return whether a loop only ends when another thread writes: it reads memory, changes none."""
+    reads_memory = any(
+        isinstance(part, ast.Subscript) and hasattr(part, "site") for part in ast.walk(loop.test)
+    )
+    changes = any(
+        isinstance(part, (ast.Assign, ast.Break, ast.Return, DeviceCall, Sync))
+        or (isinstance(part, Intrinsic) and part.intrinsic.kind == "atomic")
+        for statement in loop.body
+        for part in ast.walk(statement)
+    )
+    return reads_memory and not changes
+
+
+def shrinking_bounds(name: str, body: list[ast.stmt], constant) -> tuple[int, int] | None:
+    """Return (least, most) of a name that starts from constants and is only ever halved.
+
+    Parameters
+    ----------
+    name : str
+    body : list of ast.stmt
+        The whole function.
+    constant : callable
+        ``constant(node) -> int or None``.
+    """
+    values = []
+    for statement in _stores(body, name):
+        if _step(statement, name) == "shrinks":
+            continue
+        alone = isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+        value = constant(statement.value) if alone else None
+        if value is None or value < 0:
+            return None
+        values.append(value)
+    return (0, max(values)) if values else None
 
 
 def overwritten_first(

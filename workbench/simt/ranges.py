@@ -98,6 +98,8 @@ class Ranges:
         there.
     flat : callable
         ``flat(name) -> bool``: whether a name holds an array of one dimension.
+    bounds : callable
+        ``bounds(name) -> (least, most) or None`` of a uniform name, where numbers are known.
     """
 
     def __init__(
@@ -107,9 +109,10 @@ class Ranges:
         constant: Callable,
         steady: Callable,
         flat: Callable,
+        bounds: Callable,
     ):
         self.block, self.uniform, self.constant, self.steady = block, uniform, constant, steady
-        self.flat = flat
+        self.flat, self.bounds = flat, bounds
         self.names: dict[str, Interval] = {}
         self.facts: dict[str, list[tuple[str, tuple[Candidate, ...]]]] = {}
 
@@ -142,7 +145,9 @@ class Ranges:
             if node.id in self.names:
                 return self.names[node.id]
             if self.uniform(node.id):
-                return Interval(((node.id, 0),), ((node.id, 0),))
+                known = self.bounds(node.id)
+                low, high = ((("", n),) for n in known) if known else ((), ())
+                return Interval((*low, (node.id, 0)), (*high, (node.id, 0)))
             return None
         handler = getattr(self, f"_of_{type(node).__name__}", None)
         return handler(node) if handler else None

@@ -42,7 +42,7 @@ import numpy as np
 from numba import njit
 from workbench.simt.runtime import (
     Stopped, block_array, fault, load_checked, load_proven, poison, refill, row_checked,
-    store_checked, store_proven, thread_slice, view_as,
+    stack_address, store_checked, store_proven, thread_slice, view_as,
 )
 from workbench.simt.runtime_atomics import *
 from workbench.simt.runtime_lanes import *
@@ -50,6 +50,8 @@ from workbench.simt.runtime_lanes import *
 STACK_BYTES = 192 * 1024
 """Arrays of a block beyond this live on the heap."""
 START_FUEL = 1 << 16
+RECURSION_BYTES = 2 << 20
+"""Stack that device functions calling themselves may use (a thread has 8 MiB)."""
 _BITS = ("ballot_sync", "any_sync", "all_sync", "eq_sync", "activemask")
 _COUNTED = {
     "syncthreads_count": "lane_count_of",
@@ -162,16 +164,26 @@ class DeviceFunctions:
         self.names, self.mode, self.block = names, mode, block
         self.known: dict[int, str] = {}
         self.texts: list[str] = []
+        self.open: list[int] = []
+        self.recursive: set[int] = set()
 
     def name_of(self, resolved: Resolved) -> str:
         """Return the generated name, writing the function at first use."""
         key = id(resolved)
+        if key in self.open:
+            self.recursive.update(self.open[self.open.index(key) :])
         if key not in self.known:
             self.known[key] = f"device_{resolved.name}_{len(self.known)}"
             self.texts.append(self._write(resolved, self.known[key]))
         return self.known[key]
 
     def _write(self, resolved: Resolved, name: str) -> str:
+        self.open.append(id(resolved))
+        text = self._written(resolved, name)
+        self.open.pop()
+        return text
+
+    def _written(self, resolved: Resolved, name: str) -> str:
         normal = normalise(resolved)
         arrays = declared_arrays(normal, self.names)
         kinds = {one.name: one.array_type for one in arrays if one.kind != "const"}
@@ -185,8 +197,23 @@ class DeviceFunctions:
             out(f"_fuel = {START_FUEL}")
             for one in arrays:
                 out(f"{one.name} = {make_array(one)}")
+            start = len(out.lines)
             writer.write(normal.body)
+            if id(resolved) in self.recursive:
+                body, out.lines[start:] = out.lines[start:], []
+                self._guard(out, resolved.source.first_line)
+                out.lines += body
         return out.text()
+
+    def _guard(self, out: Writer, line: int) -> None:
+        """Recursion without end would kill the process: watch the stack, and poll."""
+        with out.block(f"if _ctrl[10] - stack_address() > {RECURSION_BYTES}:"):
+            out(f"fault(4, {line}, _t, 0, _blk, _ctrl)", "raise Stopped")
+        out("_ctrl[11] -= 1")
+        with out.block("if _ctrl[11] < 0:"):
+            out("_ctrl[11] = refill(_ctrl)")
+            with out.block("if _ctrl[11] < 0:"):
+                out("raise Stopped")
 
 
 def make_array(one: DeclaredArray, leading: int = 0) -> str:
@@ -247,7 +274,8 @@ class RegionWriter:
         out = Writer()
         out(*self.makers, "", "")
         with out.block(f"def {name}({', '.join(parameters)}):"):
-            out(f"_fuel = {START_FUEL}", *self.prologue, *self.mode.launch_begins())
+            out(f"_fuel = {START_FUEL}", "_ctrl[10] = stack_address()")
+            out(*self.prologue, *self.mode.launch_begins())
             with out.block("for _blk in range(_first, _last):"):
                 out("_bx = _blk % _gx", "_by = _blk // _gx % _gy", "_bz = _blk // (_gx * _gy)")
                 for one in self.arrays:

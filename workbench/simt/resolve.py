@@ -11,6 +11,7 @@ It refuses what no CUDA kernel may say (``import``, ``yield``, ``try``, ``with``
 from __future__ import annotations
 
 import ast
+import linecache
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,7 +160,8 @@ def device_function(value: Any) -> Any:
     if function is not None:
         return function
     if hasattr(value, "py_func") and hasattr(value, "targetoptions"):  # a Numba dispatcher
-        return value.py_func
+        known = linecache.getline(value.py_func.__code__.co_filename, 1)
+        return value.py_func if known else None  # without source Numba calls it as it is
     if hasattr(value, "_device") and hasattr(value, "fn"):  # Numba's own simulated device function
         return value.fn
     return None

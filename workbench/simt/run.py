@@ -203,6 +203,12 @@ def fault_error(compiled: Compiled, grid: Dim3, control: np.ndarray) -> KernelEr
             f"{who} waits at line {number}; thread {other} does not",
             "move the barrier out of the branch, so that all threads of the block reach it",
         )
+    if kind is Fault.RECURSION:
+        return KernelError(
+            "A device function called itself without end.",
+            f"{who}, line {number}",
+            "give the recursion a condition that ends it",
+        )
     return DeadlockError("Threads wait for each other for ever.", who, "look at the loop")
 
 

@@ -37,6 +37,8 @@ class Control(IntEnum):
     CALLBACK = 7
     EXTENT = 8
     OTHER = 9
+    STACK = 10
+    CALLS = 11
     SIZE = 16
 
 
@@ -504,6 +506,17 @@ def refill(typing_context, control):
         return builder.call(callback, [])
 
     return types.int64(control), generate
+
+
+@intrinsic
+def stack_address(typing_context):
+    """Return where the stack is now, as a number: it falls as calls nest."""
+
+    def generate(context, builder, signature, args):
+        spot = cgutils.alloca_once(builder, INT64)
+        return builder.ptrtoint(spot, INT64)
+
+    return types.int64(), generate
 
 
 @intrinsic

@@ -18,7 +18,7 @@ from workbench.simt.emit import Mode, Writer
 from workbench.simt.names import Names, constant_integer
 from workbench.simt.normalise import Normal, deepcopy_tree
 from workbench.simt.plan import MeetingResult
-from workbench.simt.proofs import loop_ends
+from workbench.simt.proofs import loop_ends, shrinking_bounds
 from workbench.simt.ranges import Interval, Ranges, inside
 from workbench.simt.resolve import DeviceCall, Index, Intrinsic
 from workbench.simt.source import MISSING
@@ -78,7 +78,19 @@ class Translator(ast.NodeTransformer):
     # -- what is known about indices
 
     def _new_ranges(self) -> Ranges:
-        return Ranges(self.block, self._is_uniform, self.constant, self._is_steady, self._is_flat)
+        return Ranges(
+            self.block,
+            self._is_uniform,
+            self.constant,
+            self._is_steady,
+            self._is_flat,
+            self._known_bounds,
+        )
+
+    def _known_bounds(self, name: str) -> tuple[int, int] | None:
+        if name in self.normal.parameters:
+            return None
+        return shrinking_bounds(name, self.normal.body, self.constant)
 
     def begin_region(self, body: list[ast.stmt], fast: bool) -> None:
         """Forget what was known and start a thread loop over `body`."""

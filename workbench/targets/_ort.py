@@ -35,12 +35,14 @@ def probe_provider(provider: str, options: Mapping[str, object] | None = None) -
     """
     here = provider_availability(provider)
     if here:
-        return look(provider, options, _one_addition()) or here
+        refusal = look(provider, options, _one_addition())
+        return here if refusal is None else refusal
     python, about = _elsewhere(provider)
     if python is None:
         return Availability(False, here.reason, about.remedy or here.remedy)
     arguments = (provider, dict(options or {}), _one_addition())
-    return ask_once(provider, f"{_INSIDE}:look", arguments, python) or about
+    refusal = ask_once(provider, f"{_INSIDE}:look", arguments, python)
+    return about if refusal is None else refusal
 
 
 def prepare_provider(

@@ -19,6 +19,13 @@ from workbench.portability.session import CPU, Session, open_session
 from workbench.problem import Arrays
 from workbench.targets import Runner
 
+_NEEDS = {
+    "CANNExecutionProvider": "on a machine with an Ascend NPU, install CANN and source its "
+    "set_env.sh; `npu-smi info` must list the chip",
+    "CUDAExecutionProvider": "on a machine with an Nvidia GPU, install its driver, CUDA and cuDNN; "
+    "`nvidia-smi` must list the GPU",
+}
+
 
 def look(
     provider: str, options: Mapping[str, object] | None, addition: bytes
@@ -28,8 +35,12 @@ def look(
     try:
         (got,) = open_session(addition, provider, options=options, whole_graph=True).run([one, one])
     except WorkbenchError as error:
+        build = onnxruntime().__version__
+        said = error.saw.rsplit(") ", 1)[-1].strip()  # without the C++ signature before it
         return Availability(
-            False, f"{error.happened} {error.saw}", error.advice or f"see what {provider} needs"
+            False,
+            f"onnxruntime {build} has {provider}, which does not start: {said}",
+            _NEEDS.get(provider, "install the driver and libraries that the provider needs"),
         )
     if got[0] != 2:
         return Availability(

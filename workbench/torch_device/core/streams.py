@@ -153,6 +153,10 @@ class Stream:
         """Make work queued from now on wait for what is on another stream now."""
         self.wait_event(other.record_event())
 
+    def uses(self, tensor: torch.Tensor) -> None:
+        """Note that work here uses a tensor's memory: `Tensor.record_stream` for this class."""
+        record(tensor, self)
+
     def record_event(self, event: Event | None = None) -> Event:
         """Put an event behind the work queued so far."""
         event = event or Event()
