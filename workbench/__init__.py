@@ -9,6 +9,10 @@ from importlib import import_module as _import_module
 
 # name -> the module it lives in; a value without a colon is the module itself
 _DOOR = {
+    "watch": "workbench.simt.trace.history:watch",
+    "access_pattern": "workbench.simt.inspector:access_pattern",
+    "LaunchView": "workbench.widgets.launch_view:LaunchView",
+    "AccessMap": "workbench.widgets.access_map:AccessMap",
     "DivergenceView": "workbench.widgets.divergence_view:DivergenceView",
     "PlacementView": "workbench.widgets.placement_view:PlacementView",
     "portability": "workbench.portability",

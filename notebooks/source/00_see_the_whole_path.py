@@ -53,10 +53,8 @@ import time
 import numpy as np
 import torch
 
-from workbench import catalog, cuda, digits, targets
+from workbench import catalog, cuda, digits, portability, targets
 from workbench.kernels.alexnet import model
-from workbench.portability.exporting import export
-from workbench.portability.session import open_session
 
 problem = catalog.load_problem("alexnet")
 torch.set_num_threads(1)
@@ -141,11 +139,11 @@ np.testing.assert_allclose(out, by_torch, rtol=1e-4, atol=1e-5)
 
 # %%
 images = torch.tensor(test.images[:32])
-exported = export(network, (images,), dynamic={"images": {0: "batch"}})
+exported = portability.export(network, (images,), dynamic={"images": {0: "batch"}})
 print(", ".join(node.op_type for node in exported.model.graph.node))
 
 # %%
-session = open_session(exported.model, "CPUExecutionProvider")
+session = portability.open_session(exported.model, "CPUExecutionProvider")
 by_onnx = session.run([test.images])[0]
 with torch.inference_mode():
     by_torch = network(torch.tensor(test.images)).numpy()

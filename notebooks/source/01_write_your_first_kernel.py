@@ -30,7 +30,12 @@ import numpy as np
 
 from workbench import cuda
 
+cuda.engine()
+
 # %% [markdown]
+# That is the engine that will run your kernels: `simt` is ours, on the CPU, and `gpu` is a real one.
+# `cuda.use("gpu")` switches, and nothing switches without your word.
+#
 # ## A map: one thread, one element
 #
 # On a CPU you would write a loop. On a GPU you write **what happens once**, and start as many

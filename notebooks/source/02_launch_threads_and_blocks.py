@@ -141,7 +141,14 @@ print("strided", strided)
 print("chunked", chunked)
 
 # %% [markdown]
-# Both cover everything once, with 8 threads for 20 elements. `gridsize` is the number of all
+# Look at the eight threads themselves. Choose a block and a thread, and see what it holds when it is
+# done.
+
+# %%
+workbench.LaunchView(workbench.watch(who_strided[2, 4], strided))
+
+# %% [markdown]
+# Both kernels cover everything once, with 8 threads for 20 elements. `gridsize` is the number of all
 # threads. The first is called a **grid-stride loop**. On a CPU you would chunk, so that each core
 # has its own piece of memory. On a GPU you stride, so that neighbouring threads touch neighbouring
 # elements at the same moment. Notebook 03 measures the difference.

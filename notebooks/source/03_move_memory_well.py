@@ -112,6 +112,14 @@ assert good.find("x[row, col]").sectors_per_request == 4
 # - `sum_rows`: the lanes differ in `row`. They stand in 32 rows, 512 bytes apart: 32 sectors, and 4
 #   bytes of each are used.
 #
+# See it lane by lane. In the map, ask what would happen with a stride.
+
+# %%
+workbench.AccessMap(
+    workbench.access_pattern(sum_columns[2, 64], x, np.empty(128, np.float32), access="x[row, col]")
+)
+
+# %% [markdown]
 # A CPU thread has a cache line to itself, so it walks along rows. A GPU's lanes share their
 # requests, so they must walk **side by side**.
 #

@@ -35,8 +35,8 @@ from workbench import catalog, cuda
 # ## Memory that a block shares
 #
 # `cuda.shared.array` gives each block a small array on the chip, up to 48 KB, that all its threads
-# see. It is some twenty times nearer than global memory, and it knows no sectors. The pattern is
-# always the same: **load together, wait, compute from the copy**.
+# see. It is far nearer than global memory, and it knows no sectors. The pattern is always the same:
+# **load together, wait, compute from the copy**.
 #
 # Here each thread subtracts its left neighbour. Load, then compute:
 
@@ -77,6 +77,7 @@ race = next(one for one in findings if one.kind == "race")
 assert race.array == "tile"
 assert race.first.thread != race.second.thread
 print(race)
+workbench.Findings(findings)
 
 # %% [markdown]
 # Thread `t` reads what thread `t - 1` writes, and nothing makes it wait. It worked, because this
@@ -174,6 +175,14 @@ vector_sum.check_launch(launch_sum)
 assert not workbench.sanitize(sum_tree[4, THREADS], x, np.zeros(1, np.float32))
 
 # %% [markdown]
+# Scrub through the barriers, and watch the sums move to the left of the shared array:
+
+# %%
+workbench.LaunchView(
+    workbench.watch(sum_tree[1, THREADS], vector_sum.inputs(60, seed=1)[0], np.zeros(1, np.float32))
+)
+
+# %% [markdown]
 # Threads beyond the end put in a zero instead of going home, since they are needed at the barrier.
 # Blocks cannot wait for each other inside a launch; they meet in one *atomic* addition (notebook
 # 05).
@@ -184,7 +193,7 @@ assert not workbench.sanitize(sum_tree[4, THREADS], x, np.zeros(1, np.float32))
 #
 # Each element of `a @ b` needs a row and a column. One thread alone fetches them from global
 # memory. 16 x 16 threads together need each number 16 times, so they fetch a tile once and share
-# it. Count the barriers in the loop: two. What is the second for?
+# it. The loop on the shelf has a second barrier, which this one has lost. Does it matter?
 
 
 # %%

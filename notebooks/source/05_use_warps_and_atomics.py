@@ -68,6 +68,7 @@ assert "missing syncwarp" in findings.kinds
 found = next(one for one in findings if one.kind == "missing syncwarp")
 assert found.first.thread[0] // 32 == found.second.thread[0] // 32
 print(found)
+workbench.Findings(findings)
 
 # %% [markdown]
 # Both threads belong to one warp, and nothing orders them. Since Volta (2017) each lane has its own

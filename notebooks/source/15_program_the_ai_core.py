@@ -154,8 +154,17 @@ np.testing.assert_array_equal(answer, 2 * small)
 
 # %% [markdown]
 # It passed! Here the instructions happened to be carried out in the order of the text. On the chip
-# V does not wait for MTE2. `aicore.check` looks at what the flags **promise**, and then carries the
-# kernel out once more in an order that they allow.
+# V does not wait for MTE2. Deal the same instructions out in other orders that the flags allow:
+
+# %%
+run = hasty[1](small, answer)
+for seed in range(4):
+    other = run.reordered(seed)["out"]
+    print("order", seed, "wrong elements:", int((other != 2 * small).sum()), "starts", other[:3])
+
+# %% [markdown]
+# Some are right, some are not: that is what makes such a mistake hard to find by testing.
+# `aicore.check` looks at what the flags **promise**, and looks for an order that shows it.
 
 # %% tags=["raises-exception"]
 aicore.check(hasty, (small, answer), 1).require_clean()

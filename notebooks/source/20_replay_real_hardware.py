@@ -42,7 +42,7 @@ from workbench import Race, Replay, Roofline, hardware, recording
 # `datasets/recordings/`: if you have one, send it.
 
 # %%
-replay = Replay("saxpy_on_two_cores")
+replay = Replay("two_cores_no_accelerator")
 replay
 
 # %%

@@ -60,6 +60,8 @@ def test_the_timeline_switches_double_buffering_and_names_instruction_and_line(l
     notebook.page.wait_for_function(
         "() => document.querySelector('.wb-table caption').textContent.includes('core 1')"
     )
+    choice(widget, "core").select_option("all")
+    widget.get_by_text("1 AIC.FIX", exact=True).wait_for()
     notebook.theme(dark=True)
     assert light_text(widget) > 150
     notebook.screenshot("pipe-timeline-dark", widget)

@@ -89,7 +89,7 @@ def test_vector_add_reads_as_one_would_write_it():
 def test_matrices_go_through_the_fractal_layouts():
     (file,) = (f for f in FILES if f.name == "ascend_4_l0_pipelined")
     text = listing(file)
-    assert "AscendC::Nd2NzParams{1, " in text
+    assert "AscendC::Nd2NzParams{1, static_cast<uint16_t>(" in text
     assert "mmad_params.cmatrixInitVal = ((k + near) == 0);" in text
     assert "AscendC::Fixpipe<float, float, AscendC::CFG_ROW_MAJOR>" in text
     assert "AscendC::LoadData2DParams" in text

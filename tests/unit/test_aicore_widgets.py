@@ -60,6 +60,15 @@ def test_a_stretch_of_time_holds_only_its_own_bars_and_stays_inside_the_run():
     assert (view["zoom"], widget.view["core"]) == (8, 1)
 
 
+def test_all_cores_can_be_seen_at_once_one_lane_for_each_pipe():
+    widget = PipeTimeline(run(2).timeline)
+    widget.choose(core=-1)
+    lanes = [lane["pipe"] for lane in widget.view["lanes"]]
+    assert lanes == [f"{core} AIV.{pipe}" for core in (0, 1) for pipe in ("MTE2", "MTE3", "V")]
+    assert all(0 < row["share"] <= 1 for row in widget.view["rows"])
+    assert "0 AIV.V" in widget.picture()
+
+
 def test_tiles_never_overlap_in_bytes_while_they_stay():
     view = BufferMap(run(2)).view
     stays = view["stays"]

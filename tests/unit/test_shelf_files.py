@@ -1,12 +1,14 @@
 """The shelf keeps its contracts: what every problem states, and what every kernel file holds."""
 
 import ast
+import json
 import types
 
 import numpy as np
 import pytest
 
 from workbench import catalog
+from workbench.errors import InputError
 from workbench.targets import _shelf
 
 PROBLEMS = catalog.problem_names()
@@ -115,6 +117,13 @@ def test_inputs_come_from_the_seed_and_are_never_uniform(name):
     assert all(np.unique(array).size > 1 for array in first if array.size > 1)
 
 
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("size", [0, -1, 1.5, "3", None, True])
+def test_what_is_no_size_is_refused_by_every_problem(name, size):
+    with pytest.raises(InputError):
+        catalog.load_problem(name).inputs(size, 1)
+
+
 @pytest.mark.parametrize("name", sorted(set(PROBLEMS) - set(NOT_ALL_IS_READ)))
 def test_stated_traffic_is_the_size_of_all_inputs_and_outputs(name):
     problem = catalog.load_problem(name)
@@ -159,3 +168,14 @@ def test_a_file_loaded_for_another_executor_takes_its_siblings_along():
     assert theirs.add_totals == ("fake", "add_totals")
     assert file.load() is ours
     assert ours.add_totals != theirs.add_totals
+
+
+def test_what_nvidias_compiler_said_of_the_shelf_is_about_kernels_that_are_there():
+    record = json.loads((catalog.folder("datasets") / "compiler/shelf_sm_90.json").read_text())
+    known = {(file.problem, file.name) for file in CUDA_FILES}
+    assert record["kernels"]
+    for row in record["kernels"]:
+        assert (row["problem"], row["file"]) in known
+        assert 0 < row["registers_per_thread"] <= 255
+        assert row["spill_store_bytes"] == row["spill_load_bytes"] == 0
+        assert row["float64_instructions"] == 0, "a float64 in a float32 kernel is a slip"

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.aicore.arguments import Shape, Workspace
 from workbench.aicore.ascend_c_calls import Calls
 from workbench.aicore.ascend_c_expressions import (
     CPP,
@@ -32,7 +33,7 @@ from workbench.aicore.ascend_c_text import entry_of, with_head
 from workbench.aicore.machine import POSITIONS
 from workbench.aicore.queues import default_layout
 from workbench.aicore.regions import as_dtype
-from workbench.aicore.run import Kernel, Shape, Workspace
+from workbench.aicore.run import Kernel
 from workbench.errors import InputError
 
 _POSITION_OF = {"UB": "VECCALC", "L1": "A1", "L0A": "A2", "L0B": "B2", "L0C": "CO1"}
@@ -146,8 +147,12 @@ class _Translation:
 
     def _for(self, node: ast.For) -> None:
         call = node.iter
-        ranged = isinstance(call, ast.Call) and ast.unparse(call.func) == "range"
-        if not ranged or not isinstance(node.target, ast.Name) or node.orelse:
+        if (
+            not isinstance(call, ast.Call)
+            or ast.unparse(call.func) != "range"
+            or not isinstance(node.target, ast.Name)
+            or node.orelse
+        ):
             raise refuse(node.iter, "a loop over anything but range", self.at)
         bounds = [self.at.whole(one) for one in call.args]
         start, stop = (number(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
@@ -184,21 +189,29 @@ class _Translation:
 
     def _assign(self, node: ast.Assign) -> None:
         target, value = node.targets[0], node.value
-        name = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
-        if name == "aicore.share":
-            self._share(target, value)
-        elif isinstance(target, ast.Tuple):
+        if isinstance(value, ast.Call) and self._made(target, value):
+            return
+        if isinstance(target, ast.Tuple):
             found = self.at.of(value)
             for one, part in zip(target.elts, found, strict=True):
                 self._number(ast.unparse(one), part)
-        elif name == "aicore.Queue":
-            self._queue(ast.unparse(target), value)
-        elif name == "aicore.scratch":
-            self._scratch(ast.unparse(target), value)
-        elif name.endswith((".allocate", ".dequeue")):
-            self._take(ast.unparse(target), value)
         else:
             self._number(ast.unparse(target), self.at.of(value))
+
+    def _made(self, target: ast.expr, call: ast.Call) -> bool:
+        """Translate an assignment whose right side makes or takes something; say whether it was."""
+        name = ast.unparse(call.func)
+        if name == "aicore.share":
+            self._share(target, call)
+        elif name == "aicore.Queue":
+            self._queue(ast.unparse(target), call)
+        elif name == "aicore.scratch":
+            self._scratch(ast.unparse(target), call)
+        elif name.endswith((".allocate", ".dequeue")):
+            self._take(ast.unparse(target), call)
+        else:
+            return False
+        return True
 
     def _number(self, name: str, found: Any) -> None:
         if not isinstance(found, Number):

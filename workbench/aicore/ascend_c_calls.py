@@ -105,7 +105,7 @@ class Calls:
         yield f"AscendC::Select({tensors}, {mode}, {self._count(dst)});", "Select"
 
     def _broadcast(self, node, dst, src) -> Iterator[Line]:
-        rows, columns = (one.code for one in dst.shape)
+        rows, columns = (f"static_cast<uint32_t>({one.code})" for one in dst.shape)
         one = f"{{1, {columns}}}" if len(src.shape) == 2 else f"{{{rows}, 1}}"
         axis = 0 if len(src.shape) == 2 else 1
         yield "{", ""
@@ -182,8 +182,9 @@ class Calls:
     def _nd_to_nz(self, dst, src) -> Iterator[Line]:
         rows, columns = (one.code for one in src.shape)
         height = self.at.rounded(dst.whole[0], 16).code
-        fields = f"1, {rows}, {columns}, 0, {src.strides[0].code}, {height}, 1, 0"
-        params = f"AscendC::Nd2NzParams{{{fields}}}"
+        lengths = (rows, columns, "0", src.strides[0].code, height)
+        fields = ", ".join(f"static_cast<uint16_t>({one})" for one in lengths)
+        params = f"AscendC::Nd2NzParams{{1, {fields}, 1, 0}}"
         gm = f"{src.name}[{src.offset.code}]"
         yield f"AscendC::DataCopy({dst.code}, {gm}, {params});", "DataCopy"
 

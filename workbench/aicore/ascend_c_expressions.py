@@ -206,8 +206,9 @@ class Expressions:
         name = ast.unparse(node.func)
         if name in ("min", "max"):
             values = [self.whole(one) for one in node.args]
-            if all(one.value is not None for one in values):
-                return number((min if name == "min" else max)(one.value for one in values))
+            known = [one.value for one in values if one.value is not None]
+            if len(known) == len(values):
+                return number((min if name == "min" else max)(known))
             code = values[0].code
             for one in values[1:]:
                 code = f"{name.title()}Of({code}, {one.code})"
@@ -235,7 +236,7 @@ class Expressions:
         base = self.of(node.value)
         keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if isinstance(base, tuple):
-            return base[int(self.whole(keys[0]).value)]
+            return base[int(self.whole(keys[0]).value or 0)]
         if not isinstance(base, (Array, Local)):
             raise refuse(node, "this index", self)
         parts = [self._part(key, length) for key, length in zip(keys, base.shape, strict=False)]

@@ -60,7 +60,7 @@ class Costs:
     def mmad_cycles(self, m: int, k: int, n: int, dtype: np.dtype) -> float:
         """Return the cycles of a multiply-accumulate without the head."""
         blocks = -(-m // 16) * -(-(k * dtype.itemsize) // 32) * -(-n // 16)
-        return blocks * (self.mmad_float32 if dtype.name == "float32" else 1.0)
+        return blocks * (self.mmad_float32 if dtype == np.float32 else 1.0)
 
 
 @cache
@@ -76,7 +76,11 @@ def costs(architecture: str = "dav-c220") -> Costs:
     """
     path = folder("datasets") / "aicore" / f"{architecture}.toml"
     if not path.exists():
-        raise InputError("There is no table of costs for this architecture.", architecture)
+        raise InputError(
+            "There is no table of costs for this architecture: its times cannot be modelled.",
+            architecture,
+            "a 910B or 910C for times; values and hazards need no costs",
+        )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         clock = table["clock_ghz"]["value"]

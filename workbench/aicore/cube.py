@@ -6,6 +6,8 @@ float32, int8 in int32, and the accumulator is rounded only when `fixpipe` bring
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from workbench.aicore.findings import AICoreError
@@ -38,7 +40,7 @@ def mmad(c: LocalTensor, a: LocalTensor, b: LocalTensor, init: bool) -> None:
             raise AICoreError(
                 "position", f"mmad takes this operand from {buffer}.", repr(tensor), "load_data"
             )
-    if a.dtype != b.dtype or ACCUMULATOR.get(a.dtype.name) != c.dtype.name:
+    if a.dtype != b.dtype or not _accumulates(a.dtype, c.dtype):
         raise AICoreError(
             "dtype",
             "The Cube has no such multiplication.",
@@ -56,6 +58,11 @@ def mmad(c: LocalTensor, a: LocalTensor, b: LocalTensor, init: bool) -> None:
         "AIC.M", "mmad", (c,), (a, b) if init else (a, b, c), _multiply, (c, a, b, init),
         one.costs.mmad_cycles(m, k, n, a.dtype), head=one.costs.mmad_head,
     )  # fmt: skip
+
+
+@cache
+def _accumulates(operand: np.dtype, total: np.dtype) -> bool:
+    return ACCUMULATOR.get(operand.name) == total.name
 
 
 def _multiply(memory, c, a, b, init) -> None:

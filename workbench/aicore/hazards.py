@@ -9,7 +9,6 @@ input could do.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -82,28 +81,6 @@ def adversarial(order: Order, first: int, second: int) -> Iterator[Instruction]:
     early = order.ancestors(second) | {second}
     yield from (order.nodes[i] for i in sorted(early))
     yield from (node for i, node in enumerate(order.nodes) if i not in early)
-
-
-def shuffled(order: Order, seed: int) -> list[Instruction]:
-    """Return a random allowed order."""
-    dice = random.Random(seed)
-    missing = [len(before) for before in order.before]
-    after: list[list[int]] = [[] for _ in order.nodes]
-    for index, before in enumerate(order.before):
-        for one in before:
-            after[one].append(index)
-    ready = [index for index, count in enumerate(missing) if not count]
-    nodes = []
-    while ready:
-        place = dice.randrange(len(ready))
-        ready[place], ready[-1] = ready[-1], ready[place]
-        index = ready.pop()
-        nodes.append(order.nodes[index])
-        for later in after[index]:
-            missing[later] -= 1
-            if not missing[later]:
-                ready.append(later)
-    return nodes
 
 
 def _changes(recording, order, arrays, normal, outputs, pairs) -> tuple[bool, int]:

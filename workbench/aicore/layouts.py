@@ -12,6 +12,7 @@ It refuses to hold data: `block_strides` describes memory that somebody else own
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ class Fractal(NamedTuple):
     columns: int
 
 
+@cache
 def fractal(layout: str, itemsize: int) -> Fractal:
     """Return the block shape of a layout for elements of `itemsize` bytes (1, 2 or 4)."""
     if layout not in LAYOUTS[1:] or itemsize not in (1, 2, 4):
@@ -42,6 +44,7 @@ def fractal(layout: str, itemsize: int) -> Fractal:
     return {"nZ": Fractal(along, 16), "zN": Fractal(16, 16)}.get(layout, Fractal(16, along))
 
 
+@cache
 def padded(shape: tuple[int, int], layout: str, itemsize: int) -> tuple[int, int]:
     """Return the matrix's shape rounded up to whole blocks."""
     block = fractal(layout, itemsize)
@@ -51,6 +54,7 @@ def padded(shape: tuple[int, int], layout: str, itemsize: int) -> tuple[int, int
     )
 
 
+@cache
 def block_strides(
     shape: tuple[int, int], layout: str, itemsize: int
 ) -> tuple[tuple[int, int, int, int], Fractal]:

@@ -6,6 +6,7 @@ import ctypes
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from workbench.aicore.findings import AICoreError, Site
 
@@ -37,14 +38,19 @@ class deadline:
     ``PyThreadState_SetAsyncExc``), which works in any thread and on every platform.
     """
 
-    def __init__(self, seconds: float):
+    def __init__(self, seconds: float, function: Callable[..., None]):
         self.seconds = seconds
+        code = function.__code__
+        self.whole = Site(function.__name__, "scalar", 0, code.co_filename, code.co_firstlineno)
         self.thread = threading.get_ident()
         self.lock = threading.Lock()
         self.done = self.fired = False
 
     def __enter__(self):
-        self.timer = threading.Timer(self.seconds, self._fire)
+        self._arm(self.seconds)
+
+    def _arm(self, seconds: float):
+        self.timer = threading.Timer(seconds, self._fire)
         self.timer.daemon = True
         self.timer.start()
 
@@ -55,6 +61,7 @@ class deadline:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self.thread), ctypes.py_object(_TimeUp)
                 )
+                self._arm(1.0)  # once more, where the kernel swallowed it
 
     def __exit__(self, kind, error, trace):
         with self.lock:
@@ -73,8 +80,13 @@ class deadline:
             f"The kernel was still issuing instructions after {self.seconds:g} seconds.",
             "stopped at the line below",
             "look at the loop's bound, or raise Limits(seconds=...)",
-            (raised_at(cause or _TimeUp(), -1),),
+            (self._where(cause),),
         )
+
+    def _where(self, cause: BaseException | None) -> Site:
+        """Return the line that was stopped; the kernel's first where it swallowed the stop."""
+        found = raised_at(cause, 0) if cause is not None else self.whole
+        return found if found.line else self.whole
 
 
 class _TimeUp(BaseException):

@@ -92,6 +92,8 @@ class Chip:
     ----------
     name, title : str
         Data sheet and name for people.
+    architecture : str
+        Which table of costs is its own, see `workbench.aicore.costs`.
     coupled : bool
         Cube and Vector in one core, sharing its movers.
     cube_cores, vector_cores : int or None
@@ -106,6 +108,7 @@ class Chip:
 
     name: str
     title: str
+    architecture: str
     coupled: bool
     cube_cores: int | None
     vector_cores: int | None
@@ -149,6 +152,7 @@ def chip(name: str = DEFAULT_CHIP) -> Chip:
     return Chip(
         name,
         sheet.title,
+        sheet.architecture,
         sheet.architecture == "arch2002",
         int(cubes) if cubes else None,
         int(vectors) if vectors else None,

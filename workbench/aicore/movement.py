@@ -140,7 +140,7 @@ def _begin(
     for tensor in (dst, src):
         if not isinstance(tensor, (GlobalTensor, LocalTensor)):
             raise AICoreError("position", f"{name} moves tensors.", repr(tensor), "slice a tensor")
-    ends = tuple("GM" if isinstance(t, GlobalTensor) else t.buffer for t in (src, dst))
+    ends = (_place(src), _place(dst))
     if ends not in routes:
         raise AICoreError(
             "position",
@@ -162,6 +162,10 @@ def _begin(
     one, route = recorder(), ROUTES[ends]
     one.units.add(route.pipe[:3])
     return one, route
+
+
+def _place(tensor: GlobalTensor | LocalTensor) -> str:
+    return "GM" if isinstance(tensor, GlobalTensor) else tensor.buffer
 
 
 def _emit_copy(one, name, route, dst, src, touched, pad_value) -> None:

@@ -9,6 +9,7 @@ Every order of a recording that the graph allows is one that the hardware may ta
 from __future__ import annotations
 
 import heapq
+import random
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -106,10 +107,8 @@ def _event_edges(program: list[Instruction], edges: dict) -> list[Finding]:
     sets: dict[tuple, list[Instruction]] = defaultdict(list)
     waits: dict[tuple, list[Instruction]] = defaultdict(list)
     for one in program:
-        if one.kind == "set":
-            sets[one.key].append(one)
-        elif one.kind == "wait":
-            waits[one.key].append(one)
+        if one.key is not None:
+            (sets if one.kind == "set" else waits)[one.key].append(one)
     findings = []
     for key, marks in sets.items():
         if key[0] != "queue":
@@ -209,3 +208,25 @@ def _clocks(order: Order) -> None:
         order.clocks.append(clock)
         order.sequence.append(number)
         order.epochs.append(epoch + (node.kind == "leave"))
+
+
+def shuffled(order: Order, seed: int) -> list[Instruction]:
+    """Return a random allowed order."""
+    dice = random.Random(seed)
+    missing = [len(before) for before in order.before]
+    after: list[list[int]] = [[] for _ in order.nodes]
+    for index, before in enumerate(order.before):
+        for one in before:
+            after[one].append(index)
+    ready = [index for index, count in enumerate(missing) if not count]
+    nodes = []
+    while ready:
+        place = dice.randrange(len(ready))
+        ready[place], ready[-1] = ready[-1], ready[place]
+        index = ready.pop()
+        nodes.append(order.nodes[index])
+        for later in after[index]:
+            missing[later] -= 1
+            if not missing[later]:
+                ready.append(later)
+    return nodes

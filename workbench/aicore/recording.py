@@ -144,6 +144,11 @@ def recorder() -> Recorder:
     return found
 
 
+def recording_now() -> bool:
+    """Return whether a kernel is being recorded in this context."""
+    return _CURRENT.get() is not None
+
+
 def record(
     function: Callable[..., None],
     args: Sequence[Any],
@@ -172,7 +177,7 @@ def record(
     """
     name = getattr(function, "__name__", "kernel")
     recording = Recording(name, chip, cores, arrays)
-    with deadline(limits.seconds):
+    with deadline(limits.seconds, function):
         for core in range(cores) if only is None else only:
             program: list[Instruction] = []
             one = Recorder(chip, core, cores, costs, limits, sink or program.append)

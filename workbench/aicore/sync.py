@@ -53,7 +53,9 @@ def wait_flag(event: str, event_id: int = 0) -> None:
 def pipe_barrier(pipe: str = "ALL") -> None:
     """Let everything issued after wait for everything before: on one pipe, or on all of the core.
 
-    One pipe keeps its order anyway in this model, so only ``"ALL"`` changes anything.
+    In this model a pipe finishes each instruction before the next, so only ``"ALL"`` changes
+    anything. The vendor's page for PipeBarrier asks for one between dependent instructions of a
+    single pipe where the compiler does not insert it: keep that in mind on a board.
     """
     if pipe != "ALL":
         known = {name.partition(".")[2] for name in PIPE_INDEX}

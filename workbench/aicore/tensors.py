@@ -130,7 +130,8 @@ class LocalTensor(Tensor):
             if not row_bytes and len(self.shape) == 2:
                 self.row_bytes = round_up(self.shape[1] * dtype.itemsize, BLOCK_BYTES)
         elif not whole:
-            self.whole = padded(self.shape, layout, dtype.itemsize)
+            rows, columns = self.shape
+            self.whole = padded((rows, columns), layout, dtype.itemsize)
 
     def __repr__(self):
         lay = "" if self.layout == "ND" else f" in {self.layout}"

@@ -13,7 +13,7 @@ from workbench.bench import compare
 from workbench.bench.compare import Comparison, Verdict
 from workbench.bench.records import CONTROL, LaneRecord, Run
 from workbench.bench.warmup import steady_from
-from workbench.errors import InputError
+from workbench.errors import IncomparableMeasurementsError, InputError
 from workbench.measurement import comparable
 
 UNPAIRED = 0.05
@@ -26,10 +26,17 @@ def runs(first: Run, second: Run) -> dict[str, Comparison]:
     Raises
     ------
     IncomparableMeasurementsError
-        Where problem, size, machine or provenance differ.
+        Where problem, size, machine, provenance, cache or threads differ.
     InputError
         Where they have no target in common.
     """
+    for what in ("cache", "threads"):
+        if getattr(first, what) != getattr(second, what):
+            raise IncomparableMeasurementsError(
+                f"These runs differ in {what} and cannot be compared.",
+                f"{getattr(first, what)} and {getattr(second, what)}",
+                "measure both in the same way",
+            )
     mine, theirs = ({m.target: m for m in run.measurements()} for run in (first, second))
     common = [label for label in mine if label in theirs]
     if not common:
@@ -75,5 +82,5 @@ def _unpaired(before: LaneRecord, after: LaneRecord, threshold: float) -> Compar
         else Verdict.INCONCLUSIVE
     )
     calls = min(len(before.samples_ns), len(after.samples_ns))
-    ratio = (float(np.exp(value)) for value in (centre[0] - centre[1], low, high))
-    return Comparison(*ratio, verdict, threshold, calls, 0)
+    speedup, low, high = (float(np.exp(value)) for value in (centre[0] - centre[1], low, high))
+    return Comparison(speedup, low, high, verdict, threshold, calls, 0)

@@ -69,6 +69,7 @@ class Child:
 
     def tell(self, command: dict[str, Any]) -> None:
         """Send one command; a child that is gone does not hear it, which `events` will show."""
+        assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(command).encode() + b"\n")
             self.process.stdin.flush()
@@ -107,7 +108,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        for pipe in (self.process.stdin, self.errors):
+        for pipe in filter(None, (self.process.stdin, self.errors)):
             with contextlib.suppress(BrokenPipeError):  # an unsent command to a child that is gone
                 pipe.close()
         os.close(self.heard)

@@ -29,6 +29,8 @@ THRESHOLD = 0.01
 LARGEST_THRESHOLD = 0.25
 LEVEL = 0.95
 DRAWS = 1000
+DRIFT = 1.1
+"""A lane that becomes this many times slower while it runs is told of."""
 _BLOCKS = 40
 _LEAST_ROUNDS = 12
 
@@ -162,7 +164,26 @@ def in_words(label: str, comparison: Comparison | None, baseline: str) -> str:
     return f"{label} against {baseline} is inconclusive: the ratio lies between {span}."
 
 
-def quantiles(samples_ns: Sequence[float]) -> dict[str, float]:
+def drift(lane: LaneRecord, baseline: LaneRecord | None = None) -> float | None:
+    """Return by which factor a lane became slower from its first to its last third.
+
+    With a baseline, the machine's own drift in the same rounds is divided out. None where there
+    are too few samples, or where the change is within `DRIFT`.
+    """
+    if baseline is None:
+        logs = np.log(np.maximum(np.asarray(lane.samples_ns, float), 1.0))
+        logs = logs[steady_from(lane.samples_ns) or 0 :]
+    else:
+        logs = -paired_logs(lane, baseline)[0]
+    third = len(logs) // 3
+    if third < _LEAST_ROUNDS:
+        return None
+    factor = math.exp(float(np.median(logs[-third:]) - np.median(logs[:third])))
+    quarter = np.quantile(logs[-third:], 0.25) > np.quantile(logs[:third], 0.75)
+    return factor if factor > DRIFT and quarter else None
+
+
+def quantiles(samples_ns: Sequence[float] | np.ndarray) -> dict[str, float]:
     """Return p5, p25, p50, p75, p95 in nanoseconds."""
     values = np.quantile(np.asarray(samples_ns, float), (0.05, 0.25, 0.5, 0.75, 0.95))
     return dict(zip(("p5", "p25", "p50", "p75", "p95"), map(float, values), strict=True))

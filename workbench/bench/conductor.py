@@ -86,7 +86,8 @@ class Conductor:
                 if self._take(child, event):
                     run.reason = run.reason or event["reason"]
                     return run.seconds
-            self.race.waiting_for = label, seconds = child.running()
+            label, seconds = child.running()
+            self.race.waiting_for = label, seconds
             if told_at is not None and time.monotonic() - told_at > STOP_WAIT_S:
                 return run.seconds
             if label and seconds > self.race.hang_s:

@@ -53,6 +53,8 @@ class Lane:
     trusted : bool
         Whether the runner is one of ours: only then may it report a clock of its own, and it is
         spared the checks against learner's code.
+    measured : bool
+        Whether its numbers are times, and not a model's predictions.
     last_ns, ended_ns : int
         How long the last call took, and when it ended.
     disagreed : int
@@ -64,6 +66,7 @@ class Lane:
     label: str
     runner: Any
     trusted: bool = True
+    measured: bool = True
     last_ns: int = 0
     ended_ns: int = 0
     disagreed: int = 0
@@ -175,6 +178,8 @@ class Engine:
         if not lane.trusted:
             lane.left_threads += threading.active_count() > threads
         if lane.trusted and own is not None:
+            # A device's clock cannot have seen more than the host waited; a model's is no clock.
+            lane.disagreed += lane.measured and own > 1.05 * (end - start) + _CLOCK_COST_NS
             return int(own), _switches() - switched
         return end - start, _switches() - switched
 

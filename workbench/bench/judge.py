@@ -58,8 +58,8 @@ def doubts(run: Run, trusted: set[str]) -> Iterator[Doubt]:
         if lane.error or not lane.samples_ns or lane.provenance is not Provenance.MEASURED:
             continue
         yield from _too_fast(lane, run, least_ns, lane.label in trusted)
+        yield from _wrong_clock(lane)
         if lane.label not in trusted:
-            yield from _wrong_clock(lane)
             yield from _remembers(lane)
 
 

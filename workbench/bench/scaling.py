@@ -89,14 +89,14 @@ def _crossings(runs: list[Run]) -> list[dict[str, Any]]:
 
 def _between(run: Run, one: str, other: str) -> tuple[float, Verdict] | None:
     """Return the log-ratio and verdict of two lanes of a run where it is conclusive."""
-    lanes = run.lanes.get(one), run.lanes.get(other)
-    if None in lanes or any(lane.error or not lane.samples_ns for lane in lanes):
+    mine, theirs = run.lanes.get(one), run.lanes.get(other)
+    if mine is None or theirs is None or mine.provenance is not theirs.provenance:
         return None
-    if lanes[0].provenance is not lanes[1].provenance:
+    if any(lane.error or not lane.samples_ns for lane in (mine, theirs)):
         return None
     control = run.lanes.get(CONTROL)
     noise = compare.compare(control, run.lanes[control.control_of]) if control else None
-    result = compare.compare(*lanes, compare.noise_threshold(noise))
+    result = compare.compare(mine, theirs, compare.noise_threshold(noise))
     if result is None or result.verdict not in (Verdict.FASTER, Verdict.SLOWER):
         return None
     return math.log(result.speedup), result.verdict

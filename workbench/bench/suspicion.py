@@ -120,7 +120,8 @@ class Lingering:
 
 def _middle(seen: list[tuple[int, int]]) -> tuple[float, float]:
     """Return the medians of the time after a call and of the call."""
-    return tuple(float(np.median(column)) for column in zip(*seen, strict=True))
+    after, own = (float(np.median(column)) for column in zip(*seen, strict=True))
+    return after, own
 
 
 def _busy_while_asleep(seconds: float) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 BATCH = 5
 
 
-def steady_from(samples_ns: Sequence[float]) -> int | None:
+def steady_from(samples_ns: Sequence[float] | np.ndarray) -> int | None:
     """Return the place of the first steady sample, or None where it cannot be told yet.
 
     Parameters
@@ -37,9 +37,11 @@ def steady_from(samples_ns: Sequence[float]) -> int | None:
     logs = np.log(np.maximum(np.asarray(samples_ns[: count * BATCH], float), 1.0))
     low, high = np.quantile(logs, (0.05, 0.95))
     means = np.clip(logs, low, high).reshape(count, BATCH).mean(1)
+    means -= means.mean()
     left = np.arange(count, 0, -1)
     sums = np.cumsum(means[::-1])[::-1]
     squares = np.cumsum((means**2)[::-1])[::-1]
     spread = np.maximum(squares - sums**2 / left, 0.0) / left**2
-    best = int(np.argmin(spread[: max(1, count - 3)]))
+    spread = spread[: max(1, count - 3)]
+    best = int(np.argmax(spread <= spread.min() + 1e-15))  # the earliest of equals
     return None if best > count // 2 else best * BATCH

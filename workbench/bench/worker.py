@@ -105,6 +105,7 @@ class Worker:
         try:
             inputs = self.feeder.next()
             lane.runner, about = self._runner(spec, inputs)
+            lane.measured = about["provenance"] == "measured"
             prepared = CLOCK()
             lane.runner.run()
             called = CLOCK()
@@ -167,7 +168,7 @@ class Worker:
         with open(partial, "wb") as file:
             arrays = {f"in{at}": np.asarray(value) for at, value in enumerate(inputs)}
             arrays |= {f"out{at}": np.asarray(value) for at, value in enumerate(outputs)}
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
         partial.rename(path)
         self._send(event="audit", lane=lane.label, round=number, path=str(path))
 

@@ -40,6 +40,7 @@ It refuses to know about values, arrays and messages; that is `workbench.simt.sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -144,7 +145,7 @@ class Clock:
             released.merge(self.said)
 
 
-def cross_warp_barrier(clocks: list[Clock]) -> None:
+def cross_warp_barrier(clocks: Sequence[Clock]) -> None:
     """Let the lanes that meet in one `syncwarp` know each other's accesses."""
     together = Knowledge()
     for clock in clocks:
@@ -156,7 +157,7 @@ def cross_warp_barrier(clocks: list[Clock]) -> None:
         clock.known = together.copy()
 
 
-def cross_block_barrier(clocks: list[Clock]) -> None:
+def cross_block_barrier(clocks: Sequence[Clock]) -> None:
     """Let all threads that meet in one block barrier leave it together."""
     together = Knowledge()
     for clock in clocks:
@@ -175,7 +176,7 @@ def cross_block_barrier(clocks: list[Clock]) -> None:
         clock.said = said
 
 
-def _what_was_said(clocks: list[Clock]) -> Knowledge | None:
+def _what_was_said(clocks: Sequence[Clock]) -> Knowledge | None:
     spoken = [clock.said for clock in clocks if clock.said is not None]
     if not spoken:
         return None
@@ -185,7 +186,7 @@ def _what_was_said(clocks: list[Clock]) -> Knowledge | None:
     return together
 
 
-def cross_grid_barrier(clocks: list[Clock]) -> None:
+def cross_grid_barrier(clocks: Sequence[Clock]) -> None:
     """Let all threads of the launch leave a grid barrier together."""
     for clock in clocks:
         clock.clock += 1

@@ -5,6 +5,8 @@ being watched. So the watching functions are given integers: an element's number
 These intrinsics are the bridge. They check nothing; `place_of` is what makes a number safe.
 """
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+# Numba gives its intrinsics the signature of their Python function, typing context included.
 from __future__ import annotations
 
 import numpy as np

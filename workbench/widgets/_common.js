@@ -15,6 +15,7 @@
               wb.badge(provenance)  wb.legend()          the same four marks in tables and legends
    axes       wb.linear([lo, hi], [x0, x1])  wb.log(...)     scales: s(value), s.ticks, s.log
               wb.spans(values)                            pads a domain; log above two decades
+              wb.apart([{y, ...}], gap)                   moves direct labels apart
               wb.axisX(scale, y, label, format, top)      wb.axisY(scale, x, label, format, right)
    pictures   wb.lanes(view)                             one row of samples for each lane of a race,
                                                           null while there are none
@@ -45,7 +46,9 @@ const wb = (() => {
   const svg = (tag, attributes, ...children) => fillIn(document.createElementNS(SVG, tag), attributes, children);
 
   const root = (parent, label) => {
-    const node = el("div", { class: "wb", role: "region", "aria-label": label });
+    // JupyterLab would take the arrow keys from our sliders: by its shortcuts, and by its notebook
+    const node = el("div", { class: "wb", role: "region", "aria-label": label, "data-lm-suppress-shortcuts": "true",
+      onkeydown: (event) => { if (event.target.matches("input, select")) event.stopPropagation(); } });
     parent.append(node);
     return node;
   };
@@ -84,14 +87,13 @@ const wb = (() => {
     : x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e6) ? x.toExponential(Math.max(0, n - 2)) : digits(x, n));
   const count = (n) => (n === null || n === undefined ? "–" : Number(n).toLocaleString("en-US"));
 
-  const given = new Map();
+  const spread = (name) => [...name].reduce((hash, c) => (hash * 31 + c.codePointAt(0)) % 1000003, 7);
   const look = (target) => {
     const name = String(target).split(/[:/ ]/)[0];
     const known = WB_LOOK.targets[name];
     if (known) return { colour: WB_LOOK.palette[known.colour], mark: known.mark };
-    if (!given.has(target)) given.set(target, given.size);
-    const at = given.get(target), n = WB_LOOK.others.length;
-    return { colour: WB_LOOK.palette[WB_LOOK.others[at % n]], mark: WB_LOOK.marks[at % WB_LOOK.marks.length] };
+    const at = spread(String(target));
+    return { colour: WB_LOOK.palette[WB_LOOK.others[at % WB_LOOK.others.length]], mark: WB_LOOK.marks[at % WB_LOOK.marks.length] };
   };
   let hatches = 0;
   const hatch = (colour, defs) => {
@@ -129,7 +131,7 @@ const wb = (() => {
   const linear = ([lo, hi], [a, b]) => {
     const span = hi - lo || 1;
     const scale = (v) => a + ((v - lo) / span) * (b - a);
-    const raw = span / Math.max(2, Math.abs(b - a) / 90);
+    const raw = span / Math.max(2, Math.abs(b - a) / 65);
     const base = 10 ** Math.floor(Math.log10(raw));
     const step = [1, 2, 5, 10].find((m) => m * base >= raw) * base;
     scale.ticks = [];
@@ -184,7 +186,8 @@ const wb = (() => {
   };
 
   const lanes = (view) => {
-    const W = 760, LEFT = 150, RIGHT = 650, ROW = 40, TOP = 12;
+    const W = 760, LEFT = 130, RIGHT = 470, ROW = 40, TOP = 26;
+    const told = view.lanes.filter((lane) => lane.low !== undefined);
     const shown = view.lanes.filter((lane) => lane.dots && lane.dots.length);
     if (!shown.length) return null;
     const bottom = TOP + ROW * shown.length;
@@ -194,6 +197,15 @@ const wb = (() => {
     const { domain, isLog } = spans(shown.flatMap((lane) => [...lane.dots, lane.p5, lane.p95]));
     const x = (isLog ? log : linear)(domain, [LEFT, RIGHT]);
     node.append(axisX(x, bottom, "latency of one call", time, TOP));
+    const edge = 1 + (view.threshold || 0);
+    const span = spans([...told.flatMap((lane) => [lane.low, lane.high]), edge, 1 / edge], { log: true }).domain;
+    const r = log(span, [560, W - 12]);
+    if (Math.log10(span[1] / span[0]) < 0.7) r.ticks = linear(span, [560, W - 12]).ticks.filter((v, n, all) => n % Math.ceil(all.length / 4) === 0);
+    if (told.length) node.append(
+      svg("rect", { x: r(1 / edge), y: TOP, width: r(edge) - r(1 / edge), height: bottom - TOP, fill: "currentColor", opacity: 0.12 }),
+      svg("line", { class: "wb-line", "stroke-dasharray": "3 3", x1: r(1), x2: r(1), y1: TOP, y2: bottom }),
+      axisX(r, bottom, "times as fast", (v) => number(v), null),
+      svg("text", { class: "wb-quiet", x: (560 + W - 12) / 2, y: TOP - 10, "text-anchor": "middle" }, `against ${view.baseline}; grey: noise`));
     shown.forEach((lane, at) => {
       const y = TOP + ROW * at + ROW / 2;
       const drawn = look(lane.control_of || lane.label);
@@ -208,10 +220,19 @@ const wb = (() => {
         svg("line", { class: "wb-line", x1: x(lane.p50), x2: x(lane.p50), y1: y - 14, y2: y + 14, style: "stroke-width:2" }),
         mark(drawn, 12, y, lane.provenance),
         svg("text", { x: 24, y: y + 4 }, lane.label),
-        svg("text", { x: W - 8, y: y + 4, "text-anchor": "end" }, time(lane.p50)),
+        svg("text", { x: RIGHT + 70, y: y + 4, "text-anchor": "end" }, time(lane.p50)),
       );
+      if (lane.low !== undefined) node.append(
+        svg("line", { x1: r(lane.low), x2: r(lane.high), y1: y, y2: y, stroke: drawn.colour, "stroke-width": 4, "stroke-linecap": "round", opacity: 0.6 }),
+        mark(drawn, r(lane.speedup), y, lane.provenance, 4));
     });
     return node;
+  };
+
+  const apart = (labels, gap = 13) => {
+    const sorted = [...labels].sort((a, b) => a.y - b.y);
+    sorted.forEach((one, at) => { if (at && one.y < sorted[at - 1].y + gap) one.y = sorted[at - 1].y + gap; });
+    return sorted;
   };
 
   const throttled = (fn, ms) => {
@@ -248,5 +269,5 @@ const wb = (() => {
   };
 
   return { el, svg, root, button, select, slider, time, si, number, count, look, mark, fill, badge,
-    legend, linear, log, spans, axisX, axisY, table, lanes, throttled, frame, sentence, listen };
+    legend, linear, log, spans, axisX, axisY, table, lanes, apart, throttled, frame, sentence, listen };
 })();

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.widgets._static import Picture, look_of, spanning, time_text
+from workbench.widgets._static import Picture, Scale, look_of, spanning, time_text
 
-WIDTH, LEFT, RIGHT, ROW, TOP = 760, 150, 650, 40, 56
+WIDTH, LEFT, RIGHT, ROW, TOP = 760, 130, 470, 40, 66
+RATIO_LEFT, RATIO_RIGHT = 560, 748
 
 
 def draw(view: dict[str, Any]) -> str:
@@ -24,14 +25,15 @@ def draw(view: dict[str, Any]) -> str:
     scale = spanning(values, LEFT, RIGHT)
     bottom = TOP + ROW * len(shown)
     picture.axis_x(scale, bottom, "latency of one call", time_text, TOP)
+    ratio = _ratio_axis(picture, view, bottom)
     for at, lane in enumerate(shown):
-        _row(picture, lane, TOP + ROW * at + ROW / 2, scale, at)
+        _row(picture, lane, TOP + ROW * at + ROW / 2, scale, ratio)
     _failures(picture, failed, bottom + 54)
     return picture.svg()
 
 
-def _row(picture: Picture, lane: dict[str, Any], y: float, scale: Any, at: int) -> None:
-    colour, shape = look_of(lane["control_of"] or lane["label"], at)
+def _row(picture: Picture, lane: dict[str, Any], y: float, scale: Scale, ratio: Scale) -> None:
+    colour, shape = look_of(lane["control_of"] or lane["label"])
     drawn = picture.fill(colour, lane["provenance"])
     x5, x50, x95 = (scale(lane[key]) for key in ("p5", "p50", "p95"))
     picture.add(
@@ -49,7 +51,27 @@ def _row(picture: Picture, lane: dict[str, Any], y: float, scale: Any, at: int) 
     picture.line(x50, y - 14, x50, y + 14, stroke="#222", stroke_width=2)
     picture.mark(12, y, colour, shape, lane["provenance"])
     picture.text(24, y + 4, lane["label"])
-    picture.text(WIDTH - 8, y + 4, time_text(lane["p50"]), anchor="end")
+    picture.text(RIGHT + 70, y + 4, time_text(lane["p50"]), anchor="end")
+    if "low" in lane:
+        low, high, middle = (ratio(lane[key]) for key in ("low", "high", "speedup"))
+        picture.line(low, y, high, y, stroke=colour, stroke_width=4, stroke_opacity=0.6)
+        picture.mark(middle, y, colour, shape, lane["provenance"], 4)
+
+
+def _ratio_axis(picture: Picture, view: dict[str, Any], bottom: float) -> Scale:
+    """Draw the axis of the ratios, with the noise threshold as a grey band around 1."""
+    edge = 1 + view.get("threshold", 0.0)
+    told = [lane for lane in view["lanes"] if "low" in lane]
+    ends = [edge, 1 / edge, *(lane[key] for lane in told for key in ("low", "high"))]
+    ratio = spanning(ends, RATIO_LEFT, RATIO_RIGHT, log=max(ends) / min(ends) > 5)
+    if told:
+        left, right = ratio(1 / edge), ratio(edge)
+        picture.add("rect", x=left, y=TOP, width=right - left, height=bottom - TOP, fill="#ddd")
+        picture.axis_x(ratio, bottom, "times as fast", lambda v: f"{v:.3g}", bottom)
+        picture.line(ratio(1), TOP, ratio(1), bottom, stroke_dasharray="3 3")
+        said = f"against {view['baseline']}; grey: noise"
+        picture.text((RATIO_LEFT + RATIO_RIGHT) / 2, TOP - 8, said, anchor="middle", quiet=True)
+    return ratio
 
 
 def _failures(picture: Picture, failed: list[dict[str, Any]], y: float) -> None:

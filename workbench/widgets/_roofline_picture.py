@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.widgets._static import Picture, Scale, look, look_of, si_text, spanning
+from workbench.widgets._static import Picture, Scale, apart, look, look_of, si_text, spanning
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 80, 560, 78, 380
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 96, 560, 78, 380
 DASHES = (None, "7 4", "2 3", "9 3 2 3", "1 4")
 
 
@@ -17,10 +17,11 @@ def draw(view: dict[str, Any]) -> str:
     x, y = scales(view, LEFT, RIGHT, BOTTOM, TOP)
     picture.axis_x(x, BOTTOM, "operations per byte", lambda v: f"{v:g}", TOP)
     picture.axis_y(y, LEFT, "throughput", lambda v: si_text(v * 1e9, "FLOP/s"), RIGHT)
-    for at, roof in enumerate(view["roofs"]):
-        _roof(picture, roof, at, x, y)
-    for at, point in enumerate(view["points"]):
-        colour, shape = look_of(point["label"], at)
+    tops = [_roof(picture, roof, at, x, y) for at, roof in enumerate(view["roofs"])]
+    for height, roof in zip(apart(tops), view["roofs"], strict=True):
+        picture.text(RIGHT + 6, height, roof["title"])
+    for point in view["points"]:
+        colour, shape = look_of(point["label"])
         place = x(point["intensity"]), y(point["gflop_per_s"])
         picture.mark(*place, colour, shape, point["provenance"])
         picture.text(place[0] + 9, place[1] + 4, f"{point['label']} ({point['provenance']})")
@@ -40,7 +41,8 @@ def scales(view: dict, left: float, right: float, bottom: float, top: float) -> 
     )
 
 
-def _roof(picture: Picture, roof: dict[str, Any], at: int, x: Scale, y: Scale) -> None:
+def _roof(picture: Picture, roof: dict[str, Any], at: int, x: Scale, y: Scale) -> float:
+    """Draw one roof and return the height at which its name belongs."""
     colours = list(look()["palette"].values())
     colour = colours[(at + 4) % len(colours)]
     lines = [
@@ -59,8 +61,7 @@ def _roof(picture: Picture, roof: dict[str, Any], at: int, x: Scale, y: Scale) -
             stroke_width=2,
             stroke_dasharray=DASHES[at % len(DASHES)],
         )
-    end = lines[1][-1]
-    picture.text(RIGHT + 6, end[1] + 4 + 14 * (at % 2), roof["title"])
+    return lines[1][-1][1] + 4
 
 
 def _line(x: Scale, y: Scale, bandwidth: float, compute: float) -> list[tuple[float, float]]:

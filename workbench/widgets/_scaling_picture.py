@@ -6,6 +6,8 @@ from typing import Any
 
 from workbench.widgets._static import (
     Picture,
+    Scale,
+    apart,
     count_text,
     look_of,
     spanning,
@@ -27,8 +29,12 @@ def draw(view: dict[str, Any]) -> str:
     y = spanning(values, BOTTOM, TOP, log=True)
     picture.axis_x(x, BOTTOM, view["size_means"], count_text, TOP)
     picture.axis_y(y, LEFT, "latency of one call", time_text, RIGHT)
-    for at, line in enumerate(view["lines"]):
-        _line(picture, line, at, x, y)
+    ends = [line["points"][-1] for line in view["lines"]]
+    for line in view["lines"]:
+        _line(picture, line, x, y)
+    heights = apart([y(end["p50"]) + 4 for end in ends])
+    for line, end, height in zip(view["lines"], ends, heights, strict=True):
+        picture.text(x(end["size"]) + 9, height, line["label"])
     for crossing in view["crossings"]:
         where = x(crossing["size"])
         picture.line(where, TOP, where, BOTTOM, stroke="#555", stroke_dasharray="4 3")
@@ -37,8 +43,8 @@ def draw(view: dict[str, Any]) -> str:
     return picture.svg()
 
 
-def _line(picture: Picture, line: dict[str, Any], at: int, x: Any, y: Any) -> None:
-    colour, shape = look_of(line["label"], at)
+def _line(picture: Picture, line: dict[str, Any], x: Scale, y: Scale) -> None:
+    colour, shape = look_of(line["label"])
     points = line["points"]
     upper = [f"{x(p['size'])},{y(p['p75'])}" for p in points]
     lower = [f"{x(p['size'])},{y(p['p25'])}" for p in reversed(points)]
@@ -47,5 +53,3 @@ def _line(picture: Picture, line: dict[str, Any], at: int, x: Any, y: Any) -> No
     picture.add("polyline", points=middle, fill="none", stroke=colour, stroke_width=1.5)
     for point in points:
         picture.mark(x(point["size"]), y(point["p50"]), colour, shape, point["provenance"], 4)
-    last = points[-1]
-    picture.text(x(last["size"]) + 9, y(last["p50"]) + 4 + 13 * (at % 2), line["label"])

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 _STEPS = {"s": ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns"))}
@@ -37,13 +38,15 @@ def look() -> dict:
     return json.loads((Path(__file__).parent / "_look.json").read_text(encoding="utf-8"))
 
 
-def look_of(target: str, at: int = 0) -> tuple[str, str]:
-    """Return the colour (``#rrggbb``) and the mark of a target; `at` spreads the unknown ones."""
+def look_of(target: str) -> tuple[str, str]:
+    """Return the colour (``#rrggbb``) and the mark of a target; a callable's follow its name."""
     table = look()
     known = table["targets"].get(target.replace("/", ":").split(":")[0].split(" ")[0])
     if known:
         return table["palette"][known["colour"]], known["mark"]
-    others, marks = table["others"], table["marks"]
+    others, marks, at = table["others"], table["marks"], 7
+    for letter in target:  # as in _common.js
+        at = (at * 31 + ord(letter)) % 1000003
     return table["palette"][others[at % len(others)]], marks[at % len(marks)]
 
 
@@ -85,10 +88,10 @@ class Scale:
         return round(self.start + share * (self.end - self.start), 2)
 
     def ticks(self) -> list[float]:
-        """Return round values inside the domain, about one for each 90 pixels."""
+        """Return round values inside the domain, about one for each 65 pixels."""
         room = abs(self.end - self.start)
         if not self.log:
-            raw = ((self.high - self.low) or 1) / max(2, room / 90)
+            raw = ((self.high - self.low) or 1) / max(2, room / 65)
             base = 10.0 ** math.floor(math.log10(raw))
             step = next(m for m in (1, 2, 5, 10) if m * base >= raw) * base
             first = math.ceil(self.low / step - 1e-9)
@@ -101,6 +104,14 @@ class Scale:
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         values = [m * 10.0**e for e in powers if e % every == 0 for m in marks]
         return [v for v in values if self.low * 0.9999 <= v <= self.high * 1.0001]
+
+
+def apart(places: list[float], gap: float = 13) -> list[float]:
+    """Return the heights of direct labels, moved down where they would lie on each other."""
+    moved, last = dict.fromkeys(range(len(places)), 0.0), -math.inf
+    for at in sorted(range(len(places)), key=places.__getitem__):
+        last = moved[at] = max(places[at], last + gap)
+    return list(moved.values())
 
 
 def spanning(
@@ -135,7 +146,7 @@ class Picture:
     parts: list[str] = field(default_factory=list)
     hatches: set[str] = field(default_factory=set)
 
-    def add(self, tag: str, text: str | None = None, **attributes: object) -> None:
+    def add(self, tag: str, text: str | None = None, **attributes: Any) -> None:
         """Add one element; ``stroke_width=2`` becomes ``stroke-width="2"``; text is escaped."""
         written = " ".join(
             f"{name.rstrip('_').replace('_', '-')}={quoteattr(_plain(value))}"
@@ -154,7 +165,7 @@ class Picture:
         """Add a straight line."""
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, **{"stroke": "#222", **attributes})
 
-    def fill(self, colour: str, provenance: str) -> dict[str, object]:
+    def fill(self, colour: str, provenance: str) -> dict[str, Any]:
         """Return the attributes that draw an area of that provenance."""
         if provenance == "modelled":
             self.hatches.add(colour)

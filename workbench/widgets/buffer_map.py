@@ -133,7 +133,8 @@ def draw(view: dict[str, Any]) -> str:
     picture.add(
         "rect", x=_LEFT, y=top, width=_RIGHT - _LEFT, height=_TALL, fill="none", stroke="#888"
     )
-    fills = [picture.fill(palette[i % len(palette)], "modelled") for i in range(len(names))]
+    colours = [palette[number % len(palette)] for number in range(len(names))]
+    fills: list[Any] = [picture.fill(colour, "modelled") for colour in colours]
     for one in view["stays"]:
         picture.add(
             "rect",

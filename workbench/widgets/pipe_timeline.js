@@ -1,4 +1,4 @@
-const LEFT = 90, RIGHT = 740, ROW = 30;
+const LEFT = 90, RIGHT = 740;
 
 function render({ model, el }) {
   const root = wb.root(el, "Pipe timeline");
@@ -35,7 +35,7 @@ function render({ model, el }) {
     moves[0].disabled = view.at <= 0;
     moves[1].disabled = view.at >= 1 - 1 / view.zoom - 1e-9;
     top.replaceChildren(...(view.variants.length > 1 ? variants : []),
-      wb.select("core", view.cores, view.core, (core) => send({ core: Number(core) })),
+      wb.select("core", view.cores.map((core) => [core, core < 0 ? "all" : core]), view.core, (core) => send({ core: Number(core) })),
       wb.select("enlarged", view.zooms.map((n) => [n, `${n}×`]), view.zoom, (zoom) => send({ zoom: Number(zoom) })),
       ...moves);
     if (focused) [...variants, ...moves].find((one) => one.textContent === focused && !one.disabled)?.focus();
@@ -44,7 +44,7 @@ function render({ model, el }) {
   const draw = wb.frame(() => {
     const view = model.get("view");
     controls(view);
-    const bottom = 8 + ROW * view.lanes.length;
+    const ROW = view.row_px, bottom = 8 + ROW * view.lanes.length;
     const x = wb.linear([view.begin_ns, view.end_ns], [LEFT, RIGHT]);
     const inside = (ns) => x(Math.min(Math.max(ns, view.begin_ns), view.end_ns));
     const node = wb.svg("svg", { viewBox: `0 0 760 ${bottom + 40}`, role: "img", "aria-label": view.sentence });
@@ -54,14 +54,14 @@ function render({ model, el }) {
     order = [];
     view.lanes.forEach((lane, row) => {
       const y = 8 + ROW * row;
-      node.append(wb.svg("text", { x: 4, y: y + 15 }, lane.pipe));
+      node.append(wb.svg("text", { x: 4, y: y + ROW / 2 }, lane.pipe));
       for (const bar of lane.bars) {
         const waits = bar.cause >= 0;
         const name = bar.count > 1 ? `${bar.count} short instructions, first ${bar.name}` : bar.name;
         const text = `${lane.pipe}: ${waits ? `waits for ${view.causes[bar.cause]}` : name}, ${wb.time(bar.stop_ns - bar.start_ns)} from ${wb.time(bar.start_ns)}, ${bar.where} (modelled)`;
         const box = wb.svg("rect", {
           x: inside(bar.start_ns), width: Math.max(0.6, inside(bar.stop_ns) - inside(bar.start_ns)),
-          y: waits ? y + 7 : y, height: waits ? 6 : 20, class: waits ? "wb-stall" : "wb-work",
+          y: waits ? y + ROW / 2 - 7 : y, height: waits ? 6 : ROW - 8, class: waits ? "wb-stall" : "wb-work",
           ...(waits ? { fill: colourOf(bar.cause), "fill-opacity": 0.6 } : work),
         }, wb.svg("title", {}, text));
         const at = order.length;
@@ -75,7 +75,7 @@ function render({ model, el }) {
     under.replaceChildren(
       wb.el("p", { class: "wb-note" }, wb.badge("modelled"), " hatched: at work; thin bars: waiting, coloured by cause. ",
         view.causes.map((cause, at) => [wb.el("span", { style: `color:${colourOf(at)}` }, "▬ "), `${cause} `])),
-      wb.table(`Pipes of core ${view.core}, modelled`, [
+      wb.table(`Pipes of ${view.core < 0 ? "all cores" : `core ${view.core}`}, modelled`, [
         { key: "pipe", label: "pipe" }, { key: "n", label: "instructions", number: true, render: wb.count },
         { key: "busy_ns", label: "at work", number: true, render: (v) => wb.time(v) },
         { key: "share", label: "share of the run", number: true, render: (v) => `${Math.round(100 * v)} %` },

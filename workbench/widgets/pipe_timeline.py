@@ -18,8 +18,9 @@ from workbench.widgets._loader import Widget, load_js
 from workbench.widgets._static import Picture, look, time_text
 
 ZOOMS = (1, 2, 4, 8, 16, 32, 64)
+ALL_CORES = -1
 _MOST_BARS = 1200
-_LEFT, _RIGHT, _ROW = 90, 740, 30
+_LEFT, _RIGHT = 90, 740
 
 
 class PipeTimeline(Widget):
@@ -61,7 +62,7 @@ class PipeTimeline(Widget):
         ----------
         variant : str, optional
         core : int, optional
-            The nearest one that the run has.
+            The nearest one that the run has, or `ALL_CORES`.
         zoom : int, optional
             How many times enlarged.
         at : float, optional
@@ -72,7 +73,9 @@ class PipeTimeline(Widget):
         line = self._timelines[name]
         cores = sorted({bar.core for bar in line.bars})
         wanted = old.get("core", 0) if core is None else int(core)
-        core = min(cores, key=lambda one: abs(one - wanted))
+        if wanted != ALL_CORES or len(cores) == 1:
+            wanted = min(cores, key=lambda one: abs(one - wanted))
+        core = wanted
         zoom = int(zoom) if int(zoom) in ZOOMS else old.get("zoom", 1)
         start = float(old.get("at", 0.0) if at is None else at)
         start = min(max(start, 0.0), 1 - 1 / zoom)
@@ -82,7 +85,7 @@ class PipeTimeline(Widget):
         self.view = {
             "variants": list(self._timelines),
             "variant": name,
-            "cores": cores,
+            "cores": [ALL_CORES, *cores] if len(cores) > 1 else cores,
             "core": core,
             "zoom": zoom,
             "zooms": list(ZOOMS),
@@ -90,6 +93,7 @@ class PipeTimeline(Widget):
             "begin_ns": begin,
             "end_ns": end,
             "lanes": lanes,
+            "row_px": 30 if len(lanes) <= 12 else 16,
             "causes": causes,
             "rows": _rows(line, core),
             "sentence": self._words(name),
@@ -117,24 +121,25 @@ class PipeTimeline(Widget):
 
     def _heard(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
         if message.get("do") == "choose":
-            self.choose(
-                **{k: v for k, v in message.items() if k in ("variant", "core", "zoom", "at")}
-            )
+            wanted = ("variant", "core", "zoom", "at")
+            self.choose(**{key: message[key] for key in wanted if key in message})
 
 
 def _lanes(line: Timeline, core: int, begin: float, end: float) -> tuple[list, list[str]]:
     """Return the bars of each pipe in a stretch of time, and the causes of its stalls."""
-    pipes: dict[str, list[Bar]] = {}
+    pipes: dict[tuple[int, str], list[Bar]] = {}
     for bar in line.bars:
-        if bar.core == core:
-            pipes.setdefault(bar.pipe, [])
+        if core in (ALL_CORES, bar.core):
+            lane = pipes.setdefault((bar.core, bar.pipe), [])
             if bar.stop_ns > begin and bar.start_ns < end:
-                pipes[bar.pipe].append(bar)
+                lane.append(bar)
     causes = sorted({bar.cause for bars in pipes.values() for bar in bars if bar.cause})
-    finest = (end - begin) / _MOST_BARS
-    return [
-        {"pipe": pipe, "bars": _merged(pipes[pipe], finest, causes)} for pipe in sorted(pipes)
-    ], causes
+    finest = (end - begin) / _MOST_BARS * max(1, len(pipes) // 8)
+    lanes = []
+    for (number, pipe), bars in sorted(pipes.items()):
+        name = f"{number} {pipe}" if core == ALL_CORES else pipe
+        lanes.append({"pipe": name, "bars": _merged(bars, finest, causes)})
+    return lanes, causes
 
 
 def _merged(bars: list[Bar], finest: float, causes: list[str]) -> list[dict[str, Any]]:
@@ -142,15 +147,9 @@ def _merged(bars: list[Bar], finest: float, causes: list[str]) -> list[dict[str,
     drawn: list[dict[str, Any]] = []
     for bar in bars:
         cause = causes.index(bar.cause) if bar.cause else -1
-        last = drawn[-1] if drawn else None
+        last = drawn[-1] if drawn else {}
         fine = bar.stop_ns - bar.start_ns < finest
-        near = last is not None and bar.start_ns - last["stop_ns"] < finest
-        if (
-            fine
-            and near
-            and last["cause"] == cause
-            and last["stop_ns"] - last["start_ns"] < finest * 2
-        ):
+        if last and fine and last["cause"] == cause and _joins(last, bar, finest):
             last["stop_ns"], last["count"] = bar.stop_ns, last["count"] + 1
             continue
         drawn.append(
@@ -173,20 +172,23 @@ def _joins(last: dict[str, Any], bar: Bar, finest: float) -> bool:
 
 def _rows(line: Timeline, core: int) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
+    cores = {bar.core for bar in line.bars} if core == ALL_CORES else {core}
     for bar in line.bars:
-        if bar.core != core:
-            continue
-        row = rows.setdefault(bar.pipe, {"pipe": bar.pipe, "busy_ns": 0.0, "stall_ns": 0.0, "n": 0})
-        row["stall_ns" if bar.cause else "busy_ns"] += bar.stop_ns - bar.start_ns
-        row["n"] += not bar.cause
+        if bar.core in cores:
+            row = rows.setdefault(
+                bar.pipe, {"pipe": bar.pipe, "busy_ns": 0.0, "stall_ns": 0.0, "n": 0}
+            )
+            row["stall_ns" if bar.cause else "busy_ns"] += bar.stop_ns - bar.start_ns
+            row["n"] += not bar.cause
     for row in rows.values():
-        row["share"] = row["busy_ns"] / line.elapsed_ns
+        row["share"] = row["busy_ns"] / line.elapsed_ns / len(cores)
     return [rows[pipe] for pipe in sorted(rows)]
 
 
 def draw(view: dict[str, Any]) -> str:
     """Return the SVG of a state: one lane for each pipe, hatched work, open gaps for waiting."""
-    height = 96 + _ROW * len(view["lanes"]) + 18 * len(view["causes"])
+    row_px = view["row_px"]
+    height = 96 + row_px * len(view["lanes"]) + 18 * len(view["causes"])
     picture = Picture(760, height, view["sentence"])
     top = 26 + 16 * picture.paragraph(8, 20, view["sentence"], letters=108)
     span = view["end_ns"] - view["begin_ns"]
@@ -197,20 +199,20 @@ def draw(view: dict[str, Any]) -> str:
         return _LEFT + (_RIGHT - _LEFT) * min(max(share, 0.0), 1.0)
 
     for row, lane in enumerate(view["lanes"]):
-        y = top + _ROW * row
-        picture.text(8, y + 15, lane["pipe"])
-        work = picture.fill(palette[0], "modelled")
+        y = top + row_px * row
+        picture.text(8, y + row_px / 2, lane["pipe"])
+        work: Any = picture.fill(palette[0], "modelled")
         for bar in lane["bars"]:
-            box = {"x": round(x(bar["start_ns"]), 1), "y": y, "height": 20}
+            box: dict[str, Any] = {"x": round(x(bar["start_ns"]), 1), "y": y, "height": row_px - 8}
             box["width"] = round(max(0.6, x(bar["stop_ns"]) - x(bar["start_ns"])), 1)
             if bar["cause"] < 0:
                 picture.add("rect", **box, **work)
             else:
                 colour = palette[1 + bar["cause"] % (len(palette) - 1)]
-                box |= {"y": y + 7, "height": 6}
+                box |= {"y": y + row_px / 2 - 7, "height": 6}
                 picture.add("rect", **box, fill=colour, fill_opacity=0.6)
-    bottom = top + _ROW * len(view["lanes"])
-    picture.text(_LEFT, bottom + 10, time_text(view["begin_ns"]), quiet=True)
+    bottom = top + row_px * len(view["lanes"])
+    picture.text(_LEFT, bottom + 12, time_text(view["begin_ns"]), quiet=True)
     picture.text(
         _RIGHT, bottom + 10, f"{time_text(view['end_ns'])}, modelled", anchor="end", quiet=True
     )

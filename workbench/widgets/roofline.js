@@ -1,4 +1,4 @@
-const W = 760, LEFT = 80, RIGHT = 560, TOP = 26, BOTTOM = 330;
+const W = 760, LEFT = 96, RIGHT = 560, TOP = 26, BOTTOM = 330;
 const DASHES = [null, "7 4", "2 3", "9 3 2 3", "1 4"];
 const flops = (v) => wb.si(v * 1e9, "FLOP/s");
 
@@ -25,6 +25,7 @@ function drawRoofs(view) {
   const [x, y] = scales(view);
   node.append(wb.axisX(x, BOTTOM, "operations per byte", wb.number, TOP), wb.axisY(y, LEFT, "throughput", flops, RIGHT));
   const colours = Object.values(WB_LOOK.palette);
+  const names = [];
   view.roofs.forEach((roof, at) => {
     const colour = colours[(at + 4) % colours.length];
     const lines = [0, 1].map((end) => roofLine(x, y, roof.bandwidth_gb_per_s[end], roof.compute_gflop_per_s[end]));
@@ -32,9 +33,9 @@ function drawRoofs(view) {
     (roof.agreed ? lines.slice(0, 1) : lines).forEach((line) => node.append(wb.svg("polyline", {
       points: line.join(" "), fill: "none", stroke: colour, "stroke-width": 2, "stroke-dasharray": DASHES[at % DASHES.length],
     })));
-    const top = Number(lines[1][2].split(",")[1]);
-    node.append(wb.svg("text", { x: RIGHT + 6, y: top + 4 + 14 * (at % 2) }, roof.title));
+    names.push({ text: roof.title, y: Number(lines[1][2].split(",")[1]) + 4 });
   });
+  wb.apart(names).forEach((name) => node.append(wb.svg("text", { x: RIGHT + 6, y: name.y }, name.text)));
   view.points.forEach((point) => {
     const px = x(point.intensity), py = y(point.gflop_per_s);
     node.append(wb.mark(wb.look(point.label), px, py, point.provenance), wb.svg("text", { x: px + 9, y: py + 4 }, point.label));

@@ -127,7 +127,7 @@ class Roofline(Widget):
         self.view = {
             "dtype": self._dtype,
             "density": self._density,
-            "devices": self._devices,
+            "devices": list(self._devices),
             "roofs": roofs,
             "missing": missing,
             "points": rows,
@@ -138,7 +138,7 @@ class Roofline(Widget):
     def _heard(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
         """Act on a menu of the page."""
         known = {"dtype": DTYPES, "device": hardware.device_names()}
-        what, value = message.get("what"), message.get("value")
+        what, value = str(message.get("what")), str(message.get("value"))
         if what not in known or value not in known[what]:
             return
         if what == "dtype":

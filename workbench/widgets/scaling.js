@@ -7,7 +7,9 @@ function drawLines(view) {
   const x = wb.log(wb.spans(points.map((p) => p.size), { log: true }).domain, [LEFT, RIGHT]);
   const y = wb.log(wb.spans(points.flatMap((p) => [p.p25, p.p75]), { log: true }).domain, [BOTTOM, TOP]);
   node.append(wb.axisX(x, BOTTOM, view.size_means, wb.count, TOP), wb.axisY(y, LEFT, "latency of one call", wb.time, RIGHT));
-  view.lines.forEach((line, at) => {
+  const names = view.lines.map((line) => ({ text: line.label, y: y(line.points[line.points.length - 1].p50) + 4, x: x(line.points[line.points.length - 1].size) + 9 }));
+  wb.apart(names).forEach((name) => node.append(wb.svg("text", { x: name.x, y: name.y }, name.text)));
+  view.lines.forEach((line) => {
     const look = wb.look(line.label);
     const way = (key, list) => list.map((p) => `${x(p.size).toFixed(1)},${y(p[key]).toFixed(1)}`);
     node.append(
@@ -15,8 +17,6 @@ function drawLines(view) {
       wb.svg("polyline", { points: way("p50", line.points).join(" "), fill: "none", stroke: look.colour, "stroke-width": 1.5 }),
       line.points.map((p) => wb.mark(look, x(p.size), y(p.p50), p.provenance, 4)).reduce((g, m) => { g.append(m); return g; }, wb.svg("g")),
     );
-    const last = line.points[line.points.length - 1];
-    node.append(wb.svg("text", { x: x(last.size) + 9, y: y(last.p50) + 4 + 13 * (at % 2) }, line.label));
   });
   view.crossings.forEach((one) => node.append(
     wb.svg("line", { class: "wb-line", "stroke-dasharray": "4 3", x1: x(one.size), x2: x(one.size), y1: TOP, y2: BOTTOM }),

@@ -40,7 +40,7 @@ class Scaling(Widget):
     def __init__(self, source: Sweep | Iterable[Run], problem: str | None = None):
         super().__init__()
         self.sweep = source if isinstance(source, Sweep) else None
-        self._runs = [] if self.sweep else list(source)
+        self._runs = [] if isinstance(source, Sweep) else list(source)
         self._problem = problem or (self.sweep.cells[0].problem if self.sweep else None)
         self._progress, self._state, self._trouble = "", "new" if self.sweep else "done", ""
         if self.sweep:
@@ -115,7 +115,7 @@ class Scaling(Widget):
                 self._trouble = event["error"]
             if kind == "left out":
                 self._trouble = f"without {event['target']}: {event['reason']}"
-        if kind == "measured":
+        if kind == "measured" and self.sweep is not None:
             self._runs.append(self.sweep.store.load(event["run"]))
         self._show()
         if kind in ("measured", "finished", "stopped"):

@@ -55,7 +55,6 @@ def count_compiled(launch: Launch, arguments: tuple[Any, ...]) -> Counted:
     """
     resolved = launch.kernel.resolved
     named = dict(zip(resolved.source.parameters, arguments, strict=True))
-    refuse_unnamed(resolved)
     refuse_arguments(named)
     if resolved.device_functions:
         raise Unwatchable("arithmetic in device functions is not counted at compiled speed")
@@ -81,7 +80,7 @@ def count_compiled(launch: Launch, arguments: tuple[Any, ...]) -> Counted:
             for number, site in enumerate(compiled.module.sites, 1)
             if records[:, number, Word.REQUESTS].any()
         ],
-        {mode.first_line + at: int(operations[at]) for at in np.flatnonzero(operations)},
+        {mode.first_line + int(at): int(operations[at]) for at in np.flatnonzero(operations)},
         sum(int(np.count_nonzero(one)) for one in marks.values()),
         compiled.module.shared_bytes + (launch.shared_bytes if compiled.module.uses_dynamic else 0),
     )
@@ -95,8 +94,9 @@ def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[InspectorMode
         named = zip(resolved.source.parameters, arguments, strict=True)
         arrays = tuple(name for name, one in named if isinstance(one, np.ndarray))
         kinds = tuple(numba.typeof(one) for one in arguments)
-        mode = InspectorMode(resolved, arrays, launch.block.count)
         try:
+            refuse_unnamed(resolved)
+            mode = InspectorMode(resolved, arrays, launch.block.count)
             found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
         except Unplannable as error:
             found = Unwatchable(error.happened)

@@ -7,6 +7,8 @@ A row whose lanes step by a constant needs no search; others are counted by comp
 arguments are numbers, see `workbench.simt.raw`. The definitions are those of `metrics`.
 """
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+# Numba gives its intrinsics the signature of their Python function, typing context included.
 from __future__ import annotations
 
 from enum import IntEnum
@@ -61,7 +63,6 @@ def seen_once(place, itemsize, record, buffer, lane):
     """Note an access at a place that a thread visits once in a region; return the element."""
     poke_int(buffer + 8 * lane, place * itemsize + 1)
     poke_int(record + 8 * 7, 1)
-    poke_int(record + 8 * 8, itemsize)
     return place
 
 
@@ -74,7 +75,6 @@ def seen(place, itemsize, record, buffer, visits, lane):
         poke_int(buffer + 8 * (LANES * visit + lane), place * itemsize + 1)
     if visit >= peek_int(record + 8 * 7):
         poke_int(record + 8 * 7, visit + 1)
-    poke_int(record + 8 * 8, itemsize)
     return place
 
 
@@ -156,9 +156,35 @@ def _meeting(row):
 
 
 @njit(**_OPTIONS)
-def _count_row(row, record, space, atomic, present):
+def _is_dense(row, itemsize):
+    """Return whether all lanes of a row step by one element of at most 4 bytes."""
+    first, wrong = peek_int(row), 0
+    for lane in range(LANES):
+        wrong |= peek_int(row + 8 * lane) - first - lane * itemsize
+    return wrong == 0 and first > 0 and itemsize <= 4
+
+
+@njit(**_OPTIONS)
+def _count_dense(row, record, itemsize, space, atomic, present):
+    """Count one request of all lanes in a row, and empty its row."""
+    first = peek_int(row) - 1
+    sectors = ((first + LANES * itemsize - 1) >> 5) - (first >> 5) + 1 if space == 0 else 0
+    poke_int(record, peek_int(record) + 1)
+    poke_int(record + 8, peek_int(record + 8) + LANES)
+    poke_int(record + 16, peek_int(record + 16) + present)
+    poke_int(record + 24, peek_int(record + 24) + sectors)
+    if space:
+        poke_int(record + 32, peek_int(record + 32) + 1)
+        poke_int(record + 40, max(1, peek_int(record + 40)))
+    if atomic:
+        poke_int(record + 48, max(1, peek_int(record + 48)))
+    for lane in range(LANES):
+        poke_int(row + 8 * lane, 0)
+
+
+@njit(**_OPTIONS)
+def _count_row(row, record, itemsize, space, atomic, present):
     """Count one request, and empty its row."""
-    itemsize = peek_int(record + 8 * 8)
     lanes, first, previous, step, even = 0, 0, 0, 0, True
     for lane in range(LANES):
         offset = peek_int(row + 8 * lane) - 1
@@ -200,25 +226,30 @@ def _count_row(row, record, space, atomic, present):
 
 
 @njit(**_OPTIONS)
-def count_place(record, buffer, visits, space, atomic, present, table):
+def count_place(record, buffer, visits, itemsize, space, atomic, present, table):
     """Count what the lanes of a warp did at one place; `visits` is 0 where they visit it once."""
     rows = peek_int(record + 8 * 7)
     poke_int(record + 8 * 7, 0)
     if rows > MOST_VISITS:
         poke_int(table, 2)
         rows = MOST_VISITS
+    poke_int(record + 8 * 8, itemsize)
     for visit in range(rows):
-        _count_row(buffer + 8 * LANES * visit, record, space, atomic, present)
+        row = buffer + 8 * LANES * visit
+        if _is_dense(row, itemsize):
+            _count_dense(row, record, itemsize, space, atomic, present)
+        else:
+            _count_row(row, record, itemsize, space, atomic, present)
     if visits:
         for lane in range(LANES):
             poke_int(visits + 8 * lane, 0)
 
 
 @njit(**_INLINED)
-def warp_ends(record, buffer, visits, space, atomic, present, table):
+def warp_ends(record, buffer, visits, itemsize, space, atomic, present, table):
     """Count a place, if any lane of the warp came by."""
     if peek_int(record + 8 * 7):
-        count_place(record, buffer, visits, space, atomic, present, table)
+        count_place(record, buffer, visits, itemsize, space, atomic, present, table)
 
 
 @intrinsic

@@ -95,4 +95,4 @@ def contention(addresses: np.ndarray, active: np.ndarray) -> np.ndarray:
     for lane in range(addresses.shape[1]):
         same = active & (addresses == addresses[:, lane : lane + 1])
         worst = np.maximum(worst, np.where(active[:, lane], same.sum(axis=1), 0))
-    return worst
+    return np.asarray(worst)

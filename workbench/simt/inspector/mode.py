@@ -24,7 +24,7 @@ class InspectorMode(Mode):
         Of a block.
     """
 
-    name = "inspect-1"
+    name = "inspect-2"
     imports = "from workbench.simt.inspector.counters import *"
     hoists = False
 
@@ -95,11 +95,12 @@ class InspectorMode(Mode):
             return []
         lines = [f"if _lane == {LANES - 1} or _t == {self.threads - 1}:"]
         present = f"min({LANES}, {self.threads} - (_t - _lane))"
-        for number, (space, looped, atomic) in sorted(self._region.items()):
+        for number, (array, looped, atomic) in sorted(self._region.items()):
             record, buffer, visits = self._where(number)
             lines.append(
                 f"    warp_ends({record}, {buffer}, {visits if looped else 0}, "
-                f"{int(Space[space.upper()])}, {int(atomic)}, {present}, _table)"
+                f"itemsize_of({array}), {int(Space[self.spaces[array].upper()])}, "
+                f"{int(atomic)}, {present}, _table)"
             )
         return lines
 
@@ -108,7 +109,7 @@ class InspectorMode(Mode):
         at = line - self.first_line
         if not 0 <= at < self.lines:
             return node
-        call = ast.parse(f"counted(_ops + {8 * at}, 0)", mode="eval").body
+        call: Any = ast.parse(f"counted(_ops + {8 * at}, 0)", mode="eval").body
         call.args[1] = node
         return call
 
@@ -132,7 +133,7 @@ class InspectorMode(Mode):
         if space not in ("global", "shared"):
             return place
         looped = site.line in self.looped
-        self._region[site.number] = (space, looped, atomic)
+        self._region[site.number] = (array, looped, atomic)
         record, buffer, visits = self._where(site.number)
         size = f"itemsize_of({array})"
         if space == "global":

@@ -25,6 +25,8 @@ class Requests:
     text, array, space, kind : str
         The access as written, its array, ``global``/``shared``/..., and load, store or atomic.
     itemsize : int
+    width : int
+        Elements of a row of the array.
     addresses : list of (32,) int64
         Bytes from the start of the array; -1 where the lane takes no part.
     lanes_present : list of int
@@ -39,6 +41,7 @@ class Requests:
     space: str
     kind: str
     itemsize: int
+    width: int = 1
     addresses: list[np.ndarray] = field(default_factory=list)
     lanes_present: list[int] = field(default_factory=list)
     warps: list[tuple[int, int]] = field(default_factory=list)
@@ -100,7 +103,13 @@ class Recorder(Observer):
         if lanes is None:
             if place not in self.requests:
                 self.requests[place] = Requests(
-                    site.line, site.text, memory.name, memory.space, kind, array.data.itemsize
+                    site.line,
+                    site.text,
+                    memory.name,
+                    memory.space,
+                    kind,
+                    array.data.itemsize,
+                    array.shape[-1],
                 )
             lanes = self._open[key] = {}
         lanes[thread.laneid] = address - memory.start

@@ -4,6 +4,8 @@ Run as ``python -m workbench.simt.ptx.worker``. Whatever goes wrong is answered 
 ``{"error": (kind, text)}``; it refuses to print to the pipe it answers on.
 """
 
+# pyright: reportPrivateImportUsage=false, reportMissingImports=false
+# numba-cuda is an optional extra, and its names are not declared public.
 from __future__ import annotations
 
 import ast

@@ -79,8 +79,6 @@ def _watched(launch: Launch, arguments: tuple[Any, ...]) -> set[str]:
     """Return the arrays that the kernel writes; refuse what stamps cannot describe."""
     resolved = launch.kernel.resolved
     named = dict(zip(resolved.source.parameters, arguments, strict=True))
-    refuse_unnamed(resolved)
-    refuse_other_orders(resolved)
     refuse_arguments(named)
     arrays = {name: one for name, one in named.items() if isinstance(one, np.ndarray)}
     written = {s.array for s in resolved.sites if s.kind != "load"} & set(arrays)
@@ -101,8 +99,10 @@ def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[SanitizerMode
         named = zip(resolved.source.parameters, arguments, strict=True)
         arrays = tuple(name for name, one in named if isinstance(one, np.ndarray))
         kinds = tuple(numba.typeof(one) for one in arguments)
-        mode = SanitizerMode(resolved, arrays)
         try:
+            refuse_unnamed(resolved)
+            refuse_other_orders(resolved)
+            mode = SanitizerMode(resolved, arrays)
             found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
         except Unplannable as error:
             found = Unwatchable(error.happened)
@@ -141,7 +141,7 @@ class _Reading:
             self.shapes[one.name] = (self.launch.shared_bytes,) if one.dynamic else one.shape
         races = [(kind, row) for kind, row in seen if kind in _RACES]
         found = self._conflicts(races)
-        raced = {one.array for one in found if not one.first.does == one.second.does == "writes"}
+        raced = {one.array for one in found if any(p.does != "writes" for p in one.threads)}
         kept: dict[tuple, Finding] = {}
         for kind, row in seen:
             if kind == Seen.UNWRITTEN:
@@ -185,7 +185,7 @@ class _Reading:
             mixed = "atomic" in (first["kind"], second["kind"])
             lines = tuple(sorted((first["line"], second["line"])))
             groups.setdefault((mixed, second["array"], lines), []).append((kind, row))
-        return [self._conflict(*key[:2], rows) for key, rows in groups.items()]
+        return [self._conflict(mixed, array, rows) for (mixed, array, _), rows in groups.items()]
 
     def _conflict(self, mixed: bool, array: str, rows: list[tuple[Seen, np.ndarray]]) -> Finding:
         worst = min(rows, key=lambda one: (one[0] == Seen.WRITE_SAME_VALUE, -one[1][1]))

@@ -61,8 +61,11 @@ class SanitizerMode(Mode):
         The kernel's array parameters.
     """
 
-    name = "sanitize-1"
-    imports = "from workbench.simt.sanitizer.shadow import *"
+    name = "sanitize-3"
+    imports = (
+        "from workbench.simt.sanitizer.meetings import *\n"
+        "from workbench.simt.sanitizer.shadow import *"
+    )
     hoists = False
 
     def __init__(self, resolved: Resolved, arrays: tuple[str, ...]):
@@ -93,14 +96,14 @@ class SanitizerMode(Mode):
         names = [name for name, space in self.spaces.items() if space != "plain"]
         return [
             f"_key = (np.int64(_blk) + 1) << {SYNC_BITS}",
-            "_start = _barrier = _warp = _key",
+            f"_start = _barrier = _warp = _key << {KEY_SHIFT}",
             "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
             *(f"_a_{name} = address_of(_s_{name})" for name in names),
         ]
 
     def block_ends(self) -> list[str]:
         """Leave where a stamp could not hold the block's count of synchronisations."""
-        return [f"if _key - _start > {MOST_SYNCS}:", "    raise Stopped"]
+        return [f"if _key - (_start >> {KEY_SHIFT}) > {MOST_SYNCS}:", "    raise Stopped"]
 
     def thread_begins(self) -> list[str]:
         """Prepare the thread's stamp."""
@@ -115,9 +118,9 @@ class SanitizerMode(Mode):
             check = "warp_apart" if warp else "left_before"
             lines.insert(0, f"{check}({mask}, _key, {line}, {int(kind)}, _table)")
         if not warp:
-            lines.append("_barrier = _warp = _key")
+            lines.append(f"_barrier = _warp = _key << {KEY_SHIFT}")
         elif name == "syncwarp":
-            lines.append("_warp = _key")
+            lines.append(f"_warp = _key << {KEY_SHIFT}")
         return lines
 
     # -- arrays of a block

@@ -12,6 +12,8 @@ What is found goes into a table with one row for each kind and pair of sites, so
 launch costs no more than a correct one. All arguments are numbers, see `raw`.
 """
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+# Numba gives its intrinsics the signature of their Python function, typing context included.
 from __future__ import annotations
 
 import math
@@ -104,7 +106,7 @@ def conflict(table, kind, earlier, later, element, data, code, new, warp):
     if one_block and thread1 == thread2:
         return
     one_warp = one_block and thread1 >> 5 == thread2 >> 5
-    if one_warp and earlier >> KEY_SHIFT < warp:
+    if one_warp and earlier < warp:
         return
     old = peek_value(data, element, code)
     if kind == 1 and old == as_stored(new, code):
@@ -137,19 +139,17 @@ def plain(place, stamp, table):
 
 @njit(**_INLINED)
 def shared_read(place, data, code, shadow, stamp, start, barrier, warp, table):
-    """Watch a read of shared memory. `start`, `barrier` and `warp` are keys, see the module."""
+    """Watch a read of shared memory. `start`, `barrier` and `warp` are keys in a stamp's place."""
     if place < 0:
         return place
     cell = shadow + 32 * place
-    last = peek_int(cell)
-    key = last >> KEY_SHIFT
-    if key >= barrier:
-        if (last ^ stamp) & OTHERS:
+    last, before = peek_int(cell), peek_int(cell + 8)
+    if np.uint64(last - start) >= np.uint64(barrier - start):
+        if last < start:
+            unwritten(table, stamp, place, data, code)
+        elif (last ^ stamp) & OTHERS:
             conflict(table, 0, last, stamp, place, data, code, math.nan, warp)
-    elif key < start:
-        unwritten(table, stamp, place, data, code)
-    before = peek_int(cell + 8)
-    if (before ^ stamp) & OTHERS:
+    if before >= barrier and (before ^ stamp) & OTHERS:
         poke_int(cell + 16, before)
     poke_int(cell + 8, stamp)
     return place
@@ -162,20 +162,20 @@ def shared_write(place, data, code, new, shadow, stamp, start, barrier, warp, ta
         return
     cell = shadow + 32 * place
     last, one, two = peek_int(cell), peek_int(cell + 8), peek_int(cell + 16)
-    if last >> KEY_SHIFT >= barrier and (last ^ stamp) & OTHERS:
-        conflict(table, 1, last, stamp, place, data, code, new, warp)
-    if one >> KEY_SHIFT >= barrier and (one ^ stamp) & OTHERS:
-        conflict(table, 3, one, stamp, place, data, code, new, warp)
-    if two >> KEY_SHIFT >= barrier and (two ^ stamp) & OTHERS:
-        conflict(table, 3, two, stamp, place, data, code, new, warp)
+    if max(last, one, two) >= barrier:
+        if last >= barrier and (last ^ stamp) & OTHERS:
+            conflict(table, 1, last, stamp, place, data, code, new, warp)
+        if one >= barrier and (one ^ stamp) & OTHERS:
+            conflict(table, 3, one, stamp, place, data, code, new, warp)
+        if two >= barrier and (two ^ stamp) & OTHERS:
+            conflict(table, 3, two, stamp, place, data, code, new, warp)
     poke_int(cell, stamp)
 
 
 @njit(**_INLINED)
 def _unordered(earlier, stamp, start, barrier):
     """Return whether a stamp in global memory may be unordered with this access."""
-    key = earlier >> KEY_SHIFT
-    if earlier == 0 or start <= key < barrier:
+    if earlier == 0 or start <= earlier < barrier:
         return False
     same_thread = (earlier ^ stamp) & OTHERS == 0
     return not (same_thread and earlier >> BLOCK_SHIFT == stamp >> BLOCK_SHIFT)
@@ -218,7 +218,7 @@ def shared_update(place, data, code, shadow, stamp, start, barrier, warp, table)
     """Watch an atomic on shared memory; return whether it may go ahead."""
     if place < 0:
         return False
-    if peek_int(shadow + 32 * place) >> KEY_SHIFT < start:
+    if peek_int(shadow + 32 * place) < start:
         unwritten(table, stamp, place, data, code)
     shared_write(place, data, code, math.nan, shadow, stamp, start, barrier, warp, table)
     return True
@@ -238,7 +238,7 @@ def local_read(place, data, code, shadow, stamp, start, table):
     """Watch a read of a thread's own array, whose stamps begin at `shadow`."""
     if place < 0:
         return place
-    if peek_int(shadow + 8 * place) >> KEY_SHIFT < start:
+    if peek_int(shadow + 8 * place) < start:
         unwritten(table, stamp, place, data, code)
     return place
 
@@ -249,37 +249,6 @@ def local_write(place, data, code, new, shadow, stamp, start, table):
     if place < 0:
         return
     poke_int(shadow + 8 * place, stamp)
-
-
-@njit(**_OPTIONS)
-def left_before(mask, key, line, kind, table):
-    """Record threads that left before a barrier the others wait at."""
-    here, gone = -1, -1
-    for t in range(mask.size):
-        if mask[t]:
-            here = t if here < 0 else here
-        elif gone < 0:
-            gone = t
-    if here >= 0 and gone >= 0:
-        earlier = (key << KEY_SHIFT) | (gone << SITE_BITS)
-        later = (key << KEY_SHIFT) | (here << SITE_BITS)
-        note(table, kind, earlier, later, line, 0.0, 0.0, False)
-
-
-@njit(**_OPTIONS)
-def warp_apart(mask, key, line, kind, table):
-    """Record warps of which only some lanes reach an operation of the whole warp."""
-    for base in range(0, mask.size, 32):
-        here, away = -1, -1
-        for t in range(base, min(base + 32, mask.size)):
-            if mask[t]:
-                here = t if here < 0 else here
-            elif away < 0:
-                away = t
-        if here >= 0 and away >= 0:
-            earlier = (key << KEY_SHIFT) | (away << SITE_BITS)
-            later = (key << KEY_SHIFT) | (here << SITE_BITS)
-            note(table, kind, earlier, later, line, 0.0, 0.0, False)
 
 
 def new_tables(workers: int, is_atomic: list[bool]) -> np.ndarray:
@@ -306,6 +275,6 @@ def rows_of(table: np.ndarray) -> np.ndarray:
 
 __all__ = [
     "address_of", "code_of", "converted", "global_read", "global_update", "global_write",
-    "left_before", "load_flat", "local_read", "local_write", "place_of", "plain", "shared_read",
-    "shared_update", "shared_write", "store_flat", "warp_apart",
+    "load_flat", "local_read", "local_write", "place_of", "plain", "shared_read",
+    "shared_update", "shared_write", "store_flat",
 ]  # fmt: skip

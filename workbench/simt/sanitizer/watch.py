@@ -67,7 +67,11 @@ def party(thread: TracedThread, does: str, value: Any, site: Site | None) -> Par
     place = (0, "", "")
     if site is not None:
         place = (site.line, site.file_name, listing_line(site.file_name, site.line))
-    return Party(tuple(thread.blockIdx), tuple(thread.threadIdx), does, value, *place)
+    return Party(_triple(thread.blockIdx), _triple(thread.threadIdx), does, value, *place)
+
+
+def _triple(index: Any) -> tuple[int, int, int]:
+    return index[0], index[1], index[2]
 
 
 def listing_line(path: str, line: int) -> str:

@@ -47,5 +47,8 @@ class Observer:
     def diverged(self, here: TracedThread, there: TracedThread, kind: str, detail: str) -> None:
         """Hear that `here` waits where `there` never comes; the engine goes on as if it had."""
 
+    def thread_ends(self, thread: TracedThread, names: dict[str, Any]) -> None:
+        """`thread` leaves with these local names (remembering programs only)."""
+
     def block_ends(self, block: Block) -> None:
         """All threads of `block` have finished."""

@@ -35,6 +35,8 @@ class Program:
         The front end's result; left unchanged.
     counting : bool
         Whether loops and arithmetic report to the observer (the inspector needs it).
+    remember : bool
+        Whether threads hand over their local names when they leave.
 
     Attributes
     ----------
@@ -46,8 +48,8 @@ class Program:
         Whether threads may wait for threads of other blocks, so that all blocks run at once.
     """
 
-    def __init__(self, resolved: Resolved, counting: bool = False):
-        self.resolved, self.counting = resolved, counting
+    def __init__(self, resolved: Resolved, counting: bool = False, remember: bool = False):
+        self.resolved, self.counting, self.remember = resolved, counting, remember
         self.sites: list[Site] = list(resolved.sites)
         self.resident = False
         self._bound: dict[str, Any] = dict(_HELPERS)
@@ -80,9 +82,12 @@ class Program:
             isinstance(node, Intrinsic) and node.intrinsic.kind == "grid"
             for node in ast.walk(copy.tree)
         )
-        rewriter = Rewriter(copy, self._callee, self._bind, self.counting)
+        remember = self.remember and kernel
+        rewriter = Rewriter(copy, self._callee, self._bind, self.counting, remember)
         tree = copy.tree
         tree.body = [part for old in tree.body for part in _as_list(rewriter.visit(old))]
+        if remember:
+            tree.body.append(rewriter.farewell(tree.body[-1]))
         tree.args.args.insert(0, ast.arg("_c"))
         tree.name = name = f"_wb_{len(self._functions)}_{resolved.name}"
         if kernel and not rewriter.waits:  # a kernel is always a generator

@@ -1,5 +1,7 @@
 """One thread of a traced launch: its indices, its clock, and every access it makes."""
 
+# pyright: reportAttributeAccessIssue=false, reportAssignmentType=false
+# A thread's place is computed once here; `simt.thread.Thread` has it as properties.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -52,7 +54,10 @@ class TracedThread(Thread, Clock):
         self.linear, self.warp, self.laneid = linear, linear // WARP_SIZE, linear % WARP_SIZE
         self.loops: list[int] = []
         self.left: Site | None = None
-        self.done, self.answer, self.request, self.generator = False, None, None, None
+        self.done = False
+        self.answer: Any = None
+        self.request: Any = None
+        self.generator: Any = None
 
     # -- memory of its own
 
@@ -105,7 +110,7 @@ class TracedThread(Thread, Clock):
         if wrapped:
             self.observer.negative_index(self, array, index, position, site)
         if not array.plain:
-            for name in array.dtype.names:
+            for name in array.dtype.names or ():
                 self.store(array.column(name), position, getattr(value, name), site)
             return
         old = plain(array.data[position])
@@ -181,6 +186,10 @@ class TracedThread(Thread, Clock):
         """End the call at `depth`, passing on its result."""
         del self.loops[depth:]
         return result
+
+    def ends(self, names: dict[str, Any]) -> None:
+        """Hand over the local names on leaving the kernel."""
+        self.observer.thread_ends(self, names)
 
     def counted(self, line: int, value: Any) -> Any:
         """Pass on the result of an arithmetic operation, seen by the observer."""

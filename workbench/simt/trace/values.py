@@ -8,6 +8,8 @@ It refuses to be bit-exact for mixed float widths: a float32 times a Python floa
 and is a float64 in Numba. The compiled tiers are the ones that answer; this one explains.
 """
 
+# pyright: reportArgumentType=false
+# NumPy's abstract scalar types are generic, and pyright refuses them in isinstance.
 from __future__ import annotations
 
 import math
@@ -15,6 +17,8 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core.errors import NumbaError
+from numba.np import numpy_support
 
 _LOW, _HIGH, _SPAN = -(1 << 63), 1 << 63, 1 << 64
 
@@ -88,8 +92,8 @@ def scalar_type(value: Any) -> np.dtype | None:
     """Return the dtype that a callable such as ``np.int32`` or ``numba.float32`` casts to."""
     if isinstance(value, numba.types.Type):
         try:
-            return np.dtype(numba.np.numpy_support.as_dtype(value))
-        except (NotImplementedError, numba.core.errors.NumbaError):
+            return np.dtype(numpy_support.as_dtype(value))
+        except (NotImplementedError, NumbaError):
             return None
     if isinstance(value, type) and issubclass(value, np.generic):
         return np.dtype(value)
