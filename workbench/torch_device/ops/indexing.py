@@ -24,7 +24,7 @@ from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
-from workbench.torch_device.ops.pointwise import check_out
+from workbench.torch_device.ops.pointwise import check_no_overlap, check_out
 
 _PICK = """
 def kernel(w):
@@ -159,6 +159,7 @@ def gather_out(self, dim, index, *, sparse_grad=False, out):
     check_devices("aten::gather", (self, index, out), {})
     dim = rows.dims_of(self, dim)[0]
     data = _window(self, index, dim)
+    check_no_overlap(out, self, index)
     check_out(op, out, index.shape, self.dtype)
     if not index.numel():
         return out
@@ -214,6 +215,7 @@ def _scatter_into(made, dim, index, src, how):
 
 def index_select_out(self, dim, index, *, out):
     """Pick slices along a dimension."""
+    check_no_overlap(out, self, index)
     made = index_select(self, dim, index)
     check_out(None, out, made.shape, made.dtype)
     return rows.deliver(made, out)
@@ -226,8 +228,10 @@ def index_select(self, dim, index):
     if index.dtype not in (torch.int64, torch.int32):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     check_devices("aten::index_select", (self, index), {})
-    if not types.supported(self.dtype) or not self.dim():
+    if not types.supported(self.dtype):
         return fallback(overload("index_select"), self, dim, index)
+    if not self.dim():
+        return index_select(self.reshape(1), 0, index.reshape(-1)).reshape(())
     dim = rows.dims_of(self, dim)[0]
     shape = [*self.shape[:dim], index.numel(), *self.shape[dim + 1 :]]
     traffic.NATIVE["index_select"] += 1
@@ -323,6 +327,7 @@ def nonzero(self):
 
 def _into(function):
     def kernel(*args, out):
+        check_no_overlap(out, *args)
         made = function(*args)
         check_out(None, out, made.shape, made.dtype)
         return rows.deliver(made, out)
