@@ -160,6 +160,56 @@ def empty(x):
     pass
 
 
+def test_arguments_that_do_not_fit_are_refused_before_anything_runs():
+    with pytest.raises(InputError, match=r"missing a required argument: 'y'.*1 were given"):
+        run(lambda x, y: None)
+    both = np.zeros(20, np.float32)
+    with pytest.raises(InputError, match="x and y"):
+        run(lambda x, y: None, both[:12], both[8:])
+    run(lambda x, y: None, both[:10], both[10:])
+
+
+def test_the_same_array_twice_is_one_piece_of_memory():
+    def body(x, out):
+        t = aicore.scratch("UB", 8, x.dtype)
+        aicore.data_copy(t, x[:8])
+        aicore.set_flag("MTE2_V")
+        aicore.wait_flag("MTE2_V")
+        aicore.adds(t, t, 1.0)
+        aicore.set_flag("V_MTE3")
+        aicore.wait_flag("V_MTE3")
+        aicore.data_copy(out[:8], t)
+
+    same = X.copy()
+    run(body, same, same)
+    np.testing.assert_array_equal(same[:8], X[:8] + 1)
+    np.testing.assert_array_equal(same[8:], X[8:])
+
+
+def test_arrays_of_the_other_byte_order_are_understood():
+    swapped = X.astype(X.dtype.newbyteorder())
+    from workbench.kernels.vector_add.ascend_1_queued import vector_add_queued
+
+    out = np.zeros_like(swapped)
+    vector_add_queued[2](swapped, X, out)
+    np.testing.assert_array_equal(out, 2 * X)
+    assert out.dtype == swapped.dtype
+
+
+def test_only_plain_functions_are_kernels_and_none_launches_another():
+    def generator(x):
+        yield aicore.sync_all()
+
+    for thing in (int, generator, "text"):
+        with pytest.raises(InputError, match="plain function"):
+            aicore.kernel(thing)
+    inner = aicore.kernel(empty)
+    with pytest.raises(InputError, match="cannot launch another"):
+        run(lambda x: inner[1](X))
+    with pytest.raises(InputError, match="not launched"):
+        aicore.predict(inner, (X,), 2, sample=(2,))
+
+
 def test_more_blocks_than_cores_are_refused():
     def cube(x):
         aicore.scratch("L0A", (16, 16), "float16")

@@ -18,6 +18,7 @@ in an order that the flags allow) and `Run.timeline` or `predict` (time, always 
 follow what a reader of Ascend C knows; the code is this project's own and runs on no NPU.
 """
 
+from workbench.aicore.arguments import Shape, workspace
 from workbench.aicore.ascend_c import to_ascend_c
 from workbench.aicore.composite import Matmul, Softmax
 from workbench.aicore.cube import mmad
@@ -30,7 +31,6 @@ from workbench.aicore.queues import Queue, scratch
 from workbench.aicore.run import (
     Kernel,
     Run,
-    Shape,
     check,
     current_chip,
     kernel,
@@ -38,7 +38,6 @@ from workbench.aicore.run import (
     observe,
     on_chip,
     predict,
-    workspace,
 )
 from workbench.aicore.sync import (
     block_idx,

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.aicore.arguments import Shape, Workspace
 from workbench.aicore.ascend_c_calls import Calls
 from workbench.aicore.ascend_c_expressions import (
     CPP,
@@ -32,7 +33,7 @@ from workbench.aicore.ascend_c_text import entry_of, with_head
 from workbench.aicore.machine import POSITIONS
 from workbench.aicore.queues import default_layout
 from workbench.aicore.regions import as_dtype
-from workbench.aicore.run import Kernel, Shape, Workspace
+from workbench.aicore.run import Kernel
 from workbench.errors import InputError
 
 _POSITION_OF = {"UB": "VECCALC", "L1": "A1", "L0A": "A2", "L0B": "B2", "L0C": "CO1"}

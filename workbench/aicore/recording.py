@@ -144,6 +144,11 @@ def recorder() -> Recorder:
     return found
 
 
+def recording_now() -> bool:
+    """Return whether a kernel is being recorded in this context."""
+    return _CURRENT.get() is not None
+
+
 def record(
     function: Callable[..., None],
     args: Sequence[Any],

@@ -112,7 +112,7 @@ def as_dtype(value: Any) -> np.dtype:
             dtype.name,
             "one of " + ", ".join(SUPPORTED_DTYPES),
         )
-    return dtype
+    return dtype.newbyteorder("=")
 
 
 def footprint(shape: tuple[int, ...], dtype: np.dtype, layout: str = "ND") -> int:

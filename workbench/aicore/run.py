@@ -7,6 +7,7 @@ the time, and `observe` collects the runs of code that launches kernels itself.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,43 +17,20 @@ from typing import Any
 
 import numpy as np
 
+from workbench.aicore.arguments import Arguments, arguments
 from workbench.aicore.costs import costs
 from workbench.aicore.findings import AICoreError, HazardError, Report
 from workbench.aicore.hazards import find_hazards
-from workbench.aicore.instructions import ArrayInfo, Limits, Recording
+from workbench.aicore.instructions import Limits, Recording
 from workbench.aicore.machine import DEFAULT_CHIP, Chip, chip
 from workbench.aicore.order import Order, link, shuffled
-from workbench.aicore.recording import record
-from workbench.aicore.regions import as_dtype
-from workbench.aicore.tensors import GlobalTensor
+from workbench.aicore.recording import record, recording_now
 from workbench.aicore.timeline import Scoreboard, Timeline
 from workbench.aicore.values import Memory, carry_out, written
 from workbench.errors import InputError
 
 _OBSERVED: ContextVar[list[Run] | None] = ContextVar("observed", default=None)
 _CHIP: ContextVar[str] = ContextVar("chip", default=DEFAULT_CHIP)
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """Scratch in global memory: shape and dtype, no contents at the start."""
-
-    shape: tuple[int, ...]
-    dtype: Any
-
-
-@dataclass(frozen=True)
-class Shape:
-    """An argument of which only shape and dtype are known, for `predict`."""
-
-    shape: tuple[int, ...]
-    dtype: Any
-
-
-def workspace(shape: Any, dtype: Any) -> Workspace:
-    """Return scratch in global memory for a launch; it begins as poison."""
-    dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    return Workspace(dims, as_dtype(dtype))
 
 
 class Kernel:
@@ -77,7 +55,18 @@ class Kernel:
 
 
 def kernel(function: Callable[..., None]) -> Kernel:
-    """Mark a function as an AI Core kernel."""
+    """Mark a function as an AI Core kernel.
+
+    Raises
+    ------
+    InputError
+        For anything but a plain function: a generator would record nothing.
+    """
+    lazy = inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
+    if not inspect.isfunction(function) or lazy:
+        raise InputError(
+            "A kernel is a plain function.", repr(function), "no class, generator or coroutine"
+        )
     return Kernel(function)
 
 
@@ -149,14 +138,14 @@ def launch(
     HazardError
         Where it left queues or events behind.
     """
-    recording, arrays = _record(kernel, args, blocks, chip_name, limits)
+    recording, given = _record(kernel, args, blocks, chip_name, limits)
     order = link(recording)
     left_over = (*recording.findings, *order.findings)
     if left_over:
         raise HazardError(left_over)
-    memory = carry_out(recording, arrays, order.nodes)
-    run = Run(recording, arrays, order, memory.dumps)
-    _commit(run, memory, args)
+    memory = carry_out(recording, given.contents, order.nodes)
+    run = Run(recording, given.contents, order, memory.dumps)
+    _commit(run, memory, given)
     runs = _OBSERVED.get()
     if runs is not None:
         runs.append(run)
@@ -174,11 +163,11 @@ def check(
 ) -> Report:
     """Return what is wrong with a kernel on these inputs, without touching the outputs."""
     try:
-        recording, arrays = _record(kernel, args, blocks, chip_name, limits)
+        recording, given = _record(kernel, args, blocks, chip_name, limits)
         order = link(recording)
     except AICoreError as error:
         return Report((error.finding,), 0)
-    return find_hazards(recording, order, arrays, replay)
+    return find_hazards(recording, order, given.contents, replay)
 
 
 def predict(
@@ -226,6 +215,8 @@ def predict(
                 (one.site,),
             ) from None
 
+    if sample is not None and not all(-blocks <= core < blocks for core in sample):
+        raise InputError("The sample names a core that was not launched.", repr(sample))
     only = None if sample is None else sorted({core % blocks for core in sample})
     recording, _ = _record(kernel, args, blocks, chip_name, limits, only, sink)
     if recording.findings:
@@ -265,34 +256,31 @@ def _record(kernel, args, blocks, chip_name, limits, only=None, sink=None):
         raise InputError("This is not a kernel.", repr(kernel), "mark the function @aicore.kernel")
     if isinstance(blocks, bool) or not isinstance(blocks, (int, np.integer)) or blocks < 1:
         raise InputError("The number of blocks cannot be used.", repr(blocks), "at least 1")
-    names = kernel.function.__code__.co_varnames[: kernel.function.__code__.co_argcount]
-    tensors, infos, arrays = [], [], []
-    for place, value in enumerate(args):
-        if not isinstance(value, (np.ndarray, Workspace, Shape)):
-            tensors.append(value)
-            continue
-        name = names[place] if place < len(names) else f"argument {place}"
-        dtype, shape = as_dtype(value.dtype), tuple(int(n) for n in value.shape)
-        tensors.append(GlobalTensor(len(infos), name, dtype, shape))
-        infos.append(ArrayInfo(name, shape, dtype, isinstance(value, Workspace)))
-        arrays.append(np.array(value) if isinstance(value, np.ndarray) else None)
+    if recording_now():
+        raise InputError(
+            "A kernel cannot launch another.",
+            f"{kernel.__name__} inside of a kernel",
+            "call a plain function, or launch the two one after the other",
+        )
+    given = arguments(kernel.function, args)
     used = chip(chip_name or _CHIP.get())
     recording = record(
-        kernel.function, tensors, tuple(infos), used, int(blocks), costs(), limits or Limits(),
-        only=only, sink=sink,
+        kernel.function, given.values, given.infos, used, int(blocks), costs(),
+        limits or Limits(), only=only, sink=sink,
     )  # fmt: skip
-    return recording, tuple(arrays)
+    return recording, given
 
 
-def _commit(run: Run, memory: Memory, args: Sequence[Any]) -> None:
-    changed = written(run.order.nodes)
-    held = [value for value in args if isinstance(value, (np.ndarray, Workspace, Shape))]
-    for index, value in enumerate(held):
-        if index in changed and isinstance(value, np.ndarray):
-            if not value.flags.writeable:
-                raise InputError(
-                    "The kernel writes to an array that cannot be written.",
-                    run.recording.arrays[index].name,
-                    "pass a writable array",
-                )
-            value[...] = memory.array(run.recording, index)
+def _commit(run: Run, memory: Memory, given: Arguments) -> None:
+    changed = sorted(written(run.order.nodes))
+    for index in changed:
+        owner = given.owners[index]
+        if isinstance(owner, np.ndarray) and not owner.flags.writeable:
+            raise InputError(
+                "The kernel writes to an array that cannot be written.",
+                given.infos[index].name,
+                "pass a writable array",
+            )
+    for index in changed:
+        if isinstance(given.owners[index], np.ndarray):
+            given.owners[index][...] = memory.array(run.recording, index)
