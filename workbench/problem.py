@@ -9,6 +9,7 @@ It refuses to run anything on a device and to measure time: those are the floors
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,7 +73,8 @@ class Problem:
     summary : str
         One sentence: the mathematics.
     inputs : callable
-        ``inputs(size, seed) -> tuple`` of NumPy arrays and scalars, never uniform.
+        ``inputs(size, seed) -> tuple`` of NumPy arrays and scalars, never uniform. What is no size
+        is refused with an `InputError` before it is called.
     reference : callable
         ``reference(*inputs) -> array or tuple of arrays`` in NumPy, computing in the dtype it is
         given: on float64 inputs it is the oracle, on the problem's own it is the `numpy` target.
@@ -107,6 +109,15 @@ class Problem:
     test_sizes: tuple[int, ...] = (1, 31, 33, 1000)
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     torch_module: Callable[[], Any] | None = None
+
+    def __post_init__(self):
+        make = self.inputs
+
+        @functools.wraps(make)
+        def inputs(size: int, seed: int) -> tuple[Any, ...]:
+            return make(require_size(size), seed)
+
+        object.__setattr__(self, "inputs", inputs)  # frozen: this is still its construction
 
     def oracle(self, inputs: tuple[Any, ...]) -> Arrays:
         """Return the expected outputs, computed in float64 (complex128 for complex inputs).

@@ -35,8 +35,8 @@ from workbench import catalog, cuda
 # ## Memory that a block shares
 #
 # `cuda.shared.array` gives each block a small array on the chip, up to 48 KB, that all its threads
-# see. It is some twenty times nearer than global memory, and it knows no sectors. The pattern is
-# always the same: **load together, wait, compute from the copy**.
+# see. It is far nearer than global memory, and it knows no sectors. The pattern is always the same:
+# **load together, wait, compute from the copy**.
 #
 # Here each thread subtracts its left neighbour. Load, then compute:
 
@@ -193,7 +193,7 @@ workbench.LaunchView(
 #
 # Each element of `a @ b` needs a row and a column. One thread alone fetches them from global
 # memory. 16 x 16 threads together need each number 16 times, so they fetch a tile once and share
-# it. Count the barriers in the loop: two. What is the second for?
+# it. The loop on the shelf has a second barrier, which this one has lost. Does it matter?
 
 
 # %%

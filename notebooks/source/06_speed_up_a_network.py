@@ -307,8 +307,9 @@ for tokens in (16, 32, 64):
     print(f"{tokens} tokens: three steps {apart:,} bytes, flash {flash.bytes_compulsory:,}")
 
 # %% [markdown]
-# Flash doubles with the tokens. The three steps grow faster, and at 2,000 tokens they would move
-# some 30 times as much. No approximation is involved: both compute the same attention.
+# Flash doubles with the tokens. The three steps grow faster, since n tokens have n times n scores:
+# at 2,000 tokens they move dozens of times as much. No approximation is involved: both compute the
+# same attention.
 #
 # ## Your turn: fuse a residual
 #
@@ -354,4 +355,4 @@ print("Right, clean, and as lean as it can be.")
 # ## Where next
 #
 # You can write the kernels of a network. Part III asks what PyTorch needs to use them: notebook 07
-# builds a device of your own. The lab `labs/a_layer` lets you practise.
+# builds a device of your own.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from workbench import catalog
+from workbench.errors import InputError
 from workbench.targets import _shelf
 
 PROBLEMS = catalog.problem_names()
@@ -114,6 +115,13 @@ def test_inputs_come_from_the_seed_and_are_never_uniform(name):
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
     assert all(np.unique(array).size > 1 for array in first if array.size > 1)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("size", [0, -1, 1.5, "3", None, True])
+def test_what_is_no_size_is_refused_by_every_problem(name, size):
+    with pytest.raises(InputError):
+        catalog.load_problem(name).inputs(size, 1)
 
 
 @pytest.mark.parametrize("name", sorted(set(PROBLEMS) - set(NOT_ALL_IS_READ)))

@@ -5,6 +5,9 @@ package", op-specific behaviour); everything else runs in the type it is given. 
 float64 tensors and tensors of other devices, as CUDA's autocast does.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from typing import Any

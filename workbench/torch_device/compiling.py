@@ -7,6 +7,9 @@ Everything else in the graph runs as it would eagerly. It refuses nothing: a gra
 chains runs unchanged. ``report()`` says what was joined.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 import re

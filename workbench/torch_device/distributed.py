@@ -6,6 +6,9 @@ device memory, so nothing is staged. `torch.distributed` picks it for ``wb`` ten
 by PyTorch's own error.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import torch.distributed as dist

@@ -6,6 +6,9 @@ PyTorch's private test modules and are imported only when asked for. It refuses 
 PyTorch has no samples.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 import time
@@ -221,7 +224,7 @@ def _size(sample) -> int:
     return sum(t.numel() for t in pytree.tree_leaves(_tree(sample)) if isinstance(t, torch.Tensor))
 
 
-def _times(op, sample) -> tuple[float, float]:
+def _times(op, sample) -> tuple[float, ...]:
     tree = _tree(sample)
     moved = _moved(tree)
 

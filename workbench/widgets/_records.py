@@ -3,6 +3,9 @@
 It refuses records without the fields that a picture needs, naming them.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable

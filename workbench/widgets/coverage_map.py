@@ -6,6 +6,9 @@ calls that. A dot in a cell means that its fallbacks have moved bytes. It refuse
 operator itself.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 from collections import Counter

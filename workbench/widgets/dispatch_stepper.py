@@ -4,6 +4,9 @@ The widget is handed the steps of one or several calls (`workbench.torch_device.
 the call passed over are drawn as outlines. Times were measured. It refuses to run a call.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping

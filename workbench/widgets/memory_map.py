@@ -5,6 +5,9 @@ step through. Widths follow the logarithm of the size, so that small blocks are 
 allocate anything.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import math

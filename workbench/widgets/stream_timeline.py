@@ -4,6 +4,9 @@ The widget is handed spans (`workbench.torch_device.recording`), of one run or o
 compare, for instance with and without a wait. Times were measured. It refuses to queue anything.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping

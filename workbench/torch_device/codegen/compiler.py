@@ -9,6 +9,9 @@ A kernel's file lies in the user's cache folder, where it can be read, and Numba
 code beside it. This module refuses to launch anything on a stream (`launch` does).
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import ctypes

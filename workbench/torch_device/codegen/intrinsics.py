@@ -4,6 +4,9 @@ Numba has no float16 or bfloat16 arithmetic on CPUs, so kernels load them as flo
 when they store, as PyTorch's CPU kernels do. It refuses to know any operator.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import llvmlite.ir as ir
@@ -115,6 +118,28 @@ def call_kernel(typing_context, address, words):
 
 
 @intrinsic
+def address_of(typing_context, words):
+    """Return a pointer's address."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ptrtoint(arguments[0], ir.IntType(64))
+
+    return types.int64(types.CPointer(types.int64)), generate
+
+
+@intrinsic
+def swap_if(typing_context, address, expected, new):
+    """Atomically replace the word at an address if it is as expected; return what it was."""
+
+    def generate(context, builder, signature, arguments):
+        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        found = builder.cmpxchg(place, arguments[1], arguments[2], "seq_cst")
+        return builder.extract_value(found, 0)
+
+    return types.int64(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
 def offset_words(typing_context, words, count):
     """Return the address of a later word."""
 
@@ -125,6 +150,7 @@ def offset_words(typing_context, words, count):
 
 
 __all__ = [
+    "address_of",
     "bits_of_f4",
     "bits_of_f8",
     "brain_to_f4",
@@ -155,6 +181,7 @@ __all__ = [
     "p_u2",
     "p_u4",
     "p_u8",
+    "swap_if",
     "u1",
     "u2",
     "u4",

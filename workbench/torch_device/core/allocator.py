@@ -101,6 +101,8 @@ POOLS = [
 POOLS[0].extents = Extents([memory.base(0) + GRAIN], [memory.DEVICE_BYTES - GRAIN])
 
 stream_of: Callable[[int], int] = lambda device: 0  # noqa: E731  (streams puts its own here)
+collect: Callable[[], None] = lambda: None  # noqa: E731
+"""Frees the blocks of storages that have died since; `tensors` puts its own here."""
 after_streams: Callable[[set[int], Callable[[], None]], None] = lambda ids, then: then()  # noqa: E731
 
 
@@ -115,6 +117,7 @@ def allocate(nbytes: int, device: int) -> int:
     size = (nbytes + GRAIN - 1) // GRAIN * GRAIN or GRAIN
     pool = POOLS[device]
     stream = stream_of(device)
+    collect()
     with pool.lock:
         cached = pool.bins.get((stream, size))
         counted = pool.statistics
@@ -182,6 +185,7 @@ def block_at(address: int) -> int | None:
 
 def empty_cache(device: int) -> None:
     """Hand every cached block back to the extents and its pages to the operating system."""
+    collect()
     pool = POOLS[device]
     with pool.lock:
         for (_, size), addresses in pool.bins.items():
@@ -223,6 +227,7 @@ def explain_shortage(device: int, asked: int) -> str:
 
 def live_blocks(device: int) -> dict[int, int]:
     """Return address -> bytes of the blocks that tensors hold now."""
+    collect()
     pool = POOLS[device]
     with pool.lock:
         cached = {address for addresses in pool.bins.values() for address in addresses}
@@ -231,4 +236,5 @@ def live_blocks(device: int) -> dict[int, int]:
 
 def statistics(device: int) -> Statistics:
     """Return a device's counters."""
+    collect()
     return POOLS[device].statistics

@@ -5,6 +5,9 @@ PyTorch keeps one slot for a device that it does not know, PrivateUse1, with one
 the same names. They refuse to guess: what the active tier lacks raises.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 import contextlib

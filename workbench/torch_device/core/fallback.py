@@ -6,6 +6,9 @@ device's memory, copies what was written back, and counts the operator, the byte
 copy) and layouts that the device lacks.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportAssignmentType=false
+
 from __future__ import annotations
 
 from functools import cache

@@ -6,6 +6,9 @@ own instead, which is what deepcopy, pickle, `torch.save` and `torch.load` need.
 `torch.Stream` and `torch.Event` would be silent no-ops, and raise; `torch.wb.Stream` works.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import torch

@@ -10,14 +10,19 @@ and this module's `empty_strided` is replaced by the shim's (see `shim`).
 It refuses layouts that are not strided.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Sequence
 from functools import cache
 
 import torch
 
+from workbench.torch_device.codegen.compiler import compile_kernel
 from workbench.torch_device.core import allocator, memory
 
 NAME = "wb"
@@ -47,10 +52,14 @@ class _Tensor(ctypes.Structure):
 class _Managed(ctypes.Structure):
     """`DLManagedTensor` of dlpack.h."""
 
-    _fields_ = (("tensor", _Tensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p))
+    _fields_ = (
+        ("tensor", _Tensor),
+        ("context", ctypes.c_void_p),
+        ("deleter", ctypes.c_void_p),
+        ("dropped", ctypes.c_void_p),  # ours: the address of `_dropped`, for the deleter
+    )
 
 
-_DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _EXT_DEVICE = 12  # kDLExtDev
 _CODES = {  # torch dtype -> (DLDataTypeCode, bits): dlpack.h
     torch.int8: (0, 8),
@@ -78,12 +87,44 @@ _from_dlpack = torch._C._from_dlpack
 _records: dict[int, list] = {}
 
 
-@_DELETER
-def _deleter(record_address: int) -> None:
-    allocator.free(_by_record[record_address])
+# Storages die anywhere: on any thread, or while a Python exception is on its way, when no Python
+# may run. So the deleter is compiled, and only puts the record on a lock-free stack (R. K. Treiber,
+# IBM RJ 5118, 1986), linked through the records' contexts; the allocator collects it. As a kernel's
+# words a record has its context in w[6] and the address of the stack's top in w[8].
+_PUSH = """
+def kernel(w):
+    mine, seen = address_of(w), 0
+    while True:
+        w[6] = seen
+        before = swap_if(w[8], seen, mine)
+        if before == seen:
+            return 0
+        seen = before
+"""
+_TAKE_ALL = """
+def kernel(w):
+    seen = 0
+    while True:
+        before = swap_if(w[0], seen, 0)
+        if before == seen:
+            return seen
+        seen = before
+"""
+_deleter = compile_kernel("drop", _PUSH)
+_take_all = compile_kernel("take_dropped", _TAKE_ALL)
+_dropped = ctypes.c_int64(0)
+_dropped_at = ctypes.addressof(_dropped).to_bytes(8, sys.byteorder)
+_by_record: dict[int, tuple[int, _Managed]] = {}
 
 
-_by_record: dict[int, int] = {}
+def collect_dropped() -> None:
+    """Hand the blocks of storages that have died back to the allocator."""
+    if _dropped.value:
+        record = _take_all.run_briefly(_dropped_at)
+        while record:
+            address, managed = _by_record[record]
+            record = managed.context
+            allocator.free(address)
 
 
 def _record(address: int, device: int) -> list:
@@ -95,11 +136,12 @@ def _record(address: int, device: int) -> list:
         tensor = managed.tensor
         tensor.data, tensor.device = address, _Device(_EXT_DEVICE, device)
         tensor.shape, tensor.strides, tensor.dtype.lanes = shape, strides, 1
-        managed.deleter = ctypes.cast(_deleter, ctypes.c_void_p).value
+        managed.deleter, managed.dropped = _deleter.address, ctypes.addressof(_dropped)
         pointer = ctypes.addressof(managed)
         made = [pointer, tensor, tensor.dtype, shape, strides, managed, None]
         _records[address] = made
-        _by_record[pointer] = address
+        _by_record[pointer] = (address, managed)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(managed))  # a storage may outlive Python
     return made
 
 
@@ -135,6 +177,8 @@ def empty_strided(
         return (
             empty_strided([nbytes], [1], torch.uint8, device).view(dtype).as_strided(size, strides)
         )
+    if len(size) > MAX_DIMS:
+        raise RuntimeError(f"ndim {len(size)} is more than the {MAX_DIMS} that a tensor may have")
     address = allocator.allocate(span(size, strides) * dtype.itemsize, device)
     record = _record(address, device)
     pointer, tensor, kind, shape, steps, _, _ = record
@@ -200,3 +244,7 @@ def host(tensor: torch.Tensor) -> torch.Tensor:
 def is_device(value: object) -> bool:
     """Return whether `value` is a tensor on a ``wb`` device."""
     return isinstance(value, torch.Tensor) and value.device.type == NAME
+
+
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_dropped))
+allocator.collect = collect_dropped

@@ -1,5 +1,8 @@
 """Operator tables by family: each module has a ``KERNELS`` table from operator name to kernel."""
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -7,6 +7,9 @@ kernel that PyTorch generates around ``.out``, which checks everything. It refus
 operators compute: that is `elementwise`'s table.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 from struct import Struct

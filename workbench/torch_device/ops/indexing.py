@@ -6,6 +6,9 @@ masks become positions with `nonzero`. It refuses complex numbers in scatters: t
 counted.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 from functools import cache

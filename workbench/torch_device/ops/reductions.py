@@ -4,6 +4,9 @@ Sums are accumulated in blocks of 1,024 in the elements' own type and then in fl
 are fast and lose little. It refuses complex numbers: they fall back, counted.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 from math import prod

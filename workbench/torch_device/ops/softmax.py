@@ -4,6 +4,9 @@ The largest element is subtracted first, so that nothing overflows. It refuses i
 back, as does nothing else.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 from workbench.torch_device.codegen import rows, types

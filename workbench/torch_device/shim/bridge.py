@@ -8,6 +8,9 @@ library is kept in the user's cache folder under the hash of its source and of P
 the pure-Python tier decides.
 """
 
+# PyTorch's private parts and the pictures' keyword tables are untyped.
+# pyright: reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import atexit

@@ -13,6 +13,13 @@
 #include <cstdlib>
 #include <cstring>
 
+extern "C" {  // four functions of Python's C interface, without its headers
+int PyGILState_Ensure();
+void PyGILState_Release(int);
+void PyErr_Fetch(void**, void**, void**);
+void PyErr_Restore(void*, void*, void*);
+}
+
 namespace {
 using c10::Device;
 using c10::DeviceIndex;
@@ -32,8 +39,20 @@ const char* failure = nullptr;  // set by Python before it answers with -1
 int device_count = 1;
 int64_t delta = 0, base = 0, device_bytes = 1;
 
+// PyTorch may free a storage while a Python exception is on its way: it is put aside meanwhile.
+int64_t ask_quietly(Question question, int64_t a = 0, int64_t b = 0) {
+  if (python == nullptr) return 0;
+  int state = PyGILState_Ensure();
+  void *kind = nullptr, *value = nullptr, *trace = nullptr;
+  PyErr_Fetch(&kind, &value, &trace);
+  int64_t answer = python(question, a, b);
+  PyErr_Restore(kind, value, trace);
+  PyGILState_Release(state);
+  return answer;
+}
+
 int64_t ask(Question question, int64_t a = 0, int64_t b = 0) {
-  int64_t answer = python ? python(question, a, b) : 0;
+  int64_t answer = ask_quietly(question, a, b);
   if (failure != nullptr) {
     std::string text = failure;
     failure = nullptr;
@@ -41,10 +60,6 @@ int64_t ask(Question question, int64_t a = 0, int64_t b = 0) {
     TORCH_CHECK(false, text);
   }
   return answer;
-}
-
-int64_t ask_quietly(Question question, int64_t a = 0, int64_t b = 0) {
-  return python ? python(question, a, b) : 0;
 }
 
 DeviceIndex here() { return static_cast<DeviceIndex>(ask_quietly(kGetDevice)); }
