@@ -11,6 +11,7 @@ It refuses to rank: `workbench.bench.compare` does, and only among lanes of one 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,12 +21,14 @@ from workbench.bench.child import packed
 from workbench.bench.conductor import Conductor
 from workbench.bench.records import CONTROL, LaneRecord, Run
 from workbench.bench.store import Store
-from workbench.bench.summary import summarise
+from workbench.bench.summary import summarise, tell
 from workbench.errors import DataFileError, ExecutionError, InputError, StoppedError
 from workbench.problem import Problem, require_size
 
 Joined = str | Callable[..., Any]
 CACHES = ("warm", "cold")
+TELL_EVERY_S = 0.6
+"""How often a running race compares its lanes anew; samples are shown more often."""
 
 
 class RaceSession:
@@ -121,8 +124,9 @@ class RaceSession:
         )
         self.waiting_for: tuple[str, float] = ("", 0.0)
         self.trusted = {label for label, spec in self._specs.items() if "address" in spec}
+        self._told, self._told_s = tell(self.run), time.monotonic()
         self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
+        self._stop, self._ended = threading.Event(), threading.Event()
         self._listeners: list[Callable[[RaceSession], None]] = []
 
     def _join(self, one: Joined) -> None:
@@ -170,9 +174,7 @@ class RaceSession:
                 "This race has been started before.", self.run.state, "make a new RaceSession"
             )
         self.run.state = "preparing"
-        self._thread = threading.Thread(
-            target=Conductor(self).conduct, name="workbench-race", daemon=True
-        )
+        self._thread = threading.Thread(target=self._conduct, name="workbench-race", daemon=True)
         self._thread.start()
         return self
 
@@ -182,9 +184,17 @@ class RaceSession:
 
     def join(self, timeout: float | None = None) -> RaceSession:
         """Wait until the race has ended, at most `timeout` seconds."""
+        # Not Thread.join: Python 3.11 takes a thread for ended whose join Ctrl-C interrupted
+        # (https://github.com/python/cpython/issues/90882).
         if self._thread is not None:
-            self._thread.join(timeout)
+            self._ended.wait(timeout)
         return self
+
+    def _conduct(self) -> None:
+        try:
+            Conductor(self).conduct()
+        finally:
+            self._ended.set()
 
     @property
     def stopping(self) -> bool:
@@ -221,7 +231,9 @@ class RaceSession:
         with self.lock:
             label, waited = self.waiting_for
             waiting = f"{label} has been running for {waited:.0f} s" if label and waited > 1 else ""
-            return summarise(self.run, waiting, self.trouble)
+            if self.done or time.monotonic() - self._told_s > TELL_EVERY_S:
+                self._told, self._told_s = tell(self.run), time.monotonic()
+            return summarise(self.run, waiting, self.trouble, self._told)
 
     def check(self) -> RaceSession:
         """Raise for the first lane that left the race; a check that only prints never goes red.

@@ -19,7 +19,9 @@ DOTS = 120
 IDLE = "Nothing has been measured yet, so nothing can be told. Press Start."
 
 
-def summarise(run: Run | None, waiting: str = "", trouble: str = "") -> dict[str, Any]:
+def summarise(
+    run: Run | None, waiting: str = "", trouble: str = "", told: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the state of a race, JSON-able and of bounded size.
 
     Parameters
@@ -28,17 +30,16 @@ def summarise(run: Run | None, waiting: str = "", trouble: str = "") -> dict[str
         None: before the first race.
     waiting, trouble : str
         Sentences to be shown: what the race waits for, and what else went wrong.
+    told : dict, optional
+        What `tell` found a moment ago, so that a live picture need not compute it again.
     """
     if run is None:
         return {"state": "new", "sentence": IDLE, "lanes": [], "trouble": trouble}
-    baseline = run.lanes[run.baseline]
-    control = run.lanes.get(CONTROL)
-    twin = run.lanes[control.control_of] if control else baseline
-    threshold = compare.noise_threshold(compare.compare(control, twin) if control else None)
-    lanes = [_lane(run, record, baseline, threshold) for record in run.lanes.values()]
+    told = tell(run) if told is None else told
+    lanes = [_lane(run, record, told["lanes"][record.label]) for record in run.lanes.values()]
     return {
         **run.facts(),
-        "threshold": threshold,
+        "threshold": told["threshold"],
         "lanes": lanes,
         "waiting": waiting,
         "warnings": conditions.sentences(run.conditions),
@@ -47,7 +48,43 @@ def summarise(run: Run | None, waiting: str = "", trouble: str = "") -> dict[str
     }
 
 
-def _lane(run: Run, record: LaneRecord, baseline: LaneRecord, threshold: float) -> dict[str, Any]:
+def tell(run: Run) -> dict[str, Any]:
+    """Compare every lane with the baseline: the part of a summary that takes time."""
+    baseline = run.lanes[run.baseline]
+    control = run.lanes.get(CONTROL)
+    twin = run.lanes[control.control_of] if control else baseline
+    threshold = compare.noise_threshold(compare.compare(control, twin) if control else None)
+    lanes = {label: _told(record, baseline, threshold) for label, record in run.lanes.items()}
+    return {"threshold": threshold, "lanes": lanes}
+
+
+def _told(record: LaneRecord, baseline: LaneRecord, threshold: float) -> dict[str, Any]:
+    """Return what can be told of one lane: its warm-up, its drift and its verdict."""
+    cut = steady_from(record.samples_ns)
+    found: dict[str, Any] = {"settled": cut is not None, "warm_up_calls": cut or 0}
+    slower = compare.drift(record, None if record is baseline else baseline)
+    if slower is not None:
+        words = f"It became {slower:.2f}x slower while it ran: one median does not describe it."
+        found["notes"] = [*record.notes, words]
+    alike = record.provenance == baseline.provenance and record is not baseline
+    if not alike or record.error or baseline.error:
+        return found
+    # The control shows what the threshold is made of, so it is held to the least one.
+    limit = compare.THRESHOLD if record.control_of else threshold
+    result = compare.compare(record, baseline, limit)
+    if result is None:
+        return found
+    return found | {
+        "speedup": result.speedup,
+        "low": result.low,
+        "high": result.high,
+        "verdict": str(result.verdict),
+        "rounds": result.rounds,
+        "words": compare.in_words(record.label, result, baseline.label),
+    }
+
+
+def _lane(run: Run, record: LaneRecord, told: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {
         **record.facts(),
         "provenance": str(run.provenance_of(record)),
@@ -55,32 +92,10 @@ def _lane(run: Run, record: LaneRecord, baseline: LaneRecord, threshold: float) 
     }
     if not len(record.samples_ns):
         return shown
-    cut = steady_from(record.samples_ns)
-    steady = np.asarray(record.samples_ns, float)[cut or 0 :]
-    shown |= compare.quantiles(steady)
-    shown["settled"] = cut is not None
-    shown["warm_up_calls"] = cut or 0
-    slower = compare.drift(record, None if record is baseline else baseline)
-    if slower is not None:
-        words = f"It became {slower:.2f}x slower while it ran: one median does not describe it."
-        shown["notes"] = [*record.notes, words]
+    steady = np.asarray(record.samples_ns, float)[told["warm_up_calls"] :]
     step = max(1, len(steady) // DOTS)
     shown["dots"] = [round(float(v), 1) for v in steady[::step][-DOTS:]]
-    alike = record.provenance == baseline.provenance and record is not baseline
-    if alike and not record.error:
-        # The control shows what the threshold is made of, so it is held to the least one.
-        limit = compare.THRESHOLD if record.control_of else threshold
-        found = compare.compare(record, baseline, limit)
-        if found is not None:
-            shown |= {
-                "speedup": found.speedup,
-                "low": found.low,
-                "high": found.high,
-                "verdict": str(found.verdict),
-                "rounds": found.rounds,
-            }
-            shown["words"] = compare.in_words(record.label, found, baseline.label)
-    return shown
+    return shown | told | compare.quantiles(steady)
 
 
 def _sentence(run: Run, lanes: list[dict[str, Any]]) -> str:

@@ -13,8 +13,9 @@ from workbench.simt.sanitizer.compiled import sanitize_compiled
 from workbench.simt.sanitizer.findings import Finding, Findings, FoundError
 from workbench.simt.sanitizer.watch import Sanitizer
 from workbench.simt.tiers import SETTINGS
+from workbench.simt.trace.orders import backward, forward, shuffled
 from workbench.simt.trace.program import Program
-from workbench.simt.trace.scheduler import TraceLaunch, Tracer, backward, forward, shuffled
+from workbench.simt.trace.scheduler import TraceLaunch, Tracer
 
 TRACED_THREADS = 4096
 """Launches up to this size are traced in two orders: that is done before a compiler has begun."""

@@ -61,8 +61,11 @@ class SanitizerMode(Mode):
         The kernel's array parameters.
     """
 
-    name = "sanitize-2"
-    imports = "from workbench.simt.sanitizer.shadow import *"
+    name = "sanitize-3"
+    imports = (
+        "from workbench.simt.sanitizer.meetings import *\n"
+        "from workbench.simt.sanitizer.shadow import *"
+    )
     hoists = False
 
     def __init__(self, resolved: Resolved, arrays: tuple[str, ...]):

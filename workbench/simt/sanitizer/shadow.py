@@ -251,37 +251,6 @@ def local_write(place, data, code, new, shadow, stamp, start, table):
     poke_int(shadow + 8 * place, stamp)
 
 
-@njit(**_OPTIONS)
-def left_before(mask, key, line, kind, table):
-    """Record threads that left before a barrier the others wait at."""
-    here, gone = -1, -1
-    for t in range(mask.size):
-        if mask[t]:
-            here = t if here < 0 else here
-        elif gone < 0:
-            gone = t
-    if here >= 0 and gone >= 0:
-        earlier = (key << KEY_SHIFT) | (gone << SITE_BITS)
-        later = (key << KEY_SHIFT) | (here << SITE_BITS)
-        note(table, kind, earlier, later, line, 0.0, 0.0, False)
-
-
-@njit(**_OPTIONS)
-def warp_apart(mask, key, line, kind, table):
-    """Record warps of which only some lanes reach an operation of the whole warp."""
-    for base in range(0, mask.size, 32):
-        here, away = -1, -1
-        for t in range(base, min(base + 32, mask.size)):
-            if mask[t]:
-                here = t if here < 0 else here
-            elif away < 0:
-                away = t
-        if here >= 0 and away >= 0:
-            earlier = (key << KEY_SHIFT) | (away << SITE_BITS)
-            later = (key << KEY_SHIFT) | (here << SITE_BITS)
-            note(table, kind, earlier, later, line, 0.0, 0.0, False)
-
-
 def new_tables(workers: int, is_atomic: list[bool]) -> np.ndarray:
     """Return an empty table for each worker.
 
@@ -306,6 +275,6 @@ def rows_of(table: np.ndarray) -> np.ndarray:
 
 __all__ = [
     "address_of", "code_of", "converted", "global_read", "global_update", "global_write",
-    "left_before", "load_flat", "local_read", "local_write", "place_of", "plain", "shared_read",
-    "shared_update", "shared_write", "store_flat", "warp_apart",
+    "load_flat", "local_read", "local_write", "place_of", "plain", "shared_read",
+    "shared_update", "shared_write", "store_flat",
 ]  # fmt: skip

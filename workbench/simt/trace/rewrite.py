@@ -19,6 +19,14 @@ import numpy as np
 from workbench.simt.errors import KernelSourceError
 from workbench.simt.resolve import DeviceCall, Index, Intrinsic, Resolved, Site
 from workbench.simt.source import MISSING
+from workbench.simt.trace.nodes import (
+    as_load,
+    call_of,
+    load_name,
+    on_thread,
+    placed,
+    store_name,
+)
 from workbench.simt.trace.thread import TracedThread
 from workbench.simt.trace.values import scalar_type
 
@@ -102,13 +110,13 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_Index(self, node: Index) -> ast.AST:
         """Read an index from the thread."""
-        return _place(ast.parse(f"_c.{node.name}", mode="eval").body, node)
+        return placed(ast.parse(f"_c.{node.name}", mode="eval").body, node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Give global arrays a traced form."""
         if isinstance(node.ctx, ast.Load) and isinstance(self.meaning(node), np.ndarray):
             name = self.bind(node.id, self.meaning(node))
-            return _place(ast.Name(name, ast.Load()), node)
+            return placed(ast.Name(name, ast.Load()), node)
         return node
 
     # -- accesses
@@ -118,7 +126,7 @@ class Rewriter(ast.NodeTransformer):
         if not isinstance(node.ctx, ast.Load) or not hasattr(node, "site"):
             return self.generic_visit(node)
         arguments = self.visit(node.value), self.visit(node.slice), self.site(node)
-        return _place(_on_thread("load", *arguments), node)
+        return placed(on_thread("load", *arguments), node)
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         """Turn stores into calls."""
@@ -128,16 +136,16 @@ class Rewriter(ast.NodeTransformer):
             node.value = self._named(name, node.value)
             return node
         name = self.temporary()
-        out: list[ast.stmt] = [ast.Assign([_store(name)], self.visit(node.value))]
+        out: list[ast.stmt] = [ast.Assign([store_name(name)], self.visit(node.value))]
         for target in node.targets:
-            self._assign(target, _load(name), out)
-        return [_place(statement, node) for statement in out]
+            self._assign(target, load_name(name), out)
+        return [placed(statement, node) for statement in out]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         """Drop the annotation."""
         if node.value is None:
-            return _place(ast.Pass(), node)
-        return self.visit(_place(ast.Assign([node.target], node.value), node))
+            return placed(ast.Pass(), node)
+        return self.visit(placed(ast.Assign([node.target], node.value), node))
 
     def _named(self, name: str, value: ast.expr) -> ast.expr:
         """Visit a value, telling an array made here how the kernel calls it."""
@@ -147,36 +155,37 @@ class Rewriter(ast.NodeTransformer):
 
     def _declare(self, node: Intrinsic, name: str) -> ast.expr:
         arguments = [self.visit(argument) for argument in node.args]
-        call = _on_thread(node.intrinsic.method, self.site(node), ast.Constant(name), *arguments)
+        call = on_thread(node.intrinsic.method, self.site(node), ast.Constant(name), *arguments)
         call.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
-        return _place(call, node)
+        return placed(call, node)
 
     def _assign(self, target: ast.expr, value: ast.expr, out: list[ast.stmt]) -> None:
         if isinstance(target, (ast.Tuple, ast.List)):
             names = [self.temporary() for _ in target.elts]
-            out.append(ast.Assign([ast.Tuple([_store(n) for n in names], ast.Store())], value))
+            out.append(ast.Assign([ast.Tuple([store_name(n) for n in names], ast.Store())], value))
             for element, name in zip(target.elts, names, strict=True):
-                self._assign(element, _load(name), out)
+                self._assign(element, load_name(name), out)
         elif isinstance(target, ast.Subscript):
             place: Any = self.visit(target.value), self.visit(target.slice)
-            out.append(ast.Expr(_on_thread("store", *place, value, self.site(target))))
+            out.append(ast.Expr(on_thread("store", *place, value, self.site(target))))
         else:
-            out.append(ast.Assign([self.generic_visit(target)], value))
+            kept: Any = self.generic_visit(target)
+            out.append(ast.Assign([kept], value))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         """Turn ``a[i] += v`` into the load and the store that it is."""
         if not isinstance(node.target, ast.Subscript):
-            work = _place(ast.BinOp(_as_load(node.target), node.op, node.value), node)
-            return _place(ast.Assign([node.target], self.visit(work)), node)
+            work = placed(ast.BinOp(as_load(node.target), node.op, node.value), node)
+            return placed(ast.Assign([node.target], self.visit(work)), node)
         array, index, site = self.temporary(), self.temporary(), self.site(node.target)
-        old = _on_thread("load", _load(array), _load(index), site)
-        value = self._arithmetic(_place(ast.BinOp(old, node.op, self.visit(node.value)), node))
+        old = on_thread("load", load_name(array), load_name(index), site)
+        value = self._arithmetic(placed(ast.BinOp(old, node.op, self.visit(node.value)), node))
         out = [
-            ast.Assign([_store(array)], self.visit(node.target.value)),
-            ast.Assign([_store(index)], self.visit(node.target.slice)),
-            ast.Expr(_on_thread("store", _load(array), _load(index), value, site)),
+            ast.Assign([store_name(array)], self.visit(node.target.value)),
+            ast.Assign([store_name(index)], self.visit(node.target.slice)),
+            ast.Expr(on_thread("store", load_name(array), load_name(index), value, site)),
         ]
-        return [_place(statement, node) for statement in out]
+        return [placed(statement, node) for statement in out]
 
     # -- arithmetic
 
@@ -189,15 +198,15 @@ class Rewriter(ast.NodeTransformer):
         helper = _OPERATORS.get(type(node.op))
         result: ast.expr = node
         if helper:
-            result = _call(helper, node.left, node.right)
+            result = call_of(helper, node.left, node.right)
         elif isinstance(node.op, _WRAPPING):
-            result = _call("_wrap", node)
-        return _place(self._count(node, result), node)
+            result = call_of("_wrap", node)
+        return placed(self._count(node, result), node)
 
     def _count(self, node: Any, value: ast.expr) -> ast.expr:
         if not self.counting:
             return value
-        return _on_thread("counted", ast.Constant(node.lineno), value)
+        return on_thread("counted", ast.Constant(node.lineno), value)
 
     # -- control
 
@@ -207,14 +216,14 @@ class Rewriter(ast.NodeTransformer):
         if spins:
             self.waits = self.spins = True
             pause = ast.Yield(self._request("pause", node, []))
-            node.body.insert(0, _place(ast.Expr(pause), node))
+            node.body.insert(0, placed(ast.Expr(pause), node))
         if not self.counting:
             return node
         depth = self.temporary()
-        enter = ast.Assign([_store(depth)], _on_thread("enter"))
-        node.body.insert(0, _place(ast.Expr(_on_thread("trip", _load(depth))), node))
-        leave = ast.Expr(_on_thread("leave", _load(depth)))
-        return [_place(enter, node), node, _place(leave, node)]
+        enter = ast.Assign([store_name(depth)], on_thread("enter"))
+        node.body.insert(0, placed(ast.Expr(on_thread("trip", load_name(depth))), node))
+        leave = ast.Expr(on_thread("leave", load_name(depth)))
+        return [placed(enter, node), node, placed(leave, node)]
 
     visit_For = _loop
     visit_While = _loop
@@ -228,14 +237,14 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_Return(self, node: ast.Return) -> Any:
         """Let the thread remember where it left the kernel."""
-        here = ast.Attribute(_load("_c"), "left", ast.Store())
+        here = ast.Attribute(load_name("_c"), "left", ast.Store())
         remember = ast.Assign([here], self.site(node, "return", "return"))
-        left = [_place(remember, node), self.generic_visit(node)]
+        left = [placed(remember, node), self.generic_visit(node)]
         return [self.farewell(node), *left] if self.remember else left
 
     def farewell(self, like: ast.AST) -> ast.stmt:
         """Return the statement with which a thread hands over its local names."""
-        return _place(ast.Expr(_on_thread("ends", _call("locals"))), like)
+        return placed(ast.Expr(on_thread("ends", call_of("locals"))), like)
 
     # -- calls
 
@@ -244,12 +253,12 @@ class Rewriter(ast.NodeTransformer):
         found = self.meaning(node.func)
         arguments = [self.visit(argument) for argument in node.args]
         if isinstance(found, types.BuiltinFunctionType) and found.__module__ == "math":
-            call = _call("_math", ast.Constant(found.__name__), *arguments)
-            return _place(self._count(node, call), node)
+            call = call_of("_math", ast.Constant(found.__name__), *arguments)
+            return placed(self._count(node, call), node)
         dtype = None if found is MISSING else scalar_type(found)
         if dtype is not None and dtype.kind in "iub" and len(arguments) == 1:
-            call = _call("_cast", _load(self.bind("dtype", dtype)), *arguments)
-            return _place(call, node)
+            call = call_of("_cast", load_name(self.bind("dtype", dtype)), *arguments)
+            return placed(call, node)
         node.func, node.args = self.visit(node.func), arguments
         node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
         return node
@@ -257,7 +266,7 @@ class Rewriter(ast.NodeTransformer):
     def visit_DeviceCall(self, node: DeviceCall) -> ast.AST:
         """Call the rewritten form of a device function."""
         name, waits = self.callee(node.function)
-        call: Any = _call(name, _load("_c"), *(self.visit(one) for one in node.args))
+        call: Any = call_of(name, load_name("_c"), *(self.visit(one) for one in node.args))
         call.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
         if waits:
             self.waits = True
@@ -265,8 +274,8 @@ class Rewriter(ast.NodeTransformer):
         if self.counting:
             site = self.site(node, "call", node.function.name)
             number = ast.Attribute(site, "number", ast.Load())
-            call = _on_thread("end_call", _on_thread("begin_call", number), call)
-        return _place(call, node)
+            call = on_thread("end_call", on_thread("begin_call", number), call)
+        return placed(call, node)
 
     def _request(self, name: str, node: Any, arguments: list[ast.expr]) -> ast.Tuple:
         site = self.site(node, "wait", name)
@@ -282,7 +291,7 @@ class Rewriter(ast.NodeTransformer):
         if found.synchronises:
             self.waits = True
             values = arguments + [keyword.value for keyword in keywords]
-            return _place(ast.Yield(self._request(found.name, node, values)), node)
+            return placed(ast.Yield(self._request(found.name, node, values)), node)
         if not hasattr(TracedThread, method):
             raise KernelSourceError(
                 f"cuda.{found.name} cannot be traced.",
@@ -291,34 +300,6 @@ class Rewriter(ast.NodeTransformer):
             )
         if method in TracedThread.accesses:
             arguments.insert(0, self.site(node, "access", method))
-        call = _on_thread(method, *arguments)
+        call = on_thread(method, *arguments)
         call.keywords = keywords
-        return _place(call, node)
-
-
-def _call(name: str, *arguments: ast.expr) -> ast.Call:
-    return ast.Call(_load(name), list(arguments), [])
-
-
-def _on_thread(method: str, *arguments: ast.expr) -> ast.Call:
-    return ast.Call(ast.Attribute(_load("_c"), method, ast.Load()), list(arguments), [])
-
-
-def _load(name: str) -> ast.Name:
-    return ast.Name(name, ast.Load())
-
-
-def _store(name: str) -> ast.Name:
-    return ast.Name(name, ast.Store())
-
-
-def _as_load(node: Any) -> ast.expr:
-    if isinstance(node, ast.Name):
-        return ast.copy_location(_load(node.id), node)
-    return ast.copy_location(ast.Attribute(node.value, node.attr, ast.Load()), node)
-
-
-def _place(node: Any, like: ast.AST) -> Any:
-    """Give a new node and everything new in it the place of an old one."""
-    ast.copy_location(node, like)
-    return ast.fix_missing_locations(node)
+        return placed(call, node)

@@ -9,7 +9,7 @@ finds what another interleaving could do (see `workbench.simt.memory_model`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,32 +21,12 @@ from workbench.simt.resolve import Site
 from workbench.simt.thread import Dim3
 from workbench.simt.trace.arrays import TracedArray, global_memory, poisoned_memory
 from workbench.simt.trace.observer import Observer
+from workbench.simt.trace.orders import Order, forward
 from workbench.simt.trace.program import Program
 from workbench.simt.trace.thread import TracedThread
 from workbench.simt.warp_ops import BLOCK_OPERATIONS, WARP_OPERATIONS, WARP_SIZE, mask_of
 
 IDLE_ROUNDS = 64  # rounds in which threads only spin and no value changes, before it is a deadlock
-
-Order = Callable[[int], Sequence[int]]
-
-
-def forward(count: int) -> Sequence[int]:
-    """Lowest index first."""
-    return range(count)
-
-
-def backward(count: int) -> Sequence[int]:
-    """Highest index first."""
-    return range(count - 1, -1, -1)
-
-
-def shuffled(seed: int) -> Order:
-    """Return an order drawn at random, the same for the same seed."""
-
-    def order(count: int) -> Sequence[int]:
-        return np.random.default_rng([seed, count]).permutation(count).tolist()
-
-    return order
 
 
 @dataclass(frozen=True)
