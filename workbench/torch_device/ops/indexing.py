@@ -94,7 +94,8 @@ def _out_of_range(index: torch.Tensor, size: int, words: str):
     def explain(status: int) -> Exception:
         values = index.cpu().reshape(-1)
         bad = values[(values < -size) | (values >= size)]
-        return IndexError(words.format(index=int(bad[0]) if bad.numel() else "?", size=size))
+        kind = RuntimeError if words is _SCATTER else IndexError  # as the CPU's kernels raise
+        return kind(words.format(index=int(bad[0]) if bad.numel() else "?", size=size))
 
     return explain
 
@@ -147,6 +148,7 @@ def put_along(data, dim, index, source, which, how, words, wrap=False) -> None:
         launch(_place(data.dtype, which, how), outer, words_, picked * inner, explain)
 
 
+_SCATTER = "index {index} is out of bounds for dimension of size {size} in gather or scatter"
 _GATHER = "index {index} is out of bounds for dimension with size {size}"
 _SELECT = "index out of range in self"
 
@@ -164,7 +166,7 @@ def gather_out(self, dim, index, *, sparse_grad=False, out):
     if not index.numel():
         return out
     traffic.NATIVE["gather"] += 1
-    return rows.deliver(take_along(data, dim, index, index.shape, _EACH, _GATHER), out)
+    return rows.deliver(take_along(data, dim, index, index.shape, _EACH, _SCATTER), out)
 
 
 def _window(data, index, dim):
@@ -208,7 +210,7 @@ def _scatter_into(made, dim, index, src, how):
         src = src.narrow(d, 0, index.shape[d])
     window = _window(made, index, dim)
     work = rows.contiguous(window)
-    put_along(work, dim, index, src, _EACH, how, _GATHER)
+    put_along(work, dim, index, src, _EACH, how, _SCATTER)
     if work is not window:
         rows.copy(work, window)
 
