@@ -156,7 +156,7 @@ def compare(
     graph_model = exported.model if exported else model
     if inputs is None and exported is None:
         raise InputError("There are no inputs to compare on.", "", "give inputs={name: array}")
-    feeds = dict(exported.feeds() if inputs is None else inputs)
+    feeds = dict(inputs) if inputs is not None else exported.feeds() if exported else {}
     place_a, place_b = as_place(a, exported), as_place(b, exported)
     seen = tapped(graph_model)
     values_a, values_b = place_a.run(seen, feeds), place_b.run(seen, feeds)

@@ -141,13 +141,13 @@ def export(
     was_training = module.training
     try:
         with quiet() as notes, Rewrites() as rewrites:
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 module.eval(),
                 inputs,
                 dynamo=True,
                 verbose=False,
                 opset_version=max(opset, 18),
-                dynamic_shapes=dynamic,
+                dynamic_shapes=dynamic,  # pyright: ignore[reportArgumentType]  (names are taken, too)
                 custom_translation_table=table,
             )
     except Exception as cause:

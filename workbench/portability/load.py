@@ -235,10 +235,10 @@ def _check_external(tensor: Any, name: str, folder: Path | None, need: int) -> N
 
 
 def _read_external(model: onnx.ModelProto, folder: Path, name: str) -> None:
-    import onnx
+    from onnx import external_data_helper
 
     try:
-        onnx.external_data_helper.load_external_data_for_model(model, str(folder))
+        external_data_helper.load_external_data_for_model(model, str(folder))
     except Exception as cause:
         raise ModelFileError(f"The data of {name} cannot be read.", str(cause)) from cause
 

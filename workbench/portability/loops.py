@@ -5,6 +5,9 @@ its subset of Python: every line is an ONNX operator. They refuse nothing at run
 no exceptions, and a singular matrix gives infinities, as a division does.
 """
 
+# onnxscript reads this file as ONNX, not as Python.
+# pyright: reportArgumentType=false, reportReturnType=false, reportOperatorIssue=false
+
 from typing import TypeVar
 
 from onnxscript import DOUBLE, FLOAT, FLOAT16, INT64, script

@@ -84,7 +84,9 @@ def torch_place(exported: Exported) -> Place:
             seen = _values_of(exported.captured.module(), tensors)
             module_result = exported.module.eval()(*_with_scalars(exported.inputs, tensors))
         outputs = [value.name for value in exported.model.graph.output]
-        flat = torch.utils._pytree.tree_leaves(module_result)
+        from torch.utils import _pytree
+
+        flat = _pytree.tree_leaves(module_result)
         seen.update({n: _to_numpy(t) for n, t in zip(outputs, flat, strict=False)})
         return seen
 

@@ -46,7 +46,9 @@ def least_squares(a, b, rcond=None, *, driver=None):
         else at @ torch.linalg.solve_ex(a @ at, b)[0]
     )
     empty = a.new_zeros(0)
-    return torch.return_types.linalg_lstsq((solution, empty, empty.long(), empty))
+    return torch.return_types.linalg_lstsq(  # pyright: ignore[reportAttributeAccessIssue]
+        (solution, empty, empty.long(), empty)
+    )
 
 
 def write_at_data(target: torch.Tensor, index: Any, value: Any):

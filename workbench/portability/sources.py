@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnx
 
-_TORCH = str(Path(find_spec("torch").origin).parent) if find_spec("torch") else "torch"
+_FOUND = find_spec("torch")
+_TORCH = str(Path(_FOUND.origin).parent) if _FOUND and _FOUND.origin else "torch"
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 

@@ -9,6 +9,9 @@ It refuses approximations that are not the operator's definition; where an algor
 PyTorch's (Gauss-Jordan instead of LAPACK), the docstring names it.
 """
 
+# onnxscript types its operators by ONNX type variables, which no checker can follow through them.
+# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -26,6 +26,7 @@ from workbench.simt.device import (
     select_device,
 )
 from workbench.simt.engines import engine, use
+from workbench.simt.half import fp16
 from workbench.simt.intrinsics import NAMES as _NAMES
 from workbench.simt.kernel import Kernel
 from workbench.simt.memory import (
@@ -167,6 +168,7 @@ __all__ = [
     "event",
     "event_elapsed_time",
     "external_stream",
+    "fp16",
     "from_cuda_array_interface",
     "get_current_device",
     "gpus",

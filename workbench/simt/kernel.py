@@ -18,6 +18,7 @@ from workbench.simt import engines, limits, tiers
 from workbench.simt.errors import LaunchConfigError, NoSourceError
 from workbench.simt.memory import host_view
 from workbench.simt.resolve import Resolved, resolve
+from workbench.simt.stepping import has_grid_sync, max_resident_blocks
 from workbench.simt.thread import Dim3
 
 
@@ -109,6 +110,15 @@ class Kernel:
             )
         tiers.specialise(self, shape, prepare(self.resolved, args))
 
+    @property
+    def overloads(self) -> dict[Any, Overload]:
+        """Every compiled specialisation, by block shape and argument types."""
+        return {key: Overload(self, key[0]) for key in self.specialisations}
+
+    def specialize(self, *args: Any) -> Kernel:
+        """Return this kernel: it specialises itself for the arguments of each launch."""
+        return self
+
     def generated_source(self) -> str:
         """Return the generated code of every specialisation: how barriers became loops."""
         return "\n".join(
@@ -136,6 +146,25 @@ class Kernel:
     def __repr__(self) -> str:
         kind = "device function" if self.device else "kernel"
         return f"<CUDA {kind} {self.__name__} on the CPU engine>"
+
+
+class Overload:
+    """One specialisation, as Numba's host code asks about it.
+
+    Attributes
+    ----------
+    cooperative : bool
+        Whether the kernel has a barrier over the whole grid.
+    """
+
+    def __init__(self, kernel: Kernel, block: Dim3):
+        self.kernel, self.block = kernel, block
+        self.cooperative = isinstance(kernel.resolved, Resolved) and has_grid_sync(kernel.resolved)
+
+    def max_cooperative_grid_blocks(self, blockdim: Any, dynsmemsize: int = 0) -> int:
+        """Return how many blocks may wait for each other: as many as memory holds."""
+        limits.check_launch(Dim3(), limits.dim3(blockdim, "block"), dynsmemsize)
+        return max_resident_blocks(limits.dim3(blockdim, "block"))
 
 
 class Launch:

@@ -229,6 +229,12 @@ class _Resolver(ast.NodeTransformer):
             return ast.copy_location(result, node)
         return None
 
+    def visit_Expr(self, node: ast.Expr):
+        self.generic_visit(node)
+        if isinstance(node.value, Intrinsic) and node.value.intrinsic.kind == "group":
+            return ast.copy_location(ast.Pass(), node)
+        return node
+
     def visit_Assign(self, node: ast.Assign):
         self.generic_visit(node)
         value = node.value

@@ -29,6 +29,7 @@ from workbench.portability.workers.environments import python_of
 from workbench.portability.workers.process import Worker
 from workbench.portability.workers.sessions import WorkerSession, open_worker_session
 
+_ALIASES = {"BatchMatMul": "MatMul"}
 STANDIN = Path(__file__).with_name("standin.cpp")
 PROVIDER = "CANNExecutionProvider"
 
@@ -131,10 +132,8 @@ class AscendDevice:
         self.close()
 
     def _operator(self, body: dict[str, Any]) -> list[np.ndarray]:
-        name = body["operator"]
-        function = self.kernels.get(name) or self.kernels.get(
-            {"BatchMatMul": "MatMul"}.get(name, name)
-        )
+        name: str = body["operator"]
+        function = self.kernels.get(name) or self.kernels.get(_ALIASES.get(name, name))
         if function is None:
             raise KernelError(
                 f"The device has no kernel {name!r}.",

@@ -74,7 +74,9 @@ class Program:
         for node in self.nodes:
             self._require(node)
         self.output_names = [value.name for value in model.graph.output]
-        self.inputs = [(values[name].dtype.str, list(sizes[name])) for name in self.input_names]
+        self.inputs = [
+            (np.dtype(values[name].dtype).str, list(sizes[name])) for name in self.input_names
+        ]
         self.outputs = self._output_shapes(values)
 
     def run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:

@@ -7,6 +7,9 @@ array, or a tuple of them. Nothing here computes, and nothing falls back: what a
 must not be claimed, and a kernel that raises fails the run with its own words.
 """
 
+# ctypes arrays are buffers, and NumPy's types do not know it.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import ctypes
@@ -151,7 +154,7 @@ class _Program:
         provider.record.compiled.append(tuple(node.operator for node in nodes))
 
     def run(self, arrays: list[Array | None]) -> list[Array]:
-        values: dict[str, Any] = dict(zip(self.inputs, arrays, strict=True))
+        values: dict[str | None, Any] = dict(zip(self.inputs, arrays, strict=True))
         for function, node in self.steps:
             given = [values[value.name] if value else None for value in node.inputs]
             results = function(node, *given)

@@ -4,6 +4,9 @@ As on the operators' pages (https://onnx.ai/onnx/operators/); where an argument 
 early opsets and an input in later ones, both are read.
 """
 
+# NumPy has no types for index arrays built at run time.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import numpy as np

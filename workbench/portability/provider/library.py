@@ -63,7 +63,7 @@ def load() -> ctypes.CDLL:
     library.workbench_set.restype = None
     callbacks = engine.callbacks()
     library.workbench_set(*callbacks)
-    library.kept_alive = callbacks
+    setattr(library, "kept_alive", callbacks)  # noqa: B010  (ctypes objects take any attribute)
     return library
 
 

@@ -4,6 +4,9 @@ The stand-in calls three C callbacks; each turns memory into arrays, asks the ot
 the answer back. Nothing is computed here.
 """
 
+# ctypes arrays are buffers, and NumPy's types do not know it.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalMemberAccess=false
+
 import ctypes
 import json
 import sys

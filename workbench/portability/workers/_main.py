@@ -5,6 +5,9 @@ which has NumPy and that build and nothing else. Requests are answered one by on
 runs on the simulated Ascend device, kernels are asked of the other side.
 """
 
+# The runtime is whichever build this environment has: there is nothing to check it against.
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
+
 import collections
 import ctypes
 import json

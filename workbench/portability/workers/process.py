@@ -97,7 +97,7 @@ class Worker:
                 if answer == "done":
                     return content
                 if answer == "failed":
-                    raise self._refused(content) from self._raised
+                    raise self._refused(str(content[0])) from self._raised
                 self._answer(answer, content)
         except (EOFError, BrokenPipeError, ConnectionResetError) as cause:
             raise self._lost("died") from cause
@@ -111,10 +111,10 @@ class Worker:
             self._raised = error
             _wire.send(self._connection, "refused", f"{type(error).__name__}: {error}")
 
-    def _refused(self, content: Sequence[str]) -> WorkbenchError:
+    def _refused(self, said: str) -> WorkbenchError:
         if isinstance(self._raised, WorkbenchError):
             return self._raised
-        what = str(self._raised) if self._raised else content[0]
+        what = str(self._raised) if self._raised else said
         return SessionError(
             "The worker's ONNX Runtime refused.",
             what,
