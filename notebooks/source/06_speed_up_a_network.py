@@ -355,4 +355,4 @@ print("Right, clean, and as lean as it can be.")
 # ## Where next
 #
 # You can write the kernels of a network. Part III asks what PyTorch needs to use them: notebook 07
-# builds a device of your own. The lab `labs/a_layer` lets you practise.
+# builds a device of your own.

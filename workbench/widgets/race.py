@@ -21,7 +21,7 @@ from workbench.errors import InputError, WorkbenchError
 from workbench.widgets import _race_picture
 from workbench.widgets._loader import Widget, load_js
 
-UPDATE_S = 0.15
+UPDATE_S = 0.09
 """Least time between two pictures: more than five a second, and little work for the kernel."""
 SECONDS = (3, 10, 30, 60)
 
