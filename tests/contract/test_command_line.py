@@ -320,15 +320,28 @@ def test_ending_a_race_at_any_moment_leaves_nothing_behind(after, how):
         assert "Stopped." in errors
 
 
+def a_kernel_runs(process):
+    return process.children(recursive=True)
+
+
+def jupyterlab_has_taken_over(process):
+    return any("_jupyterlab" in word for word in process.cmdline())
+
+
+@pytest.mark.parametrize("after", [0.5, 4])
 @pytest.mark.parametrize(
-    ("words", "after"),
-    [(["tour"], 1), (["tour"], 8), (["lab", "--no-browser"], 0.7), (["lab", "--no-browser"], 4)],
-    ids=["tour early", "tour later", "lab early", "lab later"],
+    ("words", "ready"),
+    [(["tour"], a_kernel_runs), (["lab", "--no-browser"], jupyterlab_has_taken_over)],
+    ids=["tour", "lab"],
 )
-def test_ctrl_c_ends_the_long_commands_and_their_children(words, after, tmp_path):
+def test_ctrl_c_ends_the_long_commands_and_their_children(words, ready, after, tmp_path):
     process = started(*words, cwd=tmp_path)
+    seen = psutil.Process(process.pid)
+    deadline = time.monotonic() + 60
+    while not ready(seen) and time.monotonic() < deadline:
+        time.sleep(0.05)
     time.sleep(after)
-    family = psutil.Process(process.pid).children(recursive=True)
+    family = seen.children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole foreground group
     output, errors = process.communicate(timeout=60)
     assert not descendants_that_linger(family)

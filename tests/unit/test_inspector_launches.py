@@ -6,7 +6,7 @@ import pytest
 
 from workbench import cuda, inspect
 from workbench.errors import InputError
-from workbench.simt.errors import OutOfBoundsError
+from workbench.simt.errors import KernelTypingError, OutOfBoundsError
 
 float32, int32 = numba.float32, numba.int32
 
@@ -158,3 +158,9 @@ def test_only_a_configured_kernel_can_be_inspected():
 def test_a_kernel_that_leaves_its_arrays_is_not_measured():
     with pytest.raises(OutOfBoundsError, match="sanitize"):
         inspect(copy_with_stride[1, 64], np.zeros(8, np.float32), np.zeros(8, np.float32), 1)
+
+
+@pytest.mark.parametrize("wrong", [None, np.float32(1)])
+def test_an_argument_that_is_no_array_is_named_by_line_and_thread(wrong):
+    with pytest.raises(KernelTypingError, match=r"thread \(0, 0, 0\).* at line \d+"):
+        inspect(saxpy[1, 4], np.float32(2), wrong, wrong, np.ones(4, np.float32))

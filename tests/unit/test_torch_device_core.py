@@ -149,3 +149,26 @@ def test_exit_while_work_is_queued_is_clean():
         "x = torch.ones(3, device='wb')\n"
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_tied_weights_stay_tied_on_the_device():
+    net = torch.nn.Sequential(torch.nn.Embedding(5, 3), torch.nn.Linear(3, 5, bias=False))
+    net[1].weight = net[0].weight
+    assert net.to("wb")[1].weight is net[0].weight
+    assert len(list(net.parameters())) == 1
+
+
+def test_a_storage_that_dies_under_an_exception_is_freed_and_the_exception_survives():
+    before = torch.wb.memory_allocated()
+
+    def fail():
+        held = torch.ones(100, device="wb")
+        raise KeyError(held.shape)
+
+    for _ in range(3):
+        with pytest.raises(KeyError):
+            list(map(lambda _: fail(), range(2)))
+    import gc
+
+    gc.collect()
+    assert torch.wb.memory_allocated() == before

@@ -124,6 +124,6 @@ def _place(name: str, value: Any, owners: list[Any], infos: list[ArrayInfo]) -> 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
     try:
-        return np.shares_memory(one, other, max_work=_OVERLAP_WORK)
+        return np.shares_memory(one, other, max_work=_OVERLAP_WORK)  # pyright: ignore[reportArgumentType]
     except np.exceptions.TooHardError:
         return True

@@ -126,7 +126,7 @@ class RaceSession:
         self.trusted = {label for label, spec in self._specs.items() if "address" in spec}
         self._told, self._told_s = tell(self.run), time.monotonic()
         self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
+        self._stop, self._ended = threading.Event(), threading.Event()
         self._listeners: list[Callable[[RaceSession], None]] = []
 
     def _join(self, one: Joined) -> None:
@@ -174,9 +174,7 @@ class RaceSession:
                 "This race has been started before.", self.run.state, "make a new RaceSession"
             )
         self.run.state = "preparing"
-        self._thread = threading.Thread(
-            target=Conductor(self).conduct, name="workbench-race", daemon=True
-        )
+        self._thread = threading.Thread(target=self._conduct, name="workbench-race", daemon=True)
         self._thread.start()
         return self
 
@@ -186,9 +184,17 @@ class RaceSession:
 
     def join(self, timeout: float | None = None) -> RaceSession:
         """Wait until the race has ended, at most `timeout` seconds."""
+        # Not Thread.join: Python 3.11 takes a thread for ended whose join Ctrl-C interrupted
+        # (https://github.com/python/cpython/issues/90882).
         if self._thread is not None:
-            self._thread.join(timeout)
+            self._ended.wait(timeout)
         return self
+
+    def _conduct(self) -> None:
+        try:
+            Conductor(self).conduct()
+        finally:
+            self._ended.set()
 
     @property
     def stopping(self) -> bool:

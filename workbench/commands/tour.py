@@ -7,6 +7,7 @@ on a course's site. A notebook that fails is shown as far as it came, and the ex
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import html
 import os
@@ -105,19 +106,24 @@ def _run(client: NotebookClient) -> None:
             asyncio.run(client.async_execute())
         except Exception as error:
             raised.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
+    # Not Thread.join: Python 3.11 takes a thread for ended whose join Ctrl-C interrupted
+    # (https://github.com/python/cpython/issues/90882).
+    ended = threading.Event()
+    threading.Thread(target=work, daemon=True).start()
     try:
-        while thread.is_alive():
-            thread.join(0.1)
+        while not ended.wait(0.1):
+            pass
     except KeyboardInterrupt:
-        while thread.is_alive():  # it notices a dead kernel by itself; one may be starting still
+        while not ended.is_set():  # it notices a dead kernel by itself; one may be starting still
             group = getattr(getattr(client.km, "provisioner", None), "pgid", None)
             if group:
                 with contextlib.suppress(ProcessLookupError):  # gone already, as it should be
                     os.killpg(group, signal.SIGKILL)
-            thread.join(0.1)
+            ended.wait(0.1)
+        atexit.unregister(client._cleanup_kernel)  # there is none left to clean up
         raise
     if raised:
         raise raised[0]

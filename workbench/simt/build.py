@@ -82,14 +82,17 @@ def generate(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> tupl
     scalar = inference._ScalarTranslator(normal, names, PLAIN, block, known, devices.name_of)
     array_names = [*(one.name for one in made), *const]
     text = inference.scalar_source(scalar, list(normal.parameters), array_names)
+    for name in [name for name in names.arrays if devices.mentions(name)]:
+        names.objects[name] = names.arrays.pop(name)
+        text = inference.scalar_source(scalar, list(normal.parameters), array_names)
     hidden = {name: names.arrays[name] for name in names.arrays if name not in const}
     namespace = _namespace(names, devices, mode, made)
     signature = (
         *kinds,
         *(one.array_type for one in made),
         *const.values(),
+        *(numba.typeof(array) for array in hidden.values()),
     )
-    namespace.update(hidden)
     inferred = inference.infer(text, namespace, signature)
     for name, kind in inferred.items():
         known.setdefault(name.partition(".")[0], kind)

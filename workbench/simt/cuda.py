@@ -4,6 +4,9 @@ Kernels written for ``numba.cuda`` run here without a change, and the other way 
 Numba's; what each does is in the module it comes from.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from typing import Any
@@ -26,6 +29,7 @@ from workbench.simt.device import (
     select_device,
 )
 from workbench.simt.engines import engine, use
+from workbench.simt.half import fp16
 from workbench.simt.intrinsics import NAMES as _NAMES
 from workbench.simt.kernel import Kernel
 from workbench.simt.memory import (
@@ -167,6 +171,7 @@ __all__ = [
     "event",
     "event_elapsed_time",
     "external_stream",
+    "fp16",
     "from_cuda_array_interface",
     "get_current_device",
     "gpus",

@@ -4,7 +4,12 @@ Types come from Numba and never from guesses, so that the values threads keep ac
 the type that the same code has on a GPU. Only inference runs; nothing is compiled.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
+
+import ast
 
 from numba import types
 from numba.core import compiler, typed_passes
@@ -43,17 +48,25 @@ class _ScalarTranslator(Translator):
         value = _RESULTS.get(name) or self.text(statement.args[1])
         self.out(f"{statement.target} = {value}")
 
+    def write_Raise(self, statement: ast.Raise) -> None:
+        self.out("return 0")
+
+    def write_Assert(self, statement: ast.Assert) -> None:
+        self.out("pass")
+
     def poll(self, cost: str = "1") -> None:
         pass
 
 
 def scalar_source(translator: _ScalarTranslator, parameters: list[str], arrays: list[str]) -> str:
     """Return the source of one thread's code as a function."""
+    body = Writer()
+    translator.out = body
+    translator.write(translator.normal.body)
+    hidden = [name for name in translator.names.arrays if name not in arrays]
     out = Writer()
-    translator.out = out
-    with out.block(f"def one_thread({', '.join([*parameters, *arrays, *CONTEXT])}):"):
-        translator.write(translator.normal.body)
-        out("return 0")
+    with out.block(f"def one_thread({', '.join([*parameters, *arrays, *hidden, *CONTEXT])}):"):
+        out(*body.lines, "return 0")
     return out.text()
 
 

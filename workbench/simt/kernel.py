@@ -12,12 +12,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.core import sigutils
 
 from workbench.errors import InputError
 from workbench.simt import engines, limits, tiers
 from workbench.simt.errors import LaunchConfigError, NoSourceError
 from workbench.simt.memory import host_view
 from workbench.simt.resolve import Resolved, resolve
+from workbench.simt.stepping import has_grid_sync, max_resident_blocks
 from workbench.simt.thread import Dim3
 
 
@@ -109,6 +112,36 @@ class Kernel:
             )
         tiers.specialise(self, shape, prepare(self.resolved, args))
 
+    def as_declared(self, args: tuple) -> tuple:
+        """Return the arguments with numbers of the types that a signature declares, if one does."""
+        signatures = self.options.get("signatures")
+        if signatures is None:
+            return args
+        if isinstance(signatures, (list, tuple)) and not all(
+            isinstance(one, types.Type) for one in signatures
+        ):
+            if len(signatures) != 1:
+                return args
+            signatures = signatures[0]
+        kinds = sigutils.normalize_signature(signatures)[0]
+        if len(kinds) != len(args):
+            return args
+        return tuple(
+            np.asarray(value).astype(str(kind))[()]
+            if isinstance(kind, types.Number) and not isinstance(value, np.ndarray)
+            else value
+            for value, kind in zip(args, kinds, strict=True)
+        )
+
+    @property
+    def overloads(self) -> dict[Any, Overload]:
+        """Every compiled specialisation, by block shape and argument types."""
+        return {key: Overload(self, key[0]) for key in self.specialisations}
+
+    def specialize(self, *args: Any) -> Kernel:
+        """Return this kernel: it specialises itself for the arguments of each launch."""
+        return self
+
     def generated_source(self) -> str:
         """Return the generated code of every specialisation: how barriers became loops."""
         return "\n".join(
@@ -136,6 +169,25 @@ class Kernel:
     def __repr__(self) -> str:
         kind = "device function" if self.device else "kernel"
         return f"<CUDA {kind} {self.__name__} on the CPU engine>"
+
+
+class Overload:
+    """One specialisation, as Numba's host code asks about it.
+
+    Attributes
+    ----------
+    cooperative : bool
+        Whether the kernel has a barrier over the whole grid.
+    """
+
+    def __init__(self, kernel: Kernel, block: Dim3):
+        self.kernel, self.block = kernel, block
+        self.cooperative = isinstance(kernel.resolved, Resolved) and has_grid_sync(kernel.resolved)
+
+    def max_cooperative_grid_blocks(self, blockdim: Any, dynsmemsize: int = 0) -> int:
+        """Return how many blocks may wait for each other: as many as memory holds."""
+        limits.check_launch(Dim3(), limits.dim3(blockdim, "block"), dynsmemsize)
+        return max_resident_blocks(limits.dim3(blockdim, "block"))
 
 
 class Launch:
@@ -170,7 +222,7 @@ class Launch:
             made = engines.on_gpu(kernel)
             made[tuple(self.grid), tuple(self.block), self.stream, self.shared_bytes](*args)
             return
-        prepared = prepare(kernel.resolved, args)
+        prepared = kernel.as_declared(prepare(kernel.resolved, args))
         tiers.launch(kernel, self, prepared)
 
     def __repr__(self) -> str:

@@ -5,9 +5,13 @@ compiles nothing. The text is made to be read: `Kernel.generated_source` shows i
 how a barrier becomes two loops.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,6 +180,10 @@ class DeviceFunctions:
             self.known[key] = f"device_{resolved.name}_{len(self.known)}"
             self.texts.append(self._write(resolved, self.known[key]))
         return self.known[key]
+
+    def mentions(self, name: str) -> bool:
+        """Return whether a device function uses a name."""
+        return any(re.search(rf"\b{re.escape(name)}\b", text) for text in self.texts)
 
     def _write(self, resolved: Resolved, name: str) -> str:
         self.open.append(id(resolved))

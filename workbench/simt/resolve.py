@@ -8,6 +8,9 @@ the object it evaluates to, never by its spelling.
 It refuses what no CUDA kernel may say (``import``, ``yield``, ``try``, ``with`` ...).
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import ast
@@ -228,6 +231,12 @@ class _Resolver(ast.NodeTransformer):
             result.name = value.name
             return ast.copy_location(result, node)
         return None
+
+    def visit_Expr(self, node: ast.Expr):
+        self.generic_visit(node)
+        if isinstance(node.value, Intrinsic) and node.value.intrinsic.kind == "group":
+            return ast.copy_location(ast.Pass(), node)
+        return node
 
     def visit_Assign(self, node: ast.Assign):
         self.generic_visit(node)

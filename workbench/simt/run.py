@@ -6,6 +6,9 @@ time limit where one was set. So an endless kernel ends within a fraction of a s
 process stays whole.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false, reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 import ctypes
@@ -17,6 +20,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core.errors import NumbaError
 
 from workbench.errors import StoppedError
 from workbench.simt.build import Compiled
@@ -26,6 +30,7 @@ from workbench.simt.errors import (
     KernelError,
     OutOfBoundsError,
 )
+from workbench.simt.infer import typing_error
 from workbench.simt.regions import START_FUEL
 from workbench.simt.runtime import Control, Fault, Stopped
 from workbench.simt.thread import Dim3
@@ -146,6 +151,8 @@ def run(
             compiled.function(*base, bounds[k], bounds[k + 1], shared_bytes, controls[k])
         except Stopped:
             watch.stopped = True
+        except NumbaError as error:  # the launch is also where Numba compiles
+            watch.stop(typing_error(error))
         except BaseException as error:
             watch.stop(error)
 

@@ -9,6 +9,9 @@ Numbers follow NumPy's promotion, with narrow integers widened as they are loade
 tiers follow Numba's. They differ by roundings of float32 against Python's float constants.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import ast
@@ -20,6 +23,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import psutil
 
 from workbench.errors import StoppedError
 from workbench.simt import warp_ops
@@ -188,7 +192,7 @@ def launch(
     blocks = _blocks(start, grid, block, args, shared_bytes)
     resident: list[_Running] = []
     spinning = 0
-    whole_grid = isinstance(resolved, Resolved) and _has_grid_sync(resolved)
+    whole_grid = isinstance(resolved, Resolved) and has_grid_sync(resolved)
     with np.errstate(all="ignore"):
         if whole_grid:
             check_memory(
@@ -235,7 +239,14 @@ def _waits_for_grid(resident: list[_Running]) -> bool:
     return any(one.request and one.request.kind == "grid" for one in resident)
 
 
-def _has_grid_sync(resolved: Resolved) -> bool:
+def max_resident_blocks(block: Dim3) -> int:
+    """Return how many blocks may be in flight at once, by the memory that is free."""
+    free = psutil.virtual_memory().available
+    return max(1, int(0.5 * free) // (block.count * _THREAD_BYTES))
+
+
+def has_grid_sync(resolved: Resolved) -> bool:
+    """Return whether a kernel has a barrier over the whole grid."""
     trees = [resolved.tree, *(one.tree for one in resolved.device_functions.values())]
     return any(
         isinstance(node, Intrinsic) and node.intrinsic.kind == "grid"

@@ -4,6 +4,9 @@ Every CUDA name is an attribute or a method here; the ones that synchronise are 
 yield a request and receive its result. In a debugger, ``_c`` is this object: ``p _c.threadIdx``.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import math
@@ -14,6 +17,7 @@ import numpy as np
 
 from workbench.simt import warp_ops
 from workbench.simt.errors import KernelTypingError
+from workbench.simt.half import METHODS
 from workbench.simt.intrinsics import BLOCK_SYNC, CACHE_LOADS, CACHE_STORES, FENCES, WARP_SYNC
 from workbench.simt.types import as_dtype, poisoned_array
 
@@ -247,6 +251,8 @@ def _request(kind: str, name: str):
     return run
 
 
+for _name, _function in METHODS.items():
+    setattr(Thread, _name, staticmethod(_function))
 for _name in BLOCK_SYNC:
     setattr(Thread, _name, _request("block", _name))
 for _name in WARP_SYNC:

@@ -5,8 +5,12 @@ barrier, barriers over the whole grid, spin waits inside a block) goes to the st
 which can run anything, with the reason kept in ``kernel.reason``.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba import types
 from numba.core.registry import cpu_target
 
 from workbench.errors import UnknownNameError
@@ -21,7 +26,7 @@ from workbench.simt import build, run, stepping
 from workbench.simt.emit import PLAIN
 from workbench.simt.errors import KernelSourceError
 from workbench.simt.plan import Unplannable
-from workbench.simt.resolve import Resolved
+from workbench.simt.resolve import Intrinsic, Resolved
 from workbench.simt.thread import Dim3
 
 # Numba loads its registries (half a second) at the first use: better here than in a launch.
@@ -100,10 +105,26 @@ def specialise(kernel: Any, block: Dim3, args: tuple) -> Specialisation:
 
 def _specialise(kernel: Any, block: Dim3, args: tuple) -> Specialisation:
     kinds = tuple(numba.typeof(value) for value in args)
+    if _uses_half(kernel.resolved, kinds):
+        return Specialisation(None, "Numba's CPU compiler has no float16")
     try:
         return Specialisation(build.build(kernel.resolved, kinds, tuple(block), PLAIN))
     except Unplannable as error:
         return Specialisation(None, f"{error.happened} ({error.saw})")
+
+
+def _uses_half(resolved: Resolved, kinds: tuple) -> bool:
+    if any(getattr(kind, "dtype", kind) == types.float16 for kind in kinds):
+        return True
+    trees = [resolved, *resolved.device_functions.values()]
+    for one in trees:
+        for node in ast.walk(one.tree):
+            if isinstance(node, Intrinsic) and node.intrinsic.name.startswith("fp16."):
+                return True
+            value = one.source.lookup(node.id) if isinstance(node, ast.Name) else None
+            if value is types.float16 or value is np.float16:
+                return True
+    return False
 
 
 def launch(kernel: Any, configured: Any, args: tuple) -> None:

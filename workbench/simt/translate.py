@@ -5,6 +5,9 @@ through the `Mode`, and loops that could run for ever poll. Statements are writt
 order, so that what a guard proves about an index is known where the access is written.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import ast
@@ -85,7 +88,11 @@ class Translator(ast.NodeTransformer):
             self._is_steady,
             self._is_flat,
             self._known_bounds,
+            self._is_given,
         )
+
+    def _is_given(self, name: str) -> bool:
+        return name not in self.stores
 
     def _known_bounds(self, name: str) -> tuple[int, int] | None:
         if name in self.normal.parameters:
@@ -251,15 +258,21 @@ class Translator(ast.NodeTransformer):
             return self.generic_visit(node)
         if any(isinstance(part, (ast.Slice, ast.Starred)) for part in indices):
             return self._view(node, indices)
-        if isinstance(kind, types.Array) and len(indices) < kind.ndim:
-            wide = isinstance(self.kinds.get(getattr(node.slice, "id", "")), types.BaseTuple)
-            if not wide:
-                return self._view(node, indices)
+        if isinstance(kind, types.Array) and self._is_row(kind, node.slice, indices):
+            return self._view(node, indices)
         proven = self._proven(node, kind, indices)
         array, index = ast.unparse(self.visit(node.value)), ast.unparse(self.visit(node.slice))
         if proven:
             return _expression(f"load_proven({array}, {index})")
         return _expression(self.mode.load(node.site, array, index))
+
+    def _is_row(self, kind: types.Array, index: ast.expr, indices: list[ast.expr]) -> bool:
+        """Whether whole numbers pick a part of an array; a name may hold a tuple."""
+        if len(indices) >= kind.ndim:
+            return False
+        if not isinstance(index, ast.Name):
+            return True
+        return isinstance(self.kinds.get(index.id), types.Integer)
 
     def _view(self, node: ast.Subscript, indices: list[ast.expr]):
         """Part of an array: every plain index is checked, slices are clipped by Numba."""
@@ -281,7 +294,7 @@ class Translator(ast.NodeTransformer):
     def _proven(self, node: ast.Subscript, kind: Any, indices: list[ast.expr]) -> bool:
         """Return whether the access needs no check, noting what must hold for that."""
         array = getattr(node.value, "id", "")
-        known = isinstance(kind, types.Array) and self.mode.hoists and self._is_steady(array)
+        known = isinstance(kind, types.Array) and self.mode.hoists and self._is_given(array)
         if not known or len(indices) != kind.ndim or isinstance(kind.dtype, types.Record):
             return False
         tests = []
@@ -357,8 +370,7 @@ class Translator(ast.NodeTransformer):
         sliced = any(isinstance(part, ast.Slice) for part in indices)
         record = isinstance(kind, types.Array) and isinstance(kind.dtype, types.Record)
         text = self.text(value)
-        wide = isinstance(self.kinds.get(getattr(target.slice, "id", "")), types.BaseTuple)
-        partial = isinstance(kind, types.Array) and len(indices) < kind.ndim and not wide
+        partial = isinstance(kind, types.Array) and self._is_row(kind, target.slice, indices)
         if sliced or record or partial or (kind is not None and not isinstance(kind, types.Array)):
             view = self._view(target, indices) if not record else self.generic_visit(target)
             self.out(f"{ast.unparse(ast.fix_missing_locations(view))} = {text}")

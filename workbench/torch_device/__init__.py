@@ -18,6 +18,7 @@ from workbench.torch_device import tier as _tier  # noqa: E402
 from workbench.torch_device import vendor as _vendor  # noqa: E402
 from workbench.torch_device.compiling import backend as compile_backend  # noqa: E402
 from workbench.torch_device.core import fallback as _fallback  # noqa: E402
+from workbench.torch_device.core import modules as _modules  # noqa: E402
 from workbench.torch_device.core import views as _views  # noqa: E402
 from workbench.torch_device.core.fallback import strict  # noqa: E402
 from workbench.torch_device.core.memory_map import memory_map  # noqa: E402
@@ -50,6 +51,7 @@ _tier.install(TIER)
 _autocast.register(_library)
 _ops.register(_library)
 _distributed.register()
+_modules.install()
 vendor_library = _vendor.switch
 
 __all__ = [

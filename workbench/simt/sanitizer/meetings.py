@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from numba import njit
 
 from workbench.simt.sanitizer.shadow import KEY_SHIFT, SITE_BITS, note
 
-_OPTIONS = {"error_model": "numpy"}
+_OPTIONS: Any = {"error_model": "numpy"}
 
 
 @njit(**_OPTIONS)

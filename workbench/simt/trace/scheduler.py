@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from workbench.errors import KernelError
+from workbench.simt.errors import KernelTypingError
 from workbench.simt.intrinsics import BLOCK_SYNC
 from workbench.simt.memory_model import cross_block_barrier, cross_grid_barrier, cross_warp_barrier
 from workbench.simt.resolve import Site
@@ -148,6 +150,16 @@ class Tracer:
             thread.request = thread.generator.send(thread.answer)
         except StopIteration:
             thread.done = True
+        except (TypeError, AttributeError, IndexError) as error:
+            if isinstance(error, KernelError):
+                raise
+            frames: Any = error.__traceback__
+            line = frames.tb_next.tb_lineno if frames.tb_next else 0
+            raise KernelTypingError(
+                "The types in the kernel do not fit together.",
+                f"{thread.describe()} at line {line}: {error}",
+                "check the arguments of the launch",
+            ) from error
         thread.answer = None
 
     # -- letting threads go on

@@ -105,6 +105,8 @@ def contiguous(tensor: torch.Tensor) -> torch.Tensor:
 def dims_of(tensor: torch.Tensor, dims) -> list[int]:
     """Return the dimensions meant, none or an empty list meaning all, as non-negative numbers."""
     count = tensor.dim()
+    if count > tensors.MAX_DIMS:
+        raise RuntimeError(f"only tensors with up to {tensors.MAX_DIMS} dims are supported")
     if dims is None or (isinstance(dims, (list, tuple)) and not dims):
         return list(range(count))
     dims = [dims] if isinstance(dims, int) else list(dims)

@@ -24,7 +24,7 @@ from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
-from workbench.torch_device.ops.pointwise import check_out
+from workbench.torch_device.ops.pointwise import check_no_overlap, check_out
 
 _PICK = """
 def kernel(w):
@@ -94,7 +94,8 @@ def _out_of_range(index: torch.Tensor, size: int, words: str):
     def explain(status: int) -> Exception:
         values = index.cpu().reshape(-1)
         bad = values[(values < -size) | (values >= size)]
-        return IndexError(words.format(index=int(bad[0]) if bad.numel() else "?", size=size))
+        kind = RuntimeError if words is _SCATTER else IndexError  # as the CPU's kernels raise
+        return kind(words.format(index=int(bad[0]) if bad.numel() else "?", size=size))
 
     return explain
 
@@ -147,6 +148,7 @@ def put_along(data, dim, index, source, which, how, words, wrap=False) -> None:
         launch(_place(data.dtype, which, how), outer, words_, picked * inner, explain)
 
 
+_SCATTER = "index {index} is out of bounds for dimension of size {size} in gather or scatter"
 _GATHER = "index {index} is out of bounds for dimension with size {size}"
 _SELECT = "index out of range in self"
 
@@ -159,11 +161,12 @@ def gather_out(self, dim, index, *, sparse_grad=False, out):
     check_devices("aten::gather", (self, index, out), {})
     dim = rows.dims_of(self, dim)[0]
     data = _window(self, index, dim)
+    check_no_overlap(out, self, index)
     check_out(op, out, index.shape, self.dtype)
     if not index.numel():
         return out
     traffic.NATIVE["gather"] += 1
-    return rows.deliver(take_along(data, dim, index, index.shape, _EACH, _GATHER), out)
+    return rows.deliver(take_along(data, dim, index, index.shape, _EACH, _SCATTER), out)
 
 
 def _window(data, index, dim):
@@ -207,13 +210,14 @@ def _scatter_into(made, dim, index, src, how):
         src = src.narrow(d, 0, index.shape[d])
     window = _window(made, index, dim)
     work = rows.contiguous(window)
-    put_along(work, dim, index, src, _EACH, how, _GATHER)
+    put_along(work, dim, index, src, _EACH, how, _SCATTER)
     if work is not window:
         rows.copy(work, window)
 
 
 def index_select_out(self, dim, index, *, out):
     """Pick slices along a dimension."""
+    check_no_overlap(out, self, index)
     made = index_select(self, dim, index)
     check_out(None, out, made.shape, made.dtype)
     return rows.deliver(made, out)
@@ -226,8 +230,10 @@ def index_select(self, dim, index):
     if index.dtype not in (torch.int64, torch.int32):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     check_devices("aten::index_select", (self, index), {})
-    if not types.supported(self.dtype) or not self.dim():
+    if not types.supported(self.dtype):
         return fallback(overload("index_select"), self, dim, index)
+    if not self.dim():
+        return index_select(self.reshape(1), 0, index.reshape(-1)).reshape(())
     dim = rows.dims_of(self, dim)[0]
     shape = [*self.shape[:dim], index.numel(), *self.shape[dim + 1 :]]
     traffic.NATIVE["index_select"] += 1
@@ -323,6 +329,7 @@ def nonzero(self):
 
 def _into(function):
     def kernel(*args, out):
+        check_no_overlap(out, *args)
         made = function(*args)
         check_out(None, out, made.shape, made.dtype)
         return rows.deliver(made, out)

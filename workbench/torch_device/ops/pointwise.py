@@ -78,6 +78,28 @@ def check_out(op: Any, out: torch.Tensor, shape, common: torch.dtype | None) -> 
         )
 
 
+def check_no_overlap(out: torch.Tensor, *inputs) -> None:
+    """Raise, in PyTorch's words, where an output shares memory with an input."""
+    if not out.numel():
+        return
+    storage = out.untyped_storage().data_ptr()
+    first, last = _bytes_of(out)
+    for value in inputs:
+        if isinstance(value, torch.Tensor) and value.numel() and value.device == out.device:
+            begin, end = _bytes_of(value)
+            if value.untyped_storage().data_ptr() == storage and begin < last and first < end:
+                raise RuntimeError(
+                    "unsupported operation: some elements of the input tensor and the written-to "
+                    "tensor refer to a single memory location. Please clone() the tensor before "
+                    "performing the operation."
+                )
+
+
+def _bytes_of(tensor: torch.Tensor) -> tuple[int, int]:
+    start = tensor.data_ptr()
+    return start, start + tensors.span(tensor.size(), tensor.stride()) * tensor.element_size()
+
+
 def _title(dtype: torch.dtype) -> str:
     return torch.empty(0, dtype=dtype).type().removeprefix("torch.").removesuffix("Tensor")
 

@@ -256,9 +256,9 @@ def _scan(name: str, op_name: str):
 
 def _along(name, found, data, dim, outs):
     """Run a scan along one dimension into `outs`."""
+    dims = rows.dims_of(data, dim)
     if not data.numel():
         return outs
-    dims = rows.dims_of(data, dim)
     moved, n = rows.last(data, dims)
     made = [tensors.empty(moved.shape, o.dtype, o.device.index) for o in outs]
     rows.run(name, *found, [moved], made, (n, n))

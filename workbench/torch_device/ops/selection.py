@@ -16,7 +16,13 @@ from workbench.torch_device.core import tensors, traffic
 from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
-from workbench.torch_device.ops.pointwise import check_out, common_dtype, like, result_shape
+from workbench.torch_device.ops.pointwise import (
+    check_no_overlap,
+    check_out,
+    common_dtype,
+    like,
+    result_shape,
+)
 
 
 def _scalar(value):
@@ -143,6 +149,7 @@ def masked_fill_(self, mask, value):
 def cat_out(tensors_, dim=0, *, out):
     """Join tensors along a dimension."""
     parts = [t for t in tensors_ if t.dim() != 1 or t.numel()]
+    check_no_overlap(out, *tensors_)
     if not types.supported(out.dtype, *(t.dtype for t in tensors_)) or out.is_complex():
         return fallback(overload("cat.out"), tensors_, dim, out=out)
     check_devices("aten::cat", (tensors_,), {"out": out})
