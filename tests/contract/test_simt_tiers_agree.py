@@ -1,4 +1,4 @@
-"""Every kernel of the shelf gives the same answers on every tier, at odd sizes."""
+"""A kernel of every problem on the shelf gives the same answers on every tier, at odd sizes."""
 
 import io
 import pdb
@@ -10,7 +10,8 @@ import pytest
 from workbench import catalog, cuda
 from workbench.simt.kernel import Kernel
 
-FILES = catalog.kernel_files(dialect="cuda")
+# The last file of each ladder: the step-through tier is slow.
+FILES = list({one.problem: one for one in catalog.kernel_files(dialect="cuda")}.values())
 
 
 def _small(problem):

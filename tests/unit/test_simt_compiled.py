@@ -264,3 +264,14 @@ def test_a_thread_that_waits_for_another_goes_to_the_step_through_tier():
 def test_an_array_larger_than_the_memory_is_refused_before_it_is_taken():
     with pytest.raises(InputError, match="more memory than there is"):
         cuda.device_array(10**13)
+
+
+@cuda.jit("void(int32[:], int32)")
+def _leading_zeros(out, value):
+    out[0] = cuda.clz(value)
+
+
+def test_a_declared_signature_gives_numbers_their_type():
+    out = np.zeros(1, np.int32)
+    _leading_zeros[1, 1](out, 0x00100000)
+    assert out[0] == 11

@@ -26,6 +26,9 @@ and the same regions run with shadow memory or counters beside them at compiled 
 It refuses to import Numba's own CUDA simulator, and needs no GPU, driver or `numba-cuda` package.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 import sys as _sys
 
 

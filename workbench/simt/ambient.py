@@ -5,6 +5,9 @@ greenlet, and the CUDA names find the thread they stand in here. It schedules as
 tier does, and is as slow.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import threading

@@ -4,6 +4,9 @@ Kernels written for ``numba.cuda`` run here without a change, and the other way 
 Numba's; what each does is in the module it comes from.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from typing import Any

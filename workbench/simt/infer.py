@@ -4,6 +4,9 @@ Types come from Numba and never from guesses, so that the values threads keep ac
 the type that the same code has on a GPU. Only inference runs; nothing is compiled.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import ast

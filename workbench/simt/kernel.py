@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.core import sigutils
 
 from workbench.errors import InputError
 from workbench.simt import engines, limits, tiers
@@ -110,6 +112,27 @@ class Kernel:
             )
         tiers.specialise(self, shape, prepare(self.resolved, args))
 
+    def as_declared(self, args: tuple) -> tuple:
+        """Return the arguments with numbers of the types that a signature declares, if one does."""
+        signatures = self.options.get("signatures")
+        if signatures is None:
+            return args
+        if isinstance(signatures, (list, tuple)) and not all(
+            isinstance(one, types.Type) for one in signatures
+        ):
+            if len(signatures) != 1:
+                return args
+            signatures = signatures[0]
+        kinds = sigutils.normalize_signature(signatures)[0]
+        if len(kinds) != len(args):
+            return args
+        return tuple(
+            np.asarray(value).astype(str(kind))[()]
+            if isinstance(kind, types.Number) and not isinstance(value, np.ndarray)
+            else value
+            for value, kind in zip(args, kinds, strict=True)
+        )
+
     @property
     def overloads(self) -> dict[Any, Overload]:
         """Every compiled specialisation, by block shape and argument types."""
@@ -199,7 +222,7 @@ class Launch:
             made = engines.on_gpu(kernel)
             made[tuple(self.grid), tuple(self.block), self.stream, self.shared_bytes](*args)
             return
-        prepared = prepare(kernel.resolved, args)
+        prepared = kernel.as_declared(prepare(kernel.resolved, args))
         tiers.launch(kernel, self, prepared)
 
     def __repr__(self) -> str:

@@ -4,6 +4,9 @@ Names: Nvidia's libdevice User's Guide. Doubles have the plain name, floats end 
 they compile through Numba; what is not in the table is not there, and says so as an unknown name.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import math

@@ -5,6 +5,9 @@ array where a real one would not (no arithmetic). Streams run in order and at on
 schedule of every stream program, and events carry the real times of it.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import time

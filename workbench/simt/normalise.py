@@ -6,6 +6,9 @@ functions that synchronise are inlined. Evaluation order is kept. It refuses loo
 around a barrier, and recursion through a barrier.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import ast

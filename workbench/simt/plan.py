@@ -9,6 +9,9 @@ breaks and continues. So a barrier may stand anywhere that structured code can p
 It refuses what needs independent thread scheduling: see `Unplannable`.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import ast

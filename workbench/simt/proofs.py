@@ -3,6 +3,9 @@
 Each function answers only where it is sure; "no" means "not proved".
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import ast

@@ -8,6 +8,9 @@ between the loop without checks and the loop with them. So the inner loops vecto
 leaves its array (512 x 512 tiled matmul, one core: 2.7 ms so, 95 ms with a check at every access).
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import ast

@@ -5,6 +5,9 @@ compiles nothing. The text is made to be read: `Kernel.generated_source` shows i
 how a barrier becomes two loops.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import ast

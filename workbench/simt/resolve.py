@@ -8,6 +8,9 @@ the object it evaluates to, never by its spelling.
 It refuses what no CUDA kernel may say (``import``, ``yield``, ``try``, ``with`` ...).
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import ast

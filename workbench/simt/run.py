@@ -6,6 +6,9 @@ time limit where one was set. So an endless kernel ends within a fraction of a s
 process stays whole.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false, reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 import ctypes

@@ -8,6 +8,9 @@ the launch turns into an error that names the thread and the line.
 The control block is an int64 array, one for each worker; its slots are `Control`.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import operator

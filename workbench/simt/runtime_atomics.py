@@ -6,6 +6,9 @@ Programming Guide, "Atomic Functions"; floating-point ``max``/``min`` keep a NaN
 ignore one that comes, ``nanmax``/``nanmin`` replace it, as Numba's do.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -4,6 +4,9 @@ At a `Meeting` every thread of the block (or of its mask) has put its operand in
 functions read there. They run between two thread loops or inside the second.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import math

@@ -5,6 +5,9 @@ the file and line that the learner wrote, so the tree keeps them. It refuses fun
 cannot be found: a kernel that cannot be shown cannot be explained.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import ast

@@ -9,6 +9,9 @@ Numbers follow NumPy's promotion, with narrow integers widened as they are loade
 tiers follow Numba's. They differ by roundings of float32 against Python's float constants.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import ast

@@ -4,6 +4,9 @@ Every CUDA name is an attribute or a method here; the ones that synchronise are 
 yield a request and receive its result. In a debugger, ``_c`` is this object: ``p _c.threadIdx``.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import math

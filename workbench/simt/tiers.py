@@ -5,6 +5,9 @@ barrier, barriers over the whole grid, spin waits inside a block) goes to the st
 which can run anything, with the reason kept in ``kernel.reason``.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import ast

@@ -5,6 +5,9 @@ through the `Mode`, and loops that could run for ever poll. Statements are writt
 order, so that what a guard proves about an index is known where the access is written.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import ast

@@ -4,6 +4,9 @@ Kernels name types the way Numba does (`float32`, `numba.types.int8`, `np.float6
 a record dtype); here each becomes a NumPy dtype.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from typing import Any

@@ -4,6 +4,9 @@ Numba's CPU ufunc builder compiles them; what is added here is CUDA's calling co
 arrays in and out, a stream, and device functions inside.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import inspect

@@ -4,6 +4,9 @@ In a kernel a vector is a small record of numbers: ``v.x``, ``v.y``, ``v.z``, ``
 takes numbers and shorter vectors, as long as they fill it.
 """
 
+# Syntax trees carry attributes of ours, and Numba is not typed.
+# pyright: reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 from collections import namedtuple
