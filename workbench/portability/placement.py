@@ -120,7 +120,8 @@ class Placement:
             text += "; on the CPU: " + ", ".join(f"{n} {op}" for op, n in off.most_common(4))
             text += ", ..." if len(off) > 4 else ""
         if self.copies:
-            text += f"; {len(self.copies)} copies are inserted"
+            plural = "copy is" if len(self.copies) == 1 else "copies are"
+            text += f"; {len(self.copies)} {plural} inserted"
         failed = [run for run in self.runs if run.get("error")]
         return text + (". Running it failed." if failed else ".")
 

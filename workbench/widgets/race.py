@@ -115,7 +115,7 @@ class Race(Widget):
         pick = self.chosen
         self.session = RaceSession(
             self._problems[pick["problem"]],
-            [self._callables.get(name, name) for name in pick["targets"]],
+            self._racers(),
             size=pick["size"],
             seconds=float(pick["seconds"]),
             baseline=pick["baseline"] if pick["baseline"] in pick["targets"] else None,
@@ -195,6 +195,12 @@ class Race(Widget):
                 self._choose(message["what"], message["value"])
         except WorkbenchError as error:
             self.view = {**self.view, "trouble": str(error)}
+
+    def _racers(self) -> list[str | Callable[..., Any]]:
+        """Return the chosen lanes, callables as themselves."""
+        known: dict[str, str | Callable[..., Any]] = {name: name for name in self.chosen["targets"]}
+        known.update((name, self._callables[name]) for name in known if name in self._callables)
+        return list(known.values())
 
     def _choose(self, what: str, value: Any) -> None:
         if what not in self.chosen:
