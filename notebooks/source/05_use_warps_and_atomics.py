@@ -208,8 +208,10 @@ assert any("race" in one.message for one in findings)
 print(findings[0])
 
 # %% [markdown]
-# `cuda.atomic.add` does the three steps as one. It is right at once, and slow where many lanes want
-# one bin, because they queue. The ladder on the shelf takes the queues apart:
+# The race is real, and here a barrier is the wrong cure: it orders passes, while these threads meet in
+# one pass, and some of them in different blocks. `cuda.atomic.add` does the three steps as one. It is
+# right at once, and slow where many lanes want one bin, because they queue. The ladder on the shelf
+# takes the queues apart:
 #
 # 1. one atomic in global memory for each value;
 # 2. a private histogram in each block's shared memory, added up at the end;

@@ -359,3 +359,10 @@ def test_a_race_inside_a_device_function_names_its_line():
     assert found.kind == "race"
     assert "s[(t + 1) % N]" in found.first.text + found.second.text
     assert not sanitize(device_function_waits[1, N], *vector())
+
+
+def test_the_cure_of_a_plain_increment_is_an_atomic():
+    from workbench.simt.sanitizer import sanitize
+
+    found = sanitize(histogram_with_plain_increment[1, N], *vector())
+    assert "cuda.atomic" in found[0].cure

@@ -48,6 +48,8 @@ class DeviceArray:
     ndim = property(lambda self: self._data.ndim)
     size = property(lambda self: self._data.size)
     nbytes = property(lambda self: self._data.nbytes)
+    itemsize = property(lambda self: self._data.itemsize)
+    flags = property(lambda self: self._data.flags)
     alloc_size = property(lambda self: self._data.nbytes)
     T = property(lambda self: DeviceArray(self._data.T, self.stream))
 

@@ -203,7 +203,7 @@ class _Reading:
             found, first, second, array, self._space(array),
             self._index(array, int(row[Row.ELEMENT])),
             all(k == Seen.WRITE_SAME_VALUE for k, _ in rows) and not mixed,
-            first.block == second.block, int(sum(r[Row.COUNT] for _, r in rows)),
+            first.block == second.block, int(sum(r[Row.COUNT] for _, r in rows)), both,
         )  # fmt: skip
 
     def _replay(self, blocks: list[int]) -> list[Finding]:

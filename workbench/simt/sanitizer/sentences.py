@@ -25,6 +25,7 @@ def _clause(party: Party, name: str) -> str:
 def conflict(
     kind: FindingKind, first: Party, second: Party, array: str, space: str, index: tuple[Any, ...],
     same_value: bool, together: bool, count: int,
+    both_write: bool,
 ) -> Finding:  # fmt: skip
     """Return the finding for two accesses that nothing orders.
 
@@ -48,7 +49,7 @@ def conflict(
     if same_value:
         text += ", though both write the same value"
     severity = Severity.WARNING if same_value else Severity.ERROR
-    cure = _conflict_cure(kind, first, second, together)
+    cure = _conflict_cure(kind, first, second, together, both_write)
     return Finding(kind, severity, text + ".", cure, first, second, array, space, index, count)
 
 
@@ -65,14 +66,15 @@ def kind_of(mixed: bool, one_warp: bool, one_line: bool, both_write: bool) -> Fi
     return FindingKind.RACE
 
 
-def _conflict_cure(kind: FindingKind, first: Party, second: Party, together: bool) -> str:
+def _conflict_cure(
+    kind: FindingKind, first: Party, second: Party, together: bool, both_write: bool
+) -> str:
     lines = sorted({first.line, second.line})
     between = (
         f"between line {lines[0]} and line {lines[1]}"
         if len(lines) == 2
         else f"between one pass over line {lines[0]} and the next"
     )
-    both_write = first.does == second.does == "writes"
     if kind == FindingKind.MISSING_SYNCWARP:
         return f"put cuda.syncwarp() {between}; lanes of a warp do not run in step by themselves"
     if kind == FindingKind.MIXED_ATOMIC:

@@ -261,7 +261,7 @@ def _conflict(mixed: bool, seen: Conflicts) -> Finding:
     return sentences.conflict(
         kind, seen.first.party(), seen.second.party(), seen.array.memory.name,
         seen.array.memory.space, seen.index, seen.same_value,
-        seen.first.block == seen.second.block, seen.count,
+        seen.first.block == seen.second.block, seen.count, seen.both_write,
     )  # fmt: skip
 
 

@@ -1,0 +1,47 @@
+"""``workbench results`` and ``workbench sweep``, as typed."""
+
+import json
+
+import pytest
+
+from workbench.bench.session import RaceSession
+from workbench.bench.store import Store
+from workbench.cli import main
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_STORE", str(tmp_path / "runs.sqlite"))
+    session = RaceSession("saxpy", ["numpy"], size=500, seconds=0.3, store=Store())
+    return session.start().join(30).run
+
+
+def typed(*words):
+    try:
+        return main(list(words)) or 0
+    except SystemExit as end:
+        return end.code or 0
+
+
+def test_runs_are_listed_shown_drawn_exported_and_deleted(kept, tmp_path, capsys):
+    assert typed("results") == 0
+    assert kept.uuid[:8] in capsys.readouterr().out
+    assert typed("results", kept.uuid[:8]) == 0
+    assert "A/A control" in capsys.readouterr().out
+    assert typed("results", kept.uuid, "--plot", str(tmp_path / "r.svg")) == 0
+    assert (tmp_path / "r.svg").read_text().startswith("<svg")
+    assert typed("results", "--export", str(tmp_path / "r.json")) == 0
+    assert json.loads((tmp_path / "r.json").read_text())["runs"][0]["uuid"] == kept.uuid
+    assert typed("results", kept.uuid, "--delete") == 0
+    assert typed("results", "--import", str(tmp_path / "r.json")) == 0
+    assert Store().load(kept.uuid).recorded
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("results", "nobody"), ("results", "--compare"), ("results", "--export", "x.csv")],
+)
+def test_what_cannot_be_done_is_said_without_a_traceback(kept, words, capsys):
+    assert typed(*words) != 0
+    said = capsys.readouterr()
+    assert "Traceback" not in said.out + said.err
