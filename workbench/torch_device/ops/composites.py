@@ -62,6 +62,22 @@ def _as_on_cpu(function):
     return kernel
 
 
+def _into(function, outs: list[str]):
+    """Deliver results into outputs: a decomposition may widen what it is given, outputs too."""
+
+    def kernel(*args, **kwargs):
+        targets = [kwargs.pop(name) for name in outs]
+        made = function(*args, **kwargs)
+        made = made if isinstance(made, (tuple, list)) else (made,)
+        for one, target in zip(made, targets, strict=True):
+            if target.shape != one.shape:
+                target.resize_(one.shape)
+            target.copy_(one)
+        return targets[0] if len(targets) == 1 else tuple(targets)
+
+    return kernel
+
+
 _HAS = torch._C._dispatch_has_kernel_for_dispatch_key
 
 
@@ -86,5 +102,7 @@ def decompositions(taken: set[str]) -> dict[str, object]:
         name = op.name()
         short = name.removeprefix("aten::")
         if short not in taken and short in INCLUDED and needs_kernel(name):
-            found[short] = _as_on_cpu(function) if short in _INFERENCE_EMPTY else function
+            function = _as_on_cpu(function) if short in _INFERENCE_EMPTY else function
+            outs = [a.name for a in op._schema.arguments if a.is_out]
+            found[short] = _into(function, outs) if outs else function
     return found
