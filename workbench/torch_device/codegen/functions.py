@@ -221,9 +221,36 @@ def uniform(key, counter):
     return np.float64(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
+@_inline
+def stable_order(values):
+    """Return the order that sorts values, equal ones in place, NaN last: a bottom-up merge sort."""
+    n = values.size
+    order, room, width = np.arange(n), np.empty(n, np.int64), 1
+    while width < n:
+        for low in range(0, n, 2 * width):
+            middle, high = min(low + width, n), min(low + 2 * width, n)
+            i, j = low, middle
+            for k in range(low, high):
+                if j >= high:
+                    left = True
+                elif i >= middle:
+                    left = False
+                else:
+                    a, b = values[order[i]], values[order[j]]
+                    left = not (b < a or (a != a and b == b))
+                if left:
+                    room[k] = order[i]
+                    i += 1
+                else:
+                    room[k] = order[j]
+                    j += 1
+        order, room, width = room, order, 2 * width
+    return order
+
+
 __all__ = [
     "bessel_i", "digamma", "entropy", "erfcx", "erfinv", "floor_div", "gcd", "gelu_tanh_slope",
     "int_power", "lcm",
     "log_ndtr", "logaddexp", "modulo", "ndtri", "round_decimals", "sigmoid", "sinc", "softplus",
-    "trunc_div", "uniform",
+    "stable_order", "trunc_div", "uniform",
 ]  # fmt: skip

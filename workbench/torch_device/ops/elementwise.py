@@ -26,7 +26,7 @@ SAME = {  # computed in the operands' common type
     "conj_physical.out": "self",
     "remainder.Tensor_out": {"f": "modulo(self, other)", "i": "self % other"},
     "remainder.Scalar_Tensor": {"f": "modulo(self, other)", "i": "self % other"},
-    "fmod.Tensor_out": {"f": "np.fmod(self, other)", "i": "np.fmod(self, other)"},
+    "fmod.Tensor_out": {"f": "np.fmod(self, other)", "i": "self - other * trunc_div(self, other)"},
     "floor_divide.out": {"f": "floor_div(self, other)", "i": "self // other"},
     "floor_divide": {"f": "floor_div(self, other)", "i": "self // other"},
     "floor_divide_.Tensor": {"f": "floor_div(self, other)", "i": "self // other"},

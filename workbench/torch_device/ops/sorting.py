@@ -20,7 +20,7 @@ _SORT = """
 buffer = np.empty(n, T)
 for i in range(n):
     buffer[i] = X[{read}]
-order = np.argsort(buffer, kind="mergesort")
+order = stable_order(buffer)
 for i in range(m):
     k = order[{pick}]
     O[i] = buffer[k]
@@ -131,7 +131,7 @@ _MODE = """
 buffer = np.empty(n, T)
 for i in range(n):
     buffer[i] = X[i]
-order = np.argsort(buffer, kind="mergesort")
+order = stable_order(buffer)
 best = 0
 run = 0
 value = buffer[order[0]]
