@@ -31,7 +31,7 @@ from workbench.bench.worker import ACTIVE_BYTES
 
 PACKAGE = Path(__file__).resolve().parents[1]
 _START = "from workbench.bench.worker import main; main()"
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "WORKBENCH_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class Child:

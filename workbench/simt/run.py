@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
+import numba.np.ufunc.parallel
 import numpy as np
 from numba.core.errors import NumbaError
 
@@ -97,6 +98,16 @@ def _limit_error(limit_s: float) -> StoppedError:
     )
 
 
+def cores() -> int:
+    """Return how many cores a launch may use: what `numba.set_num_threads` allows.
+
+    Asked without starting Numba's own threads where nobody has yet: Numba's OpenMP layer sets the
+    number of OpenMP threads of the whole process when it starts, PyTorch's included.
+    """
+    started = numba.np.ufunc.parallel._is_initialized
+    return numba.get_num_threads() if started else numba.config.NUMBA_NUM_THREADS
+
+
 def _workers() -> ThreadPoolExecutor:
     global _pool
     if _pool is None:
@@ -140,7 +151,7 @@ def run(
     watch = _Watch(limit_s)
     threads = compiled.block[0] * compiled.block[1] * compiled.block[2]
     if workers is None:
-        workers = numba.get_num_threads() if grid.count * threads >= _PARALLEL_THREADS else 1
+        workers = cores() if grid.count * threads >= _PARALLEL_THREADS else 1
     workers = max(1, min(workers, grid.count))
     bounds = [grid.count * k // workers for k in range(workers + 1)]
     controls = [_control(watch) for _ in range(workers)]

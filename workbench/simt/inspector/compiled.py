@@ -61,7 +61,7 @@ def count_compiled(launch: Launch, arguments: tuple[Any, ...]) -> Counted:
     mode, compiled = _compiled(launch, arguments)
     workers = 1
     if launch.grid.count * launch.block.count >= _PARALLEL_THREADS:
-        workers = min(numba.get_num_threads(), launch.grid.count)
+        workers = min(run.cores(), launch.grid.count)
     marks = {n: np.zeros(one.nbytes // SECTOR_BYTES + 2, np.uint8) for n, one in named.items()
              if isinstance(one, np.ndarray)}  # fmt: skip
     tables = np.zeros((workers, mode.table_words), np.int64)

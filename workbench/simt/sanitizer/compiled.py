@@ -61,7 +61,7 @@ def sanitize_compiled(launch: Launch, arguments: tuple[Any, ...]) -> list[Findin
     sites = compiled.module.sites
     workers = 1
     if launch.grid.count * launch.block.count >= _PARALLEL_THREADS:
-        workers = min(numba.get_num_threads(), launch.grid.count)
+        workers = min(run.cores(), launch.grid.count)
     tables = shadow.new_tables(workers, [False, *(site["kind"] == "atomic" for site in sites)])
     named = dict(zip(launch.kernel.resolved.source.parameters, arguments, strict=True))
     shadows = [np.zeros(4 * named[name].size + 4, np.int64) for name in mode.watched]
