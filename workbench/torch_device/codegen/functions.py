@@ -263,6 +263,7 @@ def stable_order(values):
 __all__ = [
     "bessel_i", "digamma", "entropy", "erfcx", "erfinv", "floor_div", "gcd", "gelu_tanh_slope",
     "int_power", "lcm",
-    "log_ndtr", "logaddexp", "modulo", "ndtri", "next_bits", "round_decimals", "sigmoid", "sinc", "softplus",
+    "log_ndtr", "logaddexp", "modulo", "ndtri", "next_bits",
+    "round_decimals", "sigmoid", "sinc", "softplus",
     "stable_order", "trunc_div", "uniform",
 ]  # fmt: skip

@@ -1,9 +1,10 @@
 """Elementwise operators: one line each, an expression over the operator's own argument names.
 
 ``T`` is the type of the arithmetic. A row may have different expressions for floats (``f``) and
-integers (``i``), for one dtype (``f16``), or for a string argument, or for both (``floor i``). Where PyTorch generates the functional and the in-place
-form around ``.out``, only ``.out`` is in the table. Complex numbers are computed by the rows in
-`COMPLEX` alone; the others fall back for them, counted.
+integers (``i``), for one dtype (``f16``), for a string argument, or for both (``floor i``). Where
+PyTorch generates the functional and the in-place form around ``.out``, only ``.out`` is in the
+table. Complex numbers are computed by the rows in `COMPLEX` alone; the others fall back for them,
+counted.
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ SAME = {  # computed in the operands' common type
     "gcd.out": {"i": "gcd(self, other)"},
     "lcm.out": {"i": "lcm(self, other)"},
     "div.out_mode": {
-        "floor f": "floor_div(self, other)", "floor i": "self // other",
-        "trunc f": "np.trunc(self / other)", "trunc i": "trunc_div(self, other)",
+        "floor f": "floor_div(self, other)",
+        "floor i": "self // other",
+        "trunc f": "np.trunc(self / other)",
+        "trunc i": "trunc_div(self, other)",
     },
     "nextafter.out": {
         "f": "np.nextafter(self, other)",
