@@ -218,6 +218,13 @@ def test_division_rounds_as_asked_whatever_the_dtype(own_kernels, mode, dtype):
     assert sum(wb.LOG.values()) == 0, dict(wb.LOG)
 
 
+@pytest.mark.parametrize("mode", ["floor", "trunc"])
+def test_division_of_booleans_with_a_rounding_mode_is_refused_as_on_the_cpu(own_kernels, mode):
+    a = torch.tensor([True, False], device="wb")
+    with pytest.raises(RuntimeError, match="not implemented for 'Bool'"):
+        a.div(a, rounding_mode=mode)
+
+
 def test_integer_fmod_keeps_the_sign_of_the_dividend(own_kernels):
     x, y = map(torch.tensor, INTEGERS)
     assert torch.equal(x.to("wb").fmod(y.to("wb")).cpu(), x.fmod(y))

@@ -186,12 +186,11 @@ class Pointwise:
         if isinstance(self.row, str):
             return self.row
         floats = common.is_floating_point or (self._computes_in_out(common) and "i" not in self.row)
-        kind = "f" if floats else "i"
+        kind = "f" if floats else "b" if common is torch.bool else "i"
         if variant is not None:
             return self.row.get(variant) or self.row.get(f"{variant} {kind}")
-        if common is torch.bool and "b" in self.row:
-            return self.row["b"]
-        return self.row.get(types.SHORT.get(common, kind)) or self.row.get(kind)
+        text = self.row.get(types.SHORT[common]) if common in types.SHORT else None
+        return text or self.row.get(kind) or self.row.get("f" if floats else "i")
 
     def _output(self, args, kwargs, values, common) -> torch.Tensor | None:
         dtype = {"same": common, "bool": torch.bool}.get(self.result, common)
