@@ -1,6 +1,7 @@
 """The device's operators: its own kernels, the vendor library, and kernels that learners bring."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -193,3 +194,122 @@ def test_autocast_lowers_products_and_keeps_losses_wide():
         product = x @ w
         assert product.dtype is torch.bfloat16
         assert torch.softmax(product, 1).dtype is torch.float32
+
+
+LEAST = -(2**63)
+INTEGERS = [[-7, 7, -8, 9, LEAST, 5], [2, -2, 4, 4, 3, LEAST]]
+
+
+@pytest.mark.parametrize("mode", ["floor", "trunc", None])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.float32, torch.bfloat16])
+def test_division_rounds_as_asked_whatever_the_dtype(own_kernels, mode, dtype):
+    small = dtype is not torch.int64
+    x, y = (torch.tensor(row[:4] if small else row, dtype=dtype) for row in INTEGERS)
+    a, b = x.to("wb"), y.to("wb")
+    for got, want in (
+        (a.div(b, rounding_mode=mode), x.div(y, rounding_mode=mode)),
+        (a.div(3, rounding_mode=mode), x.div(3, rounding_mode=mode)),
+        (a[:, None].div(2.5, rounding_mode=mode), x[:, None].div(2.5, rounding_mode=mode)),
+    ):
+        assert got.dtype == want.dtype
+        assert torch.equal(got.cpu(), want)
+    if mode:
+        assert torch.equal(a.div_(b, rounding_mode=mode).cpu(), x.div(y, rounding_mode=mode))
+    assert sum(wb.LOG.values()) == 0, dict(wb.LOG)
+
+
+@pytest.mark.parametrize("mode", ["floor", "trunc"])
+def test_division_of_booleans_with_a_rounding_mode_is_refused_as_on_the_cpu(own_kernels, mode):
+    a = torch.tensor([True, False], device="wb")
+    with pytest.raises(RuntimeError, match="not implemented for 'Bool'"):
+        a.div(a, rounding_mode=mode)
+
+
+def test_integer_fmod_keeps_the_sign_of_the_dividend(own_kernels):
+    x, y = map(torch.tensor, INTEGERS)
+    assert torch.equal(x.to("wb").fmod(y.to("wb")).cpu(), x.fmod(y))
+    assert sum(wb.LOG.values()) == 0
+
+
+@pytest.mark.parametrize("alpha", [{}, {"alpha": 1}, {"alpha": True}, {"alpha": False}])
+def test_booleans_add_whatever_alpha_is(own_kernels, alpha):
+    x, y = torch.tensor([True, False, True, False]), torch.tensor([True, True, False, False])
+    a, b = x.to("wb"), y.to("wb")
+    assert torch.equal(torch.add(a, b, **alpha).cpu(), torch.add(x, y, **alpha))
+    square = torch.zeros(4, 4, dtype=torch.bool)
+    assert torch.equal(torch.addr(square.to("wb"), a, b).cpu(), torch.addr(square, x, y))
+    assert torch.equal(a.add_(b).cpu(), x | y)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_nextafter_steps_by_one_place_of_its_own_dtype(own_kernels, dtype):
+    inf, nan = float("inf"), float("nan")
+    x = torch.tensor([0.0, -0.0, 1.0, -1.0, inf, -inf, nan, 2.0, 65504.0], dtype=dtype)
+    y = x[:, None].contiguous()
+    got, want = torch.nextafter(x.to("wb"), y.to("wb")).cpu(), torch.nextafter(x, y)
+    torch.testing.assert_close(got, want, rtol=0, atol=0, equal_nan=True)
+    assert sum(wb.LOG.values()) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int64])
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_long_row_of_equal_elements_sorts_stably(own_kernels, dtype, descending):
+    x = torch.randint(0, 5, (2, 3000), generator=torch.Generator().manual_seed(1)).to(dtype)
+    got = torch.sort(x.to("wb"), stable=True, descending=descending)
+    want = torch.sort(x, stable=True, descending=descending)
+    assert torch.equal(got.values.cpu(), want.values)
+    assert torch.equal(got.indices.cpu(), want.indices)
+    assert sum(wb.LOG.values()) == 0
+
+
+MOVING = {
+    "aten::" + name
+    for name in ("detach", "set_", "clone", "copy_", "empty", "as_strided", "alias", "to", "view")
+}
+"""Operators that make or move CPU tensors, and compute nothing."""
+
+
+def computed_by_the_cpu(call) -> set[str]:
+    """Return the operators that the profiler saw computing with CPU tensors alone."""
+    with torch.profiler.profile(record_shapes=True, with_stack=True, profile_memory=True) as run:
+        call()
+    found, left = set(), list(run.profiler.kineto_results.experimental_event_tree())
+    while left:
+        event = left.pop()
+        left.extend(event.children)
+        if not event.name.startswith("aten::") or event.name in MOVING:
+            continue
+        tensors = [t for t in getattr(event.extra_fields, "inputs", []) if hasattr(t, "sizes")]
+        on_cpu = all(str(t.device) == "cpu" for t in tensors)
+        if on_cpu and any(math.prod(t.sizes) > 1 for t in tensors):  # a number may be a CPU tensor
+            found.add(event.name)
+    return found
+
+
+def test_what_the_log_calls_native_reaches_no_cpu_kernel_in_the_profiler(own_kernels):
+    x, n = torch.randn(6, 6, device="wb"), torch.arange(6, device="wb")
+    calls = {
+        "mm": lambda: x @ x,
+        "add": lambda: x + 2,
+        "div": lambda: n.div(2, rounding_mode="floor"),
+        "sum": lambda: x.sum(0),
+        "amax": lambda: x.amax(1),
+        "sort": lambda: x.sort(),
+        "index": lambda: x[n],
+        "softmax": lambda: x.softmax(-1),
+        "mse_loss": lambda: torch.nn.functional.mse_loss(x, x + 1),
+        "layer_norm": lambda: torch.nn.functional.layer_norm(x, (6,)),
+        "conv2d": lambda: torch.conv2d(x[None, None], x[None, None, :3, :3]),
+        "cumsum": lambda: x.cumsum(0),
+        "bessel": lambda: torch.special.bessel_j0(x),
+        "qr": lambda: torch.linalg.qr(x),
+    }
+    differ, fell = {}, set()
+    for name, call in calls.items():
+        wb.LOG.clear()
+        seen = computed_by_the_cpu(call)
+        if bool(seen) != bool(sum(wb.LOG.values())):
+            differ[name] = (seen, dict(wb.LOG))
+        fell |= {name} if seen else set()
+    assert not differ, differ
+    assert fell == {"bessel", "qr"}

@@ -18,6 +18,7 @@ import ctypes
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -25,6 +26,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numba
+
+from workbench.torch_device.codegen import functions
 
 _VERSION = "3"
 _HEADER = """import math
@@ -78,6 +81,13 @@ class Kernel:
         self.run_briefly: Callable[[bytes], int] = _KEEPS_GIL(self.address)
 
 
+def _functions_of(body: str) -> str:
+    """Return the text of `functions` where a kernel calls one: Numba does not see it change."""
+    if set(re.findall(r"[A-Za-z_]\w*", body)).isdisjoint(functions.__all__):
+        return ""
+    return Path(functions.__file__).read_text()
+
+
 def compile_kernel(name: str, body: str, fast: bool = False) -> Kernel:
     """Compile the text of a kernel, or load it from the cache.
 
@@ -92,7 +102,7 @@ def compile_kernel(name: str, body: str, fast: bool = False) -> Kernel:
     """
     global _folder
     text = _HEADER.format(fast=', fastmath={"reassoc", "contract", "nsz"}' if fast else "") + body
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256((text + _functions_of(body)).encode()).hexdigest()[:16]
     with _lock:
         _folder = _folder or cache_folder()
         path = _folder / f"{name}_{digest}.py"

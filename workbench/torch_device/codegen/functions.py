@@ -56,8 +56,20 @@ def int_power(base, exponent):
 @_inline
 def trunc_div(a, b):
     """Integer division rounding towards zero."""
-    quotient = abs(a) // abs(b)
-    return quotient if (a < 0) == (b < 0) else -quotient
+    quotient = a // b
+    return quotient + 1 if quotient < 0 and quotient * b != a else quotient
+
+
+@_inline
+def next_bits(a, b, bits, towards):
+    """Return the bits of the 16-bit float after `a` on the way to `b`; both come as bits, too."""
+    if a != a:
+        return np.uint16(bits)
+    if b != b or a == b:
+        return np.uint16(towards)
+    if a == 0:
+        return np.uint16(1 if b > 0 else 0x8001)
+    return np.uint16(bits + 1 if (a < b) == (a > 0) else bits - 1)
 
 
 @_inline
@@ -251,6 +263,7 @@ def stable_order(values):
 __all__ = [
     "bessel_i", "digamma", "entropy", "erfcx", "erfinv", "floor_div", "gcd", "gelu_tanh_slope",
     "int_power", "lcm",
-    "log_ndtr", "logaddexp", "modulo", "ndtri", "round_decimals", "sigmoid", "sinc", "softplus",
+    "log_ndtr", "logaddexp", "modulo", "ndtri", "next_bits",
+    "round_decimals", "sigmoid", "sinc", "softplus",
     "stable_order", "trunc_div", "uniform",
 ]  # fmt: skip

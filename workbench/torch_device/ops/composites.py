@@ -46,7 +46,7 @@ INCLUDED = (
     "linalg_cross.out",
     "logit.out", "logspace.out", "native_dropout", "nansum", "norm.out",
     "norm.dtype_out", "take", "take.out", "trace", "tril_indices", "triu_indices", "mvlgamma.out",
-    "nan_to_num.out", "clamp.Tensor_out", "clamp.out", "div.out_mode",
+    "nan_to_num.out", "clamp.Tensor_out", "clamp.out",
 )  # fmt: skip
 """Operators whose decomposition is used; the others are primitive, or theirs is wrong here."""
 

@@ -1,9 +1,10 @@
 """Elementwise operators: one line each, an expression over the operator's own argument names.
 
 ``T`` is the type of the arithmetic. A row may have different expressions for floats (``f``) and
-integers (``i``), or for a string argument. Where PyTorch generates the functional and the in-place
-form around ``.out``, only ``.out`` is in the table. Complex numbers are computed by the rows in
-`COMPLEX` alone; the others fall back for them, counted.
+integers (``i``), for one dtype (``f16``), for a string argument, or for both (``floor i``). Where
+PyTorch generates the functional and the in-place form around ``.out``, only ``.out`` is in the
+table. Complex numbers are computed by the rows in `COMPLEX` alone; the others fall back for them,
+counted.
 """
 
 from __future__ import annotations
@@ -53,7 +54,17 @@ SAME = {  # computed in the operands' common type
     "hypot.out": {"f": "math.hypot(self, other)"},
     "gcd.out": {"i": "gcd(self, other)"},
     "lcm.out": {"i": "lcm(self, other)"},
-    "nextafter.out": {"f": "np.nextafter(self, other)"},
+    "div.out_mode": {
+        "floor f": "floor_div(self, other)",
+        "floor i": "self // other",
+        "trunc f": "np.trunc(self / other)",
+        "trunc i": "trunc_div(self, other)",
+    },
+    "nextafter.out": {
+        "f": "np.nextafter(self, other)",
+        "f16": "half_to_f4(next_bits(self, other, f4_to_half(self), f4_to_half(other)))",
+        "bf16": "brain_to_f4(next_bits(self, other, f4_to_brain(self), f4_to_brain(other)))",
+    },
     "logaddexp.out": {"f": "logaddexp(self, other)"},
     "logaddexp2.out": {
         "f": "logaddexp(self * math.log(2.0), other * math.log(2.0)) / math.log(2.0)"

@@ -163,7 +163,7 @@ class Pointwise:
             elif not is_tensor and value != default:
                 return fallback(self.op, *args, **kwargs)
         values = list(operands.values())
-        common = common_dtype(values)
+        common = common_dtype([v for n, v in operands.items() if n != "alpha"])
         expression = self._expression(common, variant)
         if expression is None or not types.supported(common):
             return fallback(self.op, *args, **kwargs)
@@ -185,12 +185,12 @@ class Pointwise:
             return None
         if isinstance(self.row, str):
             return self.row
-        if variant is not None:
-            return self.row.get(variant)
-        if common is torch.bool and "b" in self.row:
-            return self.row["b"]
         floats = common.is_floating_point or (self._computes_in_out(common) and "i" not in self.row)
-        return self.row.get("f" if floats else "i")
+        kind = "f" if floats else "b" if common is torch.bool else "i"
+        if variant is not None:
+            return self.row.get(variant) or self.row.get(f"{variant} {kind}")
+        text = self.row.get(types.SHORT[common]) if common in types.SHORT else None
+        return text or self.row.get(kind) or self.row.get("f" if floats else "i")
 
     def _output(self, args, kwargs, values, common) -> torch.Tensor | None:
         dtype = {"same": common, "bool": torch.bool}.get(self.result, common)
@@ -225,3 +225,14 @@ def _rows() -> dict[str, Callable]:
 
 
 KERNELS = _rows()
+_rounded = KERNELS["div.out_mode"]
+
+
+def _divide(self, other, *, rounding_mode=None, out):
+    """Divide: without a mode it is another operator, whose result is never an integer."""
+    if rounding_mode is None:
+        return KERNELS["div.out"](self, other, out=out)
+    return _rounded(self, other, rounding_mode=rounding_mode, out=out)
+
+
+KERNELS["div.out_mode"] = _divide
