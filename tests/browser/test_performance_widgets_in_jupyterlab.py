@@ -75,11 +75,13 @@ def test_a_race_survives_a_reload_of_the_page_and_can_then_be_stopped(lab):
     notebook.save()
     calls = """() => Number(document.querySelector('.wb-table td:nth-child(9)')
         .textContent.replace(/,/g, ''))"""
+    notebook.page.wait_for_function(f"() => ({calls})() > 0", timeout=30_000)
     before = notebook.page.evaluate(calls)
     notebook.page.reload()
     lab.ready(notebook)
     wait_for_words(notebook.page, "numpy")
-    assert notebook.page.evaluate(calls) > before
+    # not at once: the first picture after a reload is the last one before it
+    notebook.page.wait_for_function(f"before => ({calls})() > before", arg=before, timeout=30_000)
     button(notebook.page, "Stop").click()
     notebook.page.wait_for_function(
         "() => [...document.querySelectorAll('.wb button')].some("
