@@ -6,6 +6,15 @@ moment: a stamp is written last, and without it the next run carries on where th
 
 from __future__ import annotations
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 (an older Python must get a sentence, too)
+    sys.exit(
+        "This Python is too old for the workbench.\n"
+        f"Seen: Python {sys.version.split()[0]}\n"
+        f"Try: install Python 3.11, then: python3.11 {sys.argv[0]}"
+    )
+
 import hashlib
 import importlib.util
 import os
@@ -13,7 +22,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections import deque
 from importlib.metadata import PackageNotFoundError, version

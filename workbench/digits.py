@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench import catalog
-from workbench.errors import DataFileError
+from workbench.errors import DataFileError, UnknownNameError
 
 SIDE = 8
 """Pixels along each edge of an image."""
@@ -28,6 +28,7 @@ BRIGHTEST = 16
 
 REMEDY = "`python scripts/prepare_digits` makes it again, or `git checkout -- datasets/digits`"
 
+_PARTS = ("train", "test")
 _SHAPES = {
     "train_images": (1347, SIDE, SIDE),
     "train_labels": (1347,),
@@ -63,9 +64,13 @@ def load(part: str) -> Digits:
 
     Raises
     ------
+    UnknownNameError
+        Where there is no such part.
     DataFileError
         Where the file is missing, truncated, or not what the script wrote.
     """
+    if part not in _PARTS:
+        raise UnknownNameError("part of the digits", part, _PARTS)
     arrays = read(path())
     images = arrays[f"{part}_images"].astype(np.float32)[:, None] / np.float32(BRIGHTEST)
     labels = arrays[f"{part}_labels"].astype(np.int64)
@@ -100,10 +105,12 @@ def read(file: Path) -> dict[str, np.ndarray]:
         ) from cause
     for name, array in arrays.items():
         top = BRIGHTEST if name.endswith("images") else 9
-        if array.shape != _SHAPES[name] or array.dtype != np.uint8 or array.max() > top:
+        found, right = (array.dtype, array.shape), (np.dtype(np.uint8), _SHAPES[name])
+        if found != right or array.max() > top:
+            up_to = f" up to {array.max()}" if found == right else ""  # the rest may have no order
             raise DataFileError(
                 "The digits are not what the script wrote.",
-                f"{file}: {name} is {array.dtype}{list(array.shape)} up to {array.max()}, expected "
+                f"{file}: {name} is {array.dtype}{list(array.shape)}{up_to}, expected "
                 f"uint8{list(_SHAPES[name])} up to {top}",
                 REMEDY,
             )

@@ -20,6 +20,7 @@ from workbench.catalog import folder
 from workbench.errors import DataFileError, InputError, UnavailableError, UnknownNameError
 
 SCHEMA = 1
+_RESTORE = "mend it by the other sheets, or `git checkout -- datasets/hardware`"
 
 # quantity -> what it means; the unit is the end of the name
 QUANTITIES = {
@@ -287,7 +288,7 @@ def read_data_sheet(path: Path) -> DataSheet:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataFileError("A data sheet cannot be read.", f"{path}: {error}") from error
+        raise DataFileError("A data sheet cannot be read.", f"{path}: {error}", _RESTORE) from error
     if content.get("schema") != SCHEMA:
         raise DataFileError(
             "A data sheet has another layout than this version reads.",
@@ -298,7 +299,9 @@ def read_data_sheet(path: Path) -> DataSheet:
         facts = tuple(_fact(path, row) for row in content["fact"])
         head = {key: content[key] for key in ("title", "vendor", "kind")}
     except KeyError as error:
-        raise DataFileError("A data sheet lacks an entry.", f"{path.name}: {error}") from error
+        raise DataFileError(
+            "A data sheet lacks an entry.", f"{path.name}: {error}", _RESTORE
+        ) from error
     return DataSheet(path.stem, **head, architecture=content.get("architecture", ""), facts=facts)
 
 
@@ -324,7 +327,9 @@ def _fact(path: Path, row: dict[str, Any]) -> Fact:
     )
     for bad, what in wrong:
         if bad:
-            raise DataFileError(f"A data sheet has a row with {what}.", f"{path.name}: {row}")
+            raise DataFileError(
+                f"A data sheet has a row with {what}.", f"{path.name}: {row}", _RESTORE
+            )
     return fact
 
 

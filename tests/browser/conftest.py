@@ -136,8 +136,7 @@ class Lab:
         self.pages.append(context)
         page.goto(url)
         self.ready(opened)
-        if dark:
-            opened.theme(True)
+        opened.theme(dark)  # always: the server remembers the theme of the test before
         return opened
 
     def ready(self, opened, timeout_s=90):

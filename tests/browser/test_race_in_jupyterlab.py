@@ -11,6 +11,12 @@ race
 """
 
 
+def text_colour(widget):
+    """Return red, green and blue of the picture's text."""
+    colour = widget.evaluate("node => getComputedStyle(node.querySelector('svg text')).fill")
+    return [int(value) for value in re.findall(r"\d+", colour)[:3]]
+
+
 def test_a_race_starts_stops_and_is_right_in_both_themes(lab):
     notebook = lab.notebook([SHOW])
     notebook.run_all()
@@ -21,6 +27,7 @@ def test_a_race_starts_stops_and_is_right_in_both_themes(lab):
         "() => document.querySelector('.wb-sentence').textContent.includes('numpy')",
         timeout=30_000,
     )
+    assert max(text_colour(widget)) < 100, "text must be dark on light"
     notebook.screenshot("race-light", widget)
     widget.get_by_role("button", name="Stop").click()
     start = widget.get_by_role("button", name="Start")
@@ -32,6 +39,5 @@ def test_a_race_starts_stops_and_is_right_in_both_themes(lab):
     assert start.is_enabled()
     assert "A/A control" in widget.locator("table").first.inner_text()
     notebook.theme(dark=True)
-    colour = widget.evaluate("node => getComputedStyle(node.querySelector('svg text')).fill")
-    assert min(int(v) for v in re.findall(r"\d+", colour)[:3]) > 150, "text must be light on dark"
+    assert min(text_colour(widget)) > 150, "text must be light on dark"
     notebook.screenshot("race-dark", widget)

@@ -139,3 +139,17 @@ def test_without_nbgrader_the_command_says_what_to_install(monkeypatch, tmp_path
     with pytest.raises(UnavailableError, match="classroom"):
         labs.build_course(tmp_path / "course")
     assert not (tmp_path / "course").exists()
+
+
+def test_what_a_teacher_changed_is_not_overwritten_unasked(course):
+    from workbench.errors import InputError
+
+    config = course / "nbgrader_config.py"
+    made = config.read_text()
+    config.write_text(made + "# mine\n")
+    try:
+        with pytest.raises(InputError, match=r"nbgrader_config\.py[^,]*\nTry: .*--replace"):
+            labs.build_course(course)
+        assert config.read_text().endswith("# mine\n")
+    finally:
+        config.write_text(made)

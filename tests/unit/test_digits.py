@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import digits
-from workbench.errors import DataFileError
+from workbench.errors import DataFileError, UnknownNameError
 
 
 def test_the_file_holds_scikit_learns_digits_each_once():
@@ -88,4 +88,16 @@ def test_other_contents_are_refused_by_name(tmp_path, name, change):
 def test_a_folder_in_the_files_place_is_refused(tmp_path):
     shutil.copytree(digits.path().parent, tmp_path / "digits.npz")
     with pytest.raises(DataFileError):
+        digits.read(tmp_path / "digits.npz")
+
+
+def test_an_unknown_part_names_those_that_exist():
+    with pytest.raises(UnknownNameError, match="test"):
+        digits.load("tset")
+
+
+def test_an_empty_array_in_the_file_is_refused_like_any_other(tmp_path):
+    arrays = {**digits.read(digits.path()), "test_labels": np.empty(0, np.uint8)}
+    np.savez(tmp_path / "digits.npz", **arrays)
+    with pytest.raises(DataFileError, match=r"test_labels is uint8\[0\], expected"):
         digits.read(tmp_path / "digits.npz")

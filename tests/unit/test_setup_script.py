@@ -50,6 +50,19 @@ def test_a_python_of_the_wrong_version_is_refused_by_name(environment, monkeypat
         environment._find_python()
 
 
+@pytest.mark.parametrize("script", ["lab", "test"])
+def test_a_python_too_old_for_the_scripts_gets_a_sentence(script):
+    code = (
+        "import runpy, sys; sys.version_info = (3, 10, 13); "
+        f"runpy.run_path({str(ROOT / 'scripts' / script)!r}, run_name='__main__')"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "too old" in ran.stderr
+    assert "Try: install Python 3.11" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_too_little_room_is_said_with_both_figures(environment, monkeypatch):
     monkeypatch.setattr(environment, "ROOM_BYTES", 10**18)
     with pytest.raises(environment.SetupError, match=r"GB free .*, 1000000000 GB needed"):

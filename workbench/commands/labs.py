@@ -23,9 +23,12 @@ _HIDDEN = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
 
 def command(
     folder: Annotated[Path, typer.Argument(help="A new or an earlier course folder.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Overwrite labs and settings that you changed.")
+    ] = False,
 ):
     """Make an nbgrader course from the labs: student, solution and teacher builds."""
-    made = build_course(folder)
+    made = build_course(folder, replace)
     for name in made:
         typer.echo(f"{name}: {folder}/release (students), solution, source (teacher)")
     typer.echo(
@@ -45,7 +48,7 @@ def lab_sources() -> dict[str, Path]:
     return {p.stem: p for p in sorted(catalog.folder("notebooks").glob("labs/source/*.py"))}
 
 
-def build_course(folder: Path) -> list[str]:
+def build_course(folder: Path, replace: bool = False) -> list[str]:
     """Write the course folder and return the names of its labs.
 
     Parameters
@@ -53,9 +56,14 @@ def build_course(folder: Path) -> list[str]:
     folder : Path
         Holds ``source/``, ``release/``, ``solution/`` and ``nbgrader_config.py`` afterwards;
         ``submitted/`` and the gradebook, where there are any, are left as they are.
+    replace : bool
+        Whether a lab or settings of other contents, such as a teacher's own numbers, are
+        overwritten.
 
     Raises
     ------
+    InputError
+        Where they would be and `replace` is not given; nothing is written then.
     UnavailableError
         Without nbgrader (the ``classroom`` extra).
     ExecutionError
@@ -64,20 +72,41 @@ def build_course(folder: Path) -> list[str]:
     import nbformat
 
     jupytext = _needs_classroom()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "nbgrader_config.py").write_text(_CONFIG)
-    for name, source in lab_sources().items():
-        book = jupytext.read(source)
-        book.metadata.pop("jupytext", None)
-        for index, cell in enumerate(book.cells):
-            grade = cell.metadata.get("nbgrader", {}).get("grade_id")
-            cell.id = grade or f"text-{index}"  # stable: the release is compared with the source
+    books = {name: _book(jupytext, source) for name, source in lab_sources().items()}
+    files = {folder / "nbgrader_config.py": _CONFIG}
+    for name, book in books.items():
         for build, made in (("source", book), ("solution", without_hidden_tests(book))):
-            place = folder / build / name
-            place.mkdir(parents=True, exist_ok=True)
-            nbformat.write(made, place / f"{name}.ipynb")
+            files[folder / build / name / f"{name}.ipynb"] = nbformat.writes(made) + "\n"
+    if not replace:
+        _refuse_to_overwrite(files)
+    for file, text in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    for name in books:
         nbgrader(folder, "generate_assignment", name, "--force", "--create")
-    return list(lab_sources())
+    return list(books)
+
+
+def _book(jupytext: Any, source: Path) -> NotebookNode:
+    """Read a lab's text source as a notebook whose cells keep their ids from build to build."""
+    book = jupytext.read(source)
+    book.metadata.pop("jupytext", None)
+    for index, cell in enumerate(book.cells):
+        grade = cell.metadata.get("nbgrader", {}).get("grade_id")
+        cell.id = grade or f"text-{index}"  # stable: the release is compared with the source
+    return book
+
+
+def _refuse_to_overwrite(files: dict[Path, str]) -> None:
+    from workbench.errors import InputError
+
+    changed = [f for f, text in files.items() if f.exists() and f.read_text("utf-8") != text]
+    if changed:
+        raise InputError(
+            "The course holds files that are not as this command makes them.",
+            ", ".join(str(file) for file in changed),
+            "another folder; or --replace, which overwrites them",
+        )
 
 
 def without_hidden_tests(book: NotebookNode) -> NotebookNode:
@@ -124,7 +153,7 @@ def nbgrader(folder: Path, *words: str) -> None:
 
 
 _CONFIG = """\
-# Made by `workbench labs`, which writes it anew each time.
+# Made by `workbench labs`; it asks for --replace before it overwrites what you change here.
 c = get_config()
 c.CourseDirectory.course_id = "accelerator-workbench"
 c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("YOUR CODE HERE")'}

@@ -17,8 +17,14 @@ def command(
     from workbench.portability.port import port_model
     from workbench.portability.report import write_report
 
+    new = not output.exists()
     output.touch()  # better to be refused now than after a minute
-    report = port_model(model, say=lambda line: typer.echo(line, err=True))
+    try:
+        report = port_model(model, say=lambda line: typer.echo(line, err=True))
+    except BaseException:
+        if new:
+            output.unlink()  # no empty page stays behind
+        raise
     write_report(report, output, json)
     for finding in report["findings"]:
         typer.echo(f"- {finding}")

@@ -182,4 +182,6 @@ def _written(path: Path, write: Any) -> None:
     try:
         write()
     except OSError as error:
-        raise DataFileError("The file cannot be written.", f"{path}: {error}") from error
+        raise DataFileError(
+            "The file cannot be written.", f"{path}: {error}", "name a place of your own"
+        ) from error

@@ -28,7 +28,7 @@ def command(
         list[str] | None, typer.Argument(help="Numbers or names (default: the whole series).")
     ] = None,
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("workbench-tour.html"),
-    timeout_s: Annotated[int, typer.Option(help="Limit for one cell, in seconds.")] = 600,
+    timeout_s: Annotated[int, typer.Option(min=1, help="Limit for one cell, in seconds.")] = 600,
 ):
     """Run the series without a browser and write one HTML page with the pictures in it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -94,6 +94,7 @@ def execute(path: Path, timeout_s: int, advance) -> tuple[NotebookNode, str]:
         return book, f"{error.ename}: {error.evalue}".splitlines()[0]
     except (CellTimeoutError, DeadKernelError) as error:
         return book, str(error).strip().splitlines()[0]
+    advance(len(book.cells), len(book.cells))  # the text after the last code cell counts as well
     return book, ""
 
 

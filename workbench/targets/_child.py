@@ -1,9 +1,9 @@
 """A target in a child process of its own, for libraries that cannot share one.
 
 PyTorch has one spare device slot (PrivateUse1) and so one owner of it per process: torch_npu and
-the workbench's own device never live in the same one. Numba's simulator is switched on for a whole
-process. A `ChildRunner` looks like any other runner; latencies are taken by the child's clock, so
-that the pipe between the two is not in them.
+the workbench's own device never live in the same one. Another build of ONNX Runtime lives in an
+environment of its own, under that environment's Python. A `ChildRunner` looks like any other
+runner; latencies are taken by the child's clock, so that the pipe between the two is not in them.
 
 The child ends when it is closed, when the pipe closes, and when its parent disappears; Ctrl-C is
 the parent's to handle. It refuses to pass problems by value: a child loads them by name.

@@ -8,6 +8,7 @@ function laneTable(view) {
     + `${view.threads} thread${view.threads === 1 ? "" : "s"}; differences under ${wb.number(100 * view.threshold, 2)} % are noise` : "No race yet";
   return wb.table(about, [
     { key: "label", label: "lane" },
+    { key: "provenance", label: "obtained", render: (kind) => wb.badge(kind) },
     { key: "p50", label: "median", number: true, render: wb.time },
     { key: "p95", label: "p95", number: true, render: wb.time },
     { key: "speedup", label: `speed against ${view.baseline || "the baseline"}`, number: true, render: ratio },
@@ -16,7 +17,6 @@ function laneTable(view) {
     { key: "first_call_ns", label: "first call", number: true, render: wb.time },
     { key: "prepare_ns", label: "preparation", number: true, render: wb.time },
     { key: "count", label: "calls", number: true, render: wb.count },
-    { key: "provenance", label: "obtained", render: (kind) => wb.badge(kind) },
   ], view.lanes);
 }
 
