@@ -73,8 +73,13 @@ def test_a_race_survives_a_reload_of_the_page_and_can_then_be_stopped(lab):
     button(notebook.page, "Start").click()
     wait_for_words(notebook.page, "numpy")
     notebook.save()
-    calls = """() => Number(document.querySelector('.wb-table td:nth-child(9)')
-        .textContent.replace(/,/g, ''))"""
+    calls = """() => {
+        const table = document.querySelector('.wb-table');
+        const column = [...table.querySelectorAll('thead th')].findIndex(
+            th => th.textContent === 'calls');
+        return Number(table.querySelector('tbody tr').children[column]
+            .textContent.replace(/,/g, ''));
+    }"""
     notebook.page.wait_for_function(f"() => ({calls})() > 0", timeout=30_000)
     before = notebook.page.evaluate(calls)
     notebook.page.reload()
@@ -86,7 +91,7 @@ def test_a_race_survives_a_reload_of_the_page_and_can_then_be_stopped(lab):
     notebook.page.wait_for_function(
         "() => [...document.querySelectorAll('.wb button')].some("
         "b => b.textContent === 'Start' && !b.disabled)",
-        timeout=10_000,
+        timeout=30_000,
     )
     stopped = notebook.page.evaluate(calls)
     notebook.page.wait_for_timeout(700)
