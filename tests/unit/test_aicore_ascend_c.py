@@ -71,6 +71,19 @@ def test_what_has_no_counterpart_is_refused_with_its_line(file):
     assert site.source
 
 
+def test_broadcast_fills_rows_as_they_lie_in_ub_where_columns_do_not_divide():
+    @aicore.kernel
+    def columns_of_100(x):
+        one = aicore.scratch("UB", 16, x.dtype)
+        wide = aicore.scratch("UB", (16, 100), x.dtype)
+        aicore.broadcast(wide, one)
+        aicore.exp(wide, wide)
+
+    text = aicore.to_ascend_c(columns_of_100, [aicore.Shape((64,), np.dtype("float32"))])
+    assert "{static_cast<uint32_t>(16), static_cast<uint32_t>(104)}" in text
+    assert "16 * 104" in text or "1664" in text
+
+
 def test_vector_add_reads_as_one_would_write_it():
     (file,) = (f for f in FILES if named(f) == "vector_add-ascend_1_queued")
     lines = [line.partition("  //")[0].strip() for line in listing(file).splitlines()]

@@ -114,7 +114,8 @@ class Calls:
         yield f"AscendC::Select({tensors}, {mode}, {self._count(dst)});", "Select"
 
     def _broadcast(self, node, dst, src) -> Iterator[Line]:
-        rows, columns = (f"static_cast<uint32_t>({one.code})" for one in dst.shape)
+        # whole rows as they lie in UB, padding included: Broadcast knows no gap between rows
+        rows, columns = (f"static_cast<uint32_t>({one.code})" for one in (dst.shape[0], dst.row))
         one = f"{{1, {columns}}}" if len(src.shape) == 2 else f"{{{rows}, 1}}"
         axis = 0 if len(src.shape) == 2 else 1
         yield "{", ""
