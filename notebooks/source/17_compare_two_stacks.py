@@ -29,7 +29,9 @@
 # %%
 import inspect
 
-from workbench import catalog, hardware
+import numpy as np
+
+from workbench import aicore, catalog, hardware
 
 # %% [markdown]
 # ## One problem, two kernels
@@ -56,6 +58,19 @@ for problem, names in TWINS.items():
         print(f"{problem:8} {name:24} largest error {error:.1e}")
 
 # %% [markdown]
+# Read the two softmaxes.
+
+
+# %%
+def twin(problem, name):
+    (file,) = (one for one in catalog.kernel_files(problem) if one.name == name)
+    return file.load()
+
+
+for name in TWINS["softmax"]:
+    print(inspect.getsource(twin("softmax", name)))
+
+# %% [markdown]
 # ## What each makes you say
 #
 # Count the words of each dialect that are not arithmetic.
@@ -71,8 +86,7 @@ SAY = {
 
 
 def words(problem, name):
-    (file,) = (one for one in catalog.kernel_files(problem) if one.name == name)
-    text = inspect.getsource(file.load())
+    text = inspect.getsource(twin(problem, name))
     return {topic: sum(text.count(word) for word in some) for topic, some in SAY.items()}
 
 
@@ -91,6 +105,18 @@ for one, names in TWINS.items():
 # So the mistakes differ. A barrier left out between threads is a race on shared memory; a wait left
 # out between pipes is a race on UB. Both pass a test that runs once.
 #
+# ## The same kernel in Ascend C
+#
+# On a real chip you would write C++. Here is our softmax in it, to read: generated, compiled by
+# nobody here; the number behind a call is that of its public documentation page.
+
+# %%
+rows = aicore.Shape((33, 100), np.dtype("float32"))
+listing = aicore.to_ascend_c(twin("softmax", "ascend_1_rows").softmax_rows, (rows, rows))
+print(listing)
+assert "Not compiled" in listing
+
+# %% [markdown]
 # ## "60 % of an H100?"
 #
 # It is said that Huawei's 910C reaches 60 % of an H100 in inference. What would that mean? Ask the

@@ -12,7 +12,7 @@ from workbench.errors import InputError
 
 HALF = [aicore.Shape((300, 300), np.dtype(t)) for t in ("float16", "float16", "float32")]
 REFUSED = {
-    "transpose-ascend_1_tiles": "aicore.transpose: it has no counterpart",
+    "transpose-ascend_1_tiles": "aicore.transpose: it has no one counterpart",
     "conv2d-ascend_1_img2col": "cannot translate",
     "attention-ascend_1_flash": "cannot translate",
 }
@@ -69,6 +69,19 @@ def test_what_has_no_counterpart_is_refused_with_its_line(file):
     site = caught.value.sites[0]
     assert site.file == str(file.path)
     assert site.source
+
+
+def test_broadcast_fills_rows_as_they_lie_in_ub_where_columns_do_not_divide():
+    @aicore.kernel
+    def columns_of_100(x):
+        one = aicore.scratch("UB", 16, x.dtype)
+        wide = aicore.scratch("UB", (16, 100), x.dtype)
+        aicore.broadcast(wide, one)
+        aicore.exp(wide, wide)
+
+    text = aicore.to_ascend_c(columns_of_100, [aicore.Shape((64,), np.dtype("float32"))])
+    assert "{static_cast<uint32_t>(16), static_cast<uint32_t>(104)}" in text
+    assert "16 * 104" in text or "1664" in text
 
 
 def test_vector_add_reads_as_one_would_write_it():
@@ -134,7 +147,7 @@ def test_python_without_counterpart_is_refused_by_line():
     refused(listing_of_tensors, "ListComp|List")
     refused(composite, "aicore.Matmul")
     refused(rounding, "may be negative")
-    refused(between_cores, "cross_core_set_flag: it has no counterpart")
+    refused(between_cores, r"cross_core_set_flag: its page \[0273\]")
 
 
 def test_arguments_must_fit_and_kernels_must_be_marked():

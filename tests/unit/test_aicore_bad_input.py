@@ -169,6 +169,19 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_runs():
     run(lambda x, y: None, both[:10], both[10:])
 
 
+def test_arrays_of_another_library_are_refused_with_the_way_to_numpy():
+    class Foreign:
+        def __array__(self, dtype=None, copy=None):
+            return np.zeros(64, np.float32)
+
+    @aicore.kernel
+    def reads(x):
+        aicore.scratch("UB", 64, x.dtype)
+
+    with pytest.raises(InputError, match=r"x is a .*Foreign"):
+        reads[1](Foreign())
+
+
 def test_the_same_array_twice_is_one_piece_of_memory():
     def body(x, out):
         t = aicore.scratch("UB", 8, x.dtype)

@@ -10,7 +10,8 @@ from workbench import aicore
 from workbench.aicore.layouts import LAYOUTS, fractal, padded
 from workbench.errors import InputError
 
-DTYPES = [np.int8, np.uint8, np.float16, ml_dtypes.bfloat16, np.int16, np.float32, np.int32]
+DTYPES = [np.int8, np.uint8, np.float16, ml_dtypes.bfloat16, np.int16]
+DTYPES += [np.float32, np.int32, np.uint32]
 sizes = st.integers(1, 70)
 
 

@@ -70,12 +70,19 @@ def arguments(function: Callable[..., None], args: Sequence[Any]) -> Arguments:
     Raises
     ------
     InputError
-        Where their number does not fit the kernel, or arrays overlap in part.
+        Where their number does not fit the kernel, an array is of another library, or arrays
+        overlap in part.
     """
     names = _names(function, args)
     values, infos, owners, contents = [], [], [], []
     for name, value in zip(names, args, strict=True):
         if not isinstance(value, (np.ndarray, Workspace, Shape)):
+            if hasattr(value, "__array__") and not isinstance(value, np.generic):
+                raise InputError(
+                    "A kernel takes NumPy arrays.",
+                    f"{name} is a {type(value).__module__}.{type(value).__name__}",
+                    f"{name}.numpy() or numpy.asarray({name})",
+                )
             values.append(value)
             continue
         place = _place(name, value, owners, infos)

@@ -18,6 +18,7 @@ from workbench.aicore.ascend_c_expressions import (
     number,
     refuse,
 )
+from workbench.aicore.ascend_c_pages import PAGES
 from workbench.aicore.layouts import fractal
 
 # operation -> Ascend C call: tensors and a count, or tensors, a number and a count
@@ -27,6 +28,13 @@ ELEMENTWISE |= {"abs": "Abs", "relu": "Relu"}
 WITH_NUMBER = {name: name.title() for name in ("adds", "muls", "maxs", "mins", "axpy")}
 REDUCTIONS = {"reduce_sum": "ReduceSum", "reduce_max": "ReduceMax"}
 ROWS = {"row_sum": "ReduceSum", "row_max": "ReduceMax"}
+_DIVIDED = "its page [{}] wants code divided between Cube and Vector cores, which is not generated"
+# what Ascend C says otherwise, or what would take more than a line
+UNTRANSLATED = {
+    "transpose": "it has no one counterpart: the basic Transpose of Ascend C takes 16 x 16",
+    "cross_core_set_flag": _DIVIDED.format(PAGES["CrossCoreSetFlag"]),
+    "cross_core_wait_flag": _DIVIDED.format(PAGES["CrossCoreWaitFlag"]),
+}
 
 Line = tuple[str, str]
 """C++ code, and the call whose page is cited beside it (empty: none)."""
@@ -63,7 +71,8 @@ class Calls:
         elif special is not None:
             yield from special(node, *values, **named)
         else:
-            raise refuse(node, f"aicore.{name}: it has no counterpart in Ascend C", self.at)
+            why = UNTRANSLATED.get(name, "this generator has no translation of it")
+            raise refuse(node, f"aicore.{name}: {why}", self.at)
 
     def _count(self, tensor: Local) -> str:
         if len(tensor.shape) == 1:
@@ -105,7 +114,8 @@ class Calls:
         yield f"AscendC::Select({tensors}, {mode}, {self._count(dst)});", "Select"
 
     def _broadcast(self, node, dst, src) -> Iterator[Line]:
-        rows, columns = (f"static_cast<uint32_t>({one.code})" for one in dst.shape)
+        # whole rows as they lie in UB, padding included: Broadcast knows no gap between rows
+        rows, columns = (f"static_cast<uint32_t>({one.code})" for one in (dst.shape[0], dst.row))
         one = f"{{1, {columns}}}" if len(src.shape) == 2 else f"{{{rows}, 1}}"
         axis = 0 if len(src.shape) == 2 else 1
         yield "{", ""
@@ -159,7 +169,7 @@ class Calls:
     def _data_copy_pad(self, node, dst, src, pad_value=None) -> Iterator[Line]:
         inside, outside = (dst, src) if isinstance(dst, Local) else (src, dst)
         if not isinstance(outside, Array) or outside.strides[-1].value != 1:
-            raise refuse(node, "this copy: it has no counterpart in Ascend C", self.at)
+            raise refuse(node, "this copy: only rows between global memory and a core", self.at)
         item = outside.dtype.itemsize
         rows = outside.shape[0] if len(outside.shape) == 2 else number(1)
         length = self.at.combine(ast.Mult, outside.shape[-1], number(item))

@@ -89,7 +89,7 @@ def costs(architecture: str = "dav-c220") -> Costs:
             if name not in ("source", "confidence"):
                 vector[name] = vector[like]
         rates = {}
-        for name, value in table["movers"].items():
+        for name, value in (table["movers"] | table["movers_assumed"]).items():
             mover, _, _ = name.partition("_gib_per_s")
             if mover != name:
                 rates[mover] = value * GIB / (clock * 1e9)
