@@ -295,7 +295,7 @@ def _sets_a_name_twice(out):
 @cuda.jit
 def _halves_its_parameter(out, n):
     t = cuda.threadIdx.x
-    tile = cuda.shared.array(32, numba.float32)
+    tile = cuda.shared.array(32, float32)
     tile[t] = 1
     cuda.syncthreads()
     n = n // 2
@@ -316,7 +316,8 @@ def test_a_name_that_threads_set_again_is_every_threads_own():
     assert (out == 6).all()
     sums = np.zeros(4, np.float32)
     _halves_its_parameter[4, 32](sums, 32)
-    assert (sums == 32).all() and _halves_its_parameter.last_tier == "compiled"
+    assert (sums == 32).all()
+    assert _halves_its_parameter.last_tier == "compiled"
 
 
 @cuda.jit
@@ -334,7 +335,7 @@ def test_operands_of_meetings_may_be_the_same_in_every_thread():
 
 @cuda.jit(device=True)
 def _third_multiple(x):
-    table = cuda.local.array(4, numba.float32)
+    table = cuda.local.array(4, float32)
     for k in range(4):
         table[k] = x * k
     return table[3]
@@ -350,4 +351,5 @@ def _calls_one_with_an_array(out):
 def test_a_device_function_may_have_a_local_array():
     out = np.zeros(50, np.float32)
     _calls_one_with_an_array[2, 32](out)
-    assert (out == 3 * np.arange(50)).all() and _calls_one_with_an_array.last_tier == "compiled"
+    assert (out == 3 * np.arange(50)).all()
+    assert _calls_one_with_an_array.last_tier == "compiled"

@@ -20,7 +20,6 @@ from workbench.errors import InputError
 from workbench.simt.host_memory import check_memory
 from workbench.simt.types import as_dtype, poisoned_array
 
-
 NOT_CONTIGUOUS = (
     "Array contains non-contiguous buffer and cannot be transferred as a single memory region. "
     "Please ensure contiguous buffer with numpy .ascontiguousarray()"
