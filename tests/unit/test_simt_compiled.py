@@ -275,3 +275,81 @@ def test_a_declared_signature_gives_numbers_their_type():
     out = np.zeros(1, np.int32)
     _leading_zeros[1, 1](out, 0x00100000)
     assert out[0] == 11
+
+
+@cuda.jit
+def _assigns_its_parameter(out, n):
+    t = cuda.grid(1)
+    n = n + 1
+    out[t] = n
+
+
+@cuda.jit
+def _sets_a_name_twice(out):
+    n = 5
+    t = cuda.grid(1)
+    n = n + 1
+    out[t] = n
+
+
+@cuda.jit
+def _halves_its_parameter(out, n):
+    t = cuda.threadIdx.x
+    tile = cuda.shared.array(32, float32)
+    tile[t] = 1
+    cuda.syncthreads()
+    n = n // 2
+    while n > 0:
+        if t < n:
+            tile[t] += tile[t + n]
+        cuda.syncthreads()
+        n = n // 2
+    if t == 0:
+        out[cuda.blockIdx.x] = tile[0]
+
+
+def test_a_name_that_threads_set_again_is_every_threads_own():
+    out = np.zeros(8, np.int32)
+    _assigns_its_parameter[2, 4](out, 32)
+    assert (out == 33).all()
+    _sets_a_name_twice[2, 4](out)
+    assert (out == 6).all()
+    sums = np.zeros(4, np.float32)
+    _halves_its_parameter[4, 32](sums, 32)
+    assert (sums == 32).all()
+    assert _halves_its_parameter.last_tier == "compiled"
+
+
+@cuda.jit
+def _publishes_what_all_know(out, value):
+    t = cuda.threadIdx.x
+    value = cuda.shfl_sync(0xFFFFFFFF, value, 0)
+    out[t] = value + cuda.syncthreads_count(1) + cuda.ballot_sync(0xFFFFFFFF, True)
+
+
+def test_operands_of_meetings_may_be_the_same_in_every_thread():
+    out = np.zeros(32, np.int64)
+    _publishes_what_all_know[1, 32](out, 5)
+    assert (out == 5 + 32 + 0xFFFFFFFF).all()
+
+
+@cuda.jit(device=True)
+def _third_multiple(x):
+    table = cuda.local.array(4, float32)
+    for k in range(4):
+        table[k] = x * k
+    return table[3]
+
+
+@cuda.jit
+def _calls_one_with_an_array(out):
+    i = cuda.grid(1)
+    if i < out.size:
+        out[i] = _third_multiple(i)
+
+
+def test_a_device_function_may_have_a_local_array():
+    out = np.zeros(50, np.float32)
+    _calls_one_with_an_array[2, 32](out)
+    assert (out == 3 * np.arange(50)).all()
+    assert _calls_one_with_an_array.last_tier == "compiled"

@@ -206,7 +206,8 @@ def build(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Compile
     module = _read(path) if path is not None else None
     if module is None:
         module, _ = generate(resolved, kinds, block, mode)
-        path = None if module.objects or path is None else path
+        recursive = "- stack_address() >" in module.text  # Numba's cache breaks recursion
+        path = None if module.objects or recursive else path
         if path is not None:
             _write(path, module)
     try:

@@ -11,6 +11,7 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import psutil
 
 from workbench.simt import limits
@@ -67,6 +68,10 @@ class Context:
         """Return (free, total) bytes of the host's memory, which is the device's."""
         memory = psutil.virtual_memory()
         return memory.available, memory.total
+
+    def memhostalloc(self, bytesize: int, mapped: bool = False, **options: Any) -> np.ndarray:
+        """Return bytes of host memory, which the device sees whether `mapped` or not."""
+        return np.empty(bytesize, np.uint8)
 
     @contextlib.contextmanager
     def defer_cleanup(self) -> Iterator[None]:

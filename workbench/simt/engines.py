@@ -12,6 +12,7 @@ from typing import Any
 
 from workbench.errors import UnavailableError, UnknownNameError
 from workbench.simt.intrinsics import IntrinsicName, Namespace
+from workbench.simt.memory import host_view
 
 ENGINES = ("simt", "gpu")
 _CHOSEN = {"engine": "simt"}
@@ -72,27 +73,38 @@ def _real_cuda() -> Any:
     return real
 
 
+def launch(kernel: Any, configured: Any, args: tuple) -> None:
+    """Run a launch on the GPU. Arrays go there and come back with it, wherever they were before."""
+    made = on_gpu(kernel)
+    kernel.last_tier, kernel.reason = "gpu", "the engine in use"
+    grid, block = tuple(configured.grid), tuple(configured.block)
+    made[grid, block, 0, configured.shared_bytes](*(host_view(value) for value in args))
+
+
 def on_gpu(kernel: Any) -> Any:
     """Return Numba's own kernel for one of ours, made at first use."""
     made = kernel.__dict__.get("_gpu_kernel")
-    if made is None:
-        real = _real_cuda()
-        made = real.jit(_translated(kernel.py_func, real), device=kernel.device)
-        kernel.__dict__["_gpu_kernel"] = made
+    if made is not None:
+        return made
+    real, function = _real_cuda(), kernel.py_func
+    scope, cells = dict(function.__globals__), function.__closure__ or ()
+    closure = tuple(python_types.CellType() for _ in cells)
+    translated = python_types.FunctionType(
+        function.__code__, scope, function.__name__, function.__defaults__, closure or None
+    )
+    made = real.jit(translated, device=kernel.device)
+    kernel.__dict__["_gpu_kernel"] = made  # before its names: it may be one of them
+    for name in _names_in(function.__code__):
+        if name in scope:
+            scope[name] = _real_value(scope[name], real)
+    for new, old in zip(closure, cells, strict=True):
+        new.cell_contents = _real_value(old.cell_contents, real)
     return made
 
 
-def _translated(function: Any, real: Any) -> Any:
-    """Return the function with every one of our names replaced by Numba's."""
-    code = function.__code__
-    scope = {name: _real_value(value, real) for name, value in function.__globals__.items()}
-    closure = tuple(
-        python_types.CellType(_real_value(cell.cell_contents, real))
-        for cell in function.__closure__ or ()
-    )
-    return python_types.FunctionType(
-        code, scope, function.__name__, function.__defaults__, closure or None
-    )
+def _names_in(code: python_types.CodeType) -> set[str]:
+    inner = [part for part in code.co_consts if isinstance(part, python_types.CodeType)]
+    return set(code.co_names).union(*(_names_in(part) for part in inner))
 
 
 def _real_value(value: Any, real: Any) -> Any:

@@ -114,16 +114,9 @@ class Kernel:
 
     def as_declared(self, args: tuple) -> tuple:
         """Return the arguments with numbers of the types that a signature declares, if one does."""
-        signatures = self.options.get("signatures")
-        if signatures is None:
+        if len(self.declared) != 1:
             return args
-        if isinstance(signatures, (list, tuple)) and not all(
-            isinstance(one, types.Type) for one in signatures
-        ):
-            if len(signatures) != 1:
-                return args
-            signatures = signatures[0]
-        kinds = sigutils.normalize_signature(signatures)[0]
+        kinds = self.declared[0]
         if len(kinds) != len(args):
             return args
         return tuple(
@@ -133,10 +126,23 @@ class Kernel:
             for value, kind in zip(args, kinds, strict=True)
         )
 
+    @cached_property
+    def declared(self) -> list[tuple]:
+        """The argument types of every signature that ``cuda.jit`` was given."""
+        signatures = self.options.get("signatures")
+        if signatures is None:
+            return []
+        several = isinstance(signatures, (list, tuple)) and not all(
+            isinstance(one, types.Type) for one in signatures
+        )
+        given = signatures if several else [signatures]
+        return [tuple(sigutils.normalize_signature(one)[0]) for one in given]
+
     @property
-    def overloads(self) -> dict[Any, Overload]:
-        """Every compiled specialisation, by block shape and argument types."""
-        return {key: Overload(self, key[0]) for key in self.specialisations}
+    def overloads(self) -> dict[tuple, Overload]:
+        """Every signature that was declared or launched, by argument types, as in Numba."""
+        launched = [one.kinds for one in self.specialisations.values()]
+        return {kinds: Overload(self) for kinds in (*self.declared, *launched)}
 
     def specialize(self, *args: Any) -> Kernel:
         """Return this kernel: it specialises itself for the arguments of each launch."""
@@ -180,8 +186,8 @@ class Overload:
         Whether the kernel has a barrier over the whole grid.
     """
 
-    def __init__(self, kernel: Kernel, block: Dim3):
-        self.kernel, self.block = kernel, block
+    def __init__(self, kernel: Kernel):
+        self.kernel = kernel
         self.cooperative = isinstance(kernel.resolved, Resolved) and has_grid_sync(kernel.resolved)
 
     def max_cooperative_grid_blocks(self, blockdim: Any, dynsmemsize: int = 0) -> int:
@@ -217,10 +223,8 @@ class Launch:
             Where the launch was stopped.
         """
         kernel = self.kernel
-        if engines.engine() == "gpu":
-            kernel.last_tier = "gpu"
-            made = engines.on_gpu(kernel)
-            made[tuple(self.grid), tuple(self.block), self.stream, self.shared_bytes](*args)
+        if engines.engine() == "gpu" and tiers.SETTINGS.instead is None:
+            engines.launch(kernel, self, args)
             return
         prepared = kernel.as_declared(prepare(kernel.resolved, args))
         tiers.launch(kernel, self, prepared)

@@ -10,6 +10,7 @@ schedule of every stream program, and events carry the real times of it.
 
 from __future__ import annotations
 
+import operator
 import time
 from typing import Any
 
@@ -18,6 +19,12 @@ import numpy as np
 from workbench.errors import InputError
 from workbench.simt.host_memory import check_memory
 from workbench.simt.types import as_dtype, poisoned_array
+
+NOT_CONTIGUOUS = (
+    "Array contains non-contiguous buffer and cannot be transferred as a single memory region. "
+    "Please ensure contiguous buffer with numpy .ascontiguousarray()"
+)
+"""Numba's words for a copy that a device cannot do at one go."""
 
 
 class DeviceArray:
@@ -37,6 +44,7 @@ class DeviceArray:
     """
 
     __cuda_memory__ = True
+    __cuda_ndarray__ = True
     __array_priority__ = 100
 
     def __init__(self, data: np.ndarray, stream: Any = 0, fresh: bool = False):
@@ -84,8 +92,14 @@ class DeviceArray:
 
     def copy_to_device(self, ary: Any, stream: Any = 0) -> None:
         """Copy a host or device array into this one."""
+        _one_region(self._data)
         source = ary._data if isinstance(ary, DeviceArray) else np.asarray(ary)
+        if isinstance(ary, DeviceArray):
+            _one_region(source)
         _match(self._data, source, "copy_to_device")
+        strides = self._data.squeeze().strides, source.squeeze().strides
+        if isinstance(ary, DeviceArray) and source.size and strides[0] != strides[1]:
+            raise ValueError(f"incompatible strides: {self.strides} vs. {ary.strides}")
         self._data[...] = source
         self.fresh = False
 
@@ -100,6 +114,8 @@ class DeviceArray:
     def ravel(self, order: str = "C", stream: Any = 0) -> DeviceArray:
         """Return a flat view of contiguous memory."""
         flags = self._data.flags
+        if order in "AK":
+            order = "F" if _only_fortran(self._data) else "C"
         if not (flags.c_contiguous if order == "C" else flags.f_contiguous):
             raise NotImplementedError("operation requires copying")
         return DeviceArray(self._data.ravel(order=order), stream)
@@ -163,17 +179,53 @@ def _match(device: np.ndarray, host: np.ndarray, what: str) -> None:
         raise TypeError(f"incompatible dtype: {device.dtype} vs. {host.dtype} ({what})")
 
 
+def _one_region(data: np.ndarray) -> None:
+    """Refuse what one copy cannot move: memory with gaps, repeated axes apart."""
+    core = data[tuple(0 if stride == 0 else slice(None) for stride in data.strides)]
+    if data.size and not (core.flags.c_contiguous or core.flags.f_contiguous):
+        raise ValueError(NOT_CONTIGUOUS)
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape as a tuple of whole numbers."""
+    parts = shape if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
+    if isinstance(parts, np.ndarray) and parts.ndim == 0:
+        parts = (parts[()],)
+    return tuple(operator.index(part) for part in parts)
+
+
 def host_view(value: Any) -> Any:
     """Return what a kernel works on: the NumPy memory behind an array, a scalar as it is."""
     if isinstance(value, DeviceArray):
         value.fresh = False  # from now on the kernel's business
         return value._data
+    if isinstance(value, MappedArray):
+        return value.view(np.ndarray)
     if isinstance(value, Transfer):
         return host_view(value.value)
     interface = getattr(value, "__cuda_array_interface__", None)
     if interface is not None and not isinstance(value, np.ndarray):
         return as_cuda_array(value)._data
     return value
+
+
+class MappedArray(np.ndarray):
+    """Memory that host and device share: a NumPy array that can be copied like a device's."""
+
+    __cuda_memory__ = True
+    __cuda_ndarray__ = True
+
+    @property
+    def __cuda_array_interface__(self) -> dict:
+        return DeviceArray(self.view(np.ndarray)).__cuda_array_interface__
+
+    def copy_to_host(self, ary: np.ndarray | None = None, stream: Any = 0) -> np.ndarray:
+        """Copy to a new host array, or into `ary` of the same shape and dtype."""
+        return DeviceArray(self.view(np.ndarray)).copy_to_host(ary, stream)
+
+    def copy_to_device(self, ary: Any, stream: Any = 0) -> None:
+        """Copy a host or device array into this one."""
+        DeviceArray(self.view(np.ndarray)).copy_to_device(ary, stream)
 
 
 class Transfer:
@@ -223,7 +275,7 @@ def device_array(
     shape: Any, dtype: Any = np.float64, strides: Any = None, order: str = "C", stream: Any = 0
 ) -> DeviceArray:
     """Return uninitialised device memory, filled with a pattern nobody computes by accident."""
-    dtype = as_dtype(dtype)
+    dtype, shape = as_dtype(dtype), _shape(shape)
     check_memory(int(np.prod(shape, dtype=object)) * dtype.itemsize, "The array")
     data = poisoned_array(shape, dtype)
     if order == "F":
@@ -257,14 +309,14 @@ def host_array(
 
 def host_array_like(ary: Any) -> np.ndarray:
     """Return host memory with the shape, dtype and order of `ary`."""
-    return np.empty_like(ary)
+    return np.empty_like(ary._data if isinstance(ary, DeviceArray) else ary)
 
 
 def mapped_array(
     shape: Any, dtype: Any = np.float64, strides: Any = None, order: str = "C", **options: Any
-) -> DeviceArray:
+) -> MappedArray:
     """Return memory that host and device share."""
-    return device_array(shape, dtype, strides, order)
+    return host_array(shape, dtype, strides, order).view(MappedArray)
 
 
 def as_cuda_array(obj: Any, sync: bool = True) -> DeviceArray:

@@ -170,6 +170,25 @@ _FOLDED = {
 }
 
 
+def _only_value(name: str, source: KernelSource) -> Any:
+    """Return the literal that a local name is given at the one place that sets it, or `MISSING`."""
+    nodes = list(ast.walk(source.tree))
+    stores = [
+        node
+        for node in nodes
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+    ]
+    values = [
+        node.value.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and node.targets[0] in stores
+        and isinstance(node.value, ast.Constant)
+    ]
+    return values[0] if len(stores) == len(values) == 1 else MISSING
+
+
 def evaluate(node: ast.expr, source: KernelSource) -> Any:
     """Evaluate a shape or dtype in the kernel's own names, now.
 
@@ -183,6 +202,8 @@ def evaluate(node: ast.expr, source: KernelSource) -> Any:
         if isinstance(part, ast.Name):
             where = getattr(part, "scope", source)
             found = where.lookup(part.id)
+            if found is MISSING:
+                found = _only_value(part.id, where)
             if found is MISSING or part.id in where.parameters:
                 raise KernelSourceError(
                     "A shared or local array needs a shape and a dtype that are constants.",

@@ -89,8 +89,20 @@ _DECLARED = {
 def normalise(resolved: Resolved) -> Normal:
     """Bring a resolved function into normal form; `resolved` is left as it is."""
     result = Normal(resolved, resolved.source.parameters, [], sites=list(resolved.sites))
-    result.body = _Normaliser(result).statements(deepcopy_tree(resolved.tree.body))
+    body = _own_parameters(deepcopy_tree(resolved.tree.body), result.parameters)
+    result.body = _Normaliser(result).statements(body)
     return result
+
+
+def _own_parameters(body: list[ast.stmt], parameters: tuple[str, ...]) -> list[ast.stmt]:
+    """Give every thread a copy of each parameter that it assigns: arguments are every thread's."""
+    names = [node for statement in body for node in ast.walk(statement) if type(node) is ast.Name]
+    assigned = {node.id for node in names if isinstance(node.ctx, ast.Store)} & set(parameters)
+    for node in names:
+        if node.id in assigned:
+            node.id = f"_own_{node.id}"
+    copies = [assign(f"_own_{name}", load(name, body[0]), body[0]) for name in sorted(assigned)]
+    return [*copies, *body]
 
 
 def deepcopy_tree(nodes: Any) -> Any:
@@ -121,11 +133,21 @@ def is_simple(node: ast.AST) -> bool:
     return isinstance(node, (ast.Name, ast.Constant, Index))
 
 
+def published_operand(node: Intrinsic | Sync) -> int | None:
+    """Return which operand of a barrier or warp operation the other threads read, if one."""
+    kind, count = node.intrinsic.kind, len(node.args)
+    if kind == "block":
+        return 0 if count else None
+    if kind == "warp":
+        return 1 if count > 1 else None
+    return None
+
+
 def _waits(node: ast.AST) -> bool:
     """Return whether evaluating this node itself must stand alone."""
     if isinstance(node, Intrinsic):
         return node.intrinsic.synchronises or node.intrinsic.kind == "declare"
-    return isinstance(node, DeviceCall) and node.function.synchronises
+    return isinstance(node, DeviceCall) and (node.function.synchronises or node.function.shares)
 
 
 def _must_stand_alone(node: ast.AST) -> bool:
@@ -284,9 +306,10 @@ class _Normaliser:
 
     def synchronise(self, node: Intrinsic, target: str | None, out: list[ast.stmt]) -> None:
         args = []
-        for arg in node.args:
+        for k, arg in enumerate(node.args):
             arg = self.hoist(arg, out)
-            args.append(arg if isinstance(arg, ast.Constant) else self.pin(arg, out, "p"))
+            plain = isinstance(arg, ast.Constant) and k != published_operand(node)
+            args.append(arg if plain else self.pin(arg, out, "p"))
         sync = Sync(args)
         sync.intrinsic, sync.target = node.intrinsic, target
         out.append(ast.copy_location(sync, node))

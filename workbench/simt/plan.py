@@ -28,7 +28,14 @@ from workbench.simt.analysis import (
 )
 from workbench.simt.errors import KernelSourceError
 from workbench.simt.escapes import lower_escapes
-from workbench.simt.normalise import Normal, Sync, assign, deepcopy_tree, load
+from workbench.simt.normalise import (
+    Normal,
+    Sync,
+    assign,
+    deepcopy_tree,
+    load,
+    published_operand,
+)
 from workbench.simt.proofs import waits_for_memory
 from workbench.simt.remat import rematerialisable
 
@@ -157,6 +164,7 @@ class _Planner:
         declared = {one.name for one in normal.declarations}
         self.locals = writes(self.body) - declared
         self.uniformity = Uniformity(self.body, self.locals | set(normal.parameters))
+        self.uniformity.demote(_published_names(self.body))
         self.masks: set[str] = set()
         self.counters: set[str] = set()
         self.published: dict[str, str] = {}
@@ -200,9 +208,10 @@ class _Planner:
 
     def _without_sync(self) -> list:
         at, nodes = 0, []
-        for statement in self.body:
-            if not self._uniform_simple(statement):
-                break
+        for k, statement in enumerate(self.body):
+            again = writes(statement) & writes(self.body[k + 1 :])
+            if again or not self._uniform_simple(statement):
+                break  # a name that a thread sets again starts afresh in every thread
             nodes.append(Uniform(statement))
             at += 1
         return [*nodes, Region(lower_escapes(self.body[at:], {}))]
@@ -471,7 +480,7 @@ class _Planner:
 
     def meet(self, sync: Sync, mask: str | None) -> None:
         published = None
-        value = _published_operand(sync)
+        value = published_operand(sync)
         if value is not None:
             if not isinstance(sync.args[value], ast.Name):
                 raise AssertionError("normal form names the published operand")
@@ -506,13 +515,13 @@ class MeetingResult(ast.expr):
         return ast.copy_location(self, sync)
 
 
-def _published_operand(sync: Sync) -> int | None:
-    kind, count = sync.intrinsic.kind, len(sync.args)
-    if kind == "block":
-        return 0 if count else None
-    if kind == "warp":
-        return 1 if count > 1 else None
-    return None
+def _published_names(body: list[ast.stmt]) -> set[str]:
+    """Return the names that other threads read at a meeting: every thread must keep its own."""
+    found: set[str] = set()
+    for part in (part for statement in body for part in ast.walk(statement)):
+        if isinstance(part, Sync) and (at := published_operand(part)) is not None:
+            found |= reads(part.args[at])
+    return found
 
 
 def _range_parts(call: ast.Call) -> list[ast.expr]:

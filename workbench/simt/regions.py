@@ -50,6 +50,7 @@ from workbench.simt.runtime import (
 )
 from workbench.simt.runtime_atomics import *
 from workbench.simt.runtime_lanes import *
+import workbench.simt.runtime_math
 """
 STACK_BYTES = 192 * 1024
 """Arrays of a block beyond this live on the heap."""
@@ -200,11 +201,12 @@ class DeviceFunctions:
         writer.private = {one.name for one in arrays if one.kind == "local"}
         writer.begin_region(normal.body, fast=False)
         out = writer.out
+        out(*(maker(one, of=name) for one in arrays if one.kind != "const" and one.nbytes))
         out("@njit(error_model='numpy')")
         with out.block(f"def {name}({', '.join((*normal.parameters, *CONTEXT))}):"):
             out(f"_fuel = {START_FUEL}")
             for one in arrays:
-                out(f"{one.name} = {make_array(one)}")
+                out(f"{one.name} = {make_array(one, of=name)}")
             start = len(out.lines)
             writer.write(normal.body)
             if id(resolved) in self.recursive:
@@ -224,19 +226,19 @@ class DeviceFunctions:
                 out("raise Stopped")
 
 
-def make_array(one: DeclaredArray, leading: int = 0) -> str:
+def make_array(one: DeclaredArray, leading: int = 0, of: str = "") -> str:
     """Return an expression that makes a declared array, on the stack where it is small."""
     shape = (leading, *one.shape) if leading else one.shape
     nbytes = int(np.prod(shape)) * _itemsize(one.element)
     if nbytes > STACK_BYTES:
         return f"np.empty({shape!r}, {dtype_text(one.element)})"
-    return f"make_{one.name}()"
+    return f"make_{of}{one.name}()"
 
 
-def maker(one: DeclaredArray, leading: int = 0) -> str:
+def maker(one: DeclaredArray, leading: int = 0, of: str = "") -> str:
     """Return the header line for `make_array`."""
     shape = (leading, *one.shape) if leading else one.shape
-    return f"make_{one.name} = block_array({shape!r}, {dtype_text(one.element)})"
+    return f"make_{of}{one.name} = block_array({shape!r}, {dtype_text(one.element)})"
 
 
 def dtype_text(element: types.Type) -> str:

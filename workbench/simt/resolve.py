@@ -14,6 +14,7 @@ It refuses what no CUDA kernel may say (``import``, ``yield``, ``try``, ``with``
 from __future__ import annotations
 
 import ast
+import enum
 import linecache
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,6 +92,8 @@ class Resolved:
         Python function -> Resolved, of every device function reached.
     synchronises : bool
         Whether it, or a device function it calls, has a barrier or a warp operation.
+    shares : bool
+        Whether it, or a device function it calls, makes an array that the block shares.
     """
 
     source: KernelSource
@@ -98,6 +101,7 @@ class Resolved:
     sites: list[Site] = field(default_factory=list)
     device_functions: dict[Any, Resolved] = field(default_factory=dict)
     synchronises: bool = False
+    shares: bool = False
 
     @property
     def name(self) -> str:
@@ -279,6 +283,7 @@ class _Resolver(ast.NodeTransformer):
             text = f"{ast.unparse(node.args[0])}[{ast.unparse(node.args[1])}]"
             result.site = self._site(node, ast.unparse(node.args[0]), text, "atomic")
         self.result.synchronises |= intrinsic.synchronises
+        self.result.shares |= intrinsic.name == "shared.array"
         return result
 
     def _device_call(self, node: ast.Call, function: Any) -> DeviceCall:
@@ -299,6 +304,7 @@ class _Resolver(ast.NodeTransformer):
         result = DeviceCall(args, [self.visit(keyword) for keyword in node.keywords])
         result.function = callee
         self.result.synchronises |= callee.synchronises
+        self.result.shares |= callee.shares
         return ast.copy_location(result, node)
 
     def _constant(self, node: ast.expr) -> Any:
@@ -312,6 +318,10 @@ class _Resolver(ast.NodeTransformer):
         return value if isinstance(value, (int, float, tuple)) else MISSING
 
     def visit_Subscript(self, node: ast.Subscript):
+        value = self.value_of(node.value)
+        if isinstance(value, enum.EnumType) and isinstance(node.slice, ast.Constant):
+            member = ast.Attribute(node.value, node.slice.value, ast.Load())
+            return ast.copy_location(member, node)
         text, array = ast.unparse(node), ast.unparse(node.value)
         self.generic_visit(node)
         shape = isinstance(node.value, ast.Attribute) and node.value.attr in ("shape", "strides")

@@ -77,10 +77,13 @@ class Specialisation:
     compiled : build.Compiled or None
     reason : str
         Why it is not compiled.
+    kinds : tuple
+        The argument types, as Numba has them.
     """
 
     compiled: build.Compiled | None
     reason: str = ""
+    kinds: tuple = ()
 
 
 def signature_key(args: tuple) -> tuple:
@@ -106,11 +109,12 @@ def specialise(kernel: Any, block: Dim3, args: tuple) -> Specialisation:
 def _specialise(kernel: Any, block: Dim3, args: tuple) -> Specialisation:
     kinds = tuple(numba.typeof(value) for value in args)
     if _uses_half(kernel.resolved, kinds):
-        return Specialisation(None, "Numba's CPU compiler has no float16")
+        return Specialisation(None, "Numba's CPU compiler has no float16", kinds)
     try:
-        return Specialisation(build.build(kernel.resolved, kinds, tuple(block), PLAIN))
+        built = build.build(kernel.resolved, kinds, tuple(block), PLAIN)
+        return Specialisation(built, kinds=kinds)
     except Unplannable as error:
-        return Specialisation(None, f"{error.happened} ({error.saw})")
+        return Specialisation(None, f"{error.happened} ({error.saw})", kinds)
 
 
 def _uses_half(resolved: Resolved, kinds: tuple) -> bool:
