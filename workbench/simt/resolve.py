@@ -320,7 +320,7 @@ class _Resolver(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript):
         value = self.value_of(node.value)
         if isinstance(value, enum.EnumType) and isinstance(node.slice, ast.Constant):
-            member = ast.Attribute(node.value, node.slice.value, ast.Load())
+            member = ast.Attribute(node.value, str(node.slice.value), ast.Load())
             return ast.copy_location(member, node)
         text, array = ast.unparse(node), ast.unparse(node.value)
         self.generic_visit(node)

@@ -1,5 +1,8 @@
 """Functions of Python's `math` that Numba compiles for a GPU and not for a CPU."""
 
+# pyright: reportCallIssue=false
+# (Numba's intrinsics are called without the typing context that their definitions take)
+
 from __future__ import annotations
 
 import math
