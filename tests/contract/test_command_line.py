@@ -346,8 +346,11 @@ def test_ctrl_c_ends_the_long_commands_and_their_children(words, ready, after, t
     output, errors = process.communicate(timeout=60)
     assert not descendants_that_linger(family)
     assert "Traceback" not in output + errors
-    assert process.returncode == 130, errors
-    assert "Stopped." in errors
+    if "Interrupted..." in errors:  # JupyterLab was serving already, and ended in its own way
+        assert process.returncode == 0, errors
+    else:
+        assert process.returncode == 130, errors
+        assert "Stopped." in errors
 
 
 def test_what_was_measured_before_ctrl_c_is_shown_and_kept(store):

@@ -68,7 +68,7 @@ def test_the_pool_is_stirred_so_that_no_contents_come_twice():
 def test_a_much_slower_lane_rests_as_long_as_it_ran():
     engine, _ = build(Fake(), Fake(), Fake(0.03))
     counts = {0: 0, 1: 0, 2: 0}
-    for _ in range(4):
+    for _ in range(16):  # many blocks: on a busy machine one may hold nothing of the slow lane
         for _, place, *_ in engine.block().samples:
             counts[place] += 1
     assert 2 <= counts[2] < 0.2 * counts[0]
