@@ -132,6 +132,10 @@ def round_up(value: int, step: int) -> int:
 def span(tensor: Tensor, key: Any, length: int) -> tuple[int, int, bool]:
     """Return start, count and whether the axis is dropped, or raise where out of range."""
     if isinstance(key, slice):
+        if type(key.start) is int is type(key.stop) and key.step is None:
+            start, stop = key.start, key.stop
+            if 0 <= start < stop <= length:
+                return start, stop - start, False
         if key.step not in (None, 1):
             raise bad_index(tensor, key, "a step other than 1 is not supported")
         start = 0 if key.start is None else key.start
