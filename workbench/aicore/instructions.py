@@ -28,7 +28,7 @@ class Limits:
         Without issuing a single instruction.
     """
 
-    instructions: int = 2_000_000
+    instructions: int = 500_000
     seconds: float = 120.0
     idle_seconds: float = 5.0
 

@@ -69,7 +69,7 @@ class deadline:
             if count != seen:
                 seen, moved = count, now
             if now - began > self.limits.seconds:
-                self._fire(f"was still issuing instructions after {self.limits.seconds:g} seconds")
+                self._fire(f"was still running after {self.limits.seconds:g} seconds")
             elif now - moved > self.limits.idle_seconds:
                 self._fire(f"issued nothing for {self.limits.idle_seconds:g} seconds")
                 moved = now  # once more later, where the kernel swallowed it
@@ -98,7 +98,7 @@ class deadline:
             "endless",
             f"The kernel {self.reason}.",
             "stopped at the line below",
-            "look at the loop's bound, or raise Limits(seconds=..., idle_seconds=...)",
+            "look at the loop's bound, or launch(kernel, args, blocks, limits=Limits(...))",
             (self._where(cause),),
         )
 

@@ -8,6 +8,7 @@ layouts of L0A and L0B. It refuses routes that the hardware does not have.
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -166,7 +167,7 @@ def _place(tensor: Any, name: str) -> str:
         return tensor.buffer
     if isinstance(tensor, GlobalTensor):
         return "GM"
-    raise AICoreError("position", f"{name} moves tensors.", repr(tensor), "slice a tensor")
+    raise AICoreError("position", f"{name} moves tensors.", reprlib.repr(tensor), "slice a tensor")
 
 
 def _emit_copy(one, name, route, dst, src, touched, pad_value) -> None:

@@ -106,7 +106,7 @@ class Recorder:
                 "endless",
                 "The kernel issued more instructions than its limit.",
                 f"{self.limits.instructions} on core {self.core}",
-                "look at the loop's bound, or raise Limits(instructions=...)",
+                "look at the loop's bound, or launch(kernel, args, blocks, limits=Limits(...))",
                 (one.site,),
             )
         if self.sub and one.pipe >= 0:

@@ -58,7 +58,9 @@ class Timeline:
     pipes_ns : float
         Until the last pipe is done.
     memory_floor_ns : float
-        Least time of the traffic that all cores share.
+        Least time of the traffic that all cores share; 0 where nobody says the bandwidth.
+    left_out : str
+        What the model had to leave out for this chip; empty for nothing besides `stated_error`.
     busy_ns : dict
         For each pipe, time at work of the core that worked longest there.
     bars : list of Bar
@@ -79,6 +81,7 @@ class Timeline:
     stalls_ns: dict[str, float] = field(default_factory=dict)
     bars: list[Bar] = field(default_factory=list)
     instructions: int = 0
+    left_out: str = ""
     provenance: Provenance = Provenance.MODELLED
     model: str = MODEL
 
@@ -89,7 +92,10 @@ class Timeline:
 
     @property
     def bound(self) -> str:
-        """What bounds the run's time, in words."""
+        """What bounds the run's time, in words, and what may bind besides."""
+        return self._bound() + (f"; {self.left_out}" if self.left_out else "")
+
+    def _bound(self) -> str:
         if self.memory_floor_ns >= self.pipes_ns:
             return "the memory that all cores share"
         pipe = max(self.busy_ns, key=lambda name: self.busy_ns[name], default="nothing")
@@ -118,6 +124,7 @@ class Timeline:
                 }
             )
         other = {"provenance": "modelled", "model": self.model, "stated_error": self.stated_error}
+        other |= {"left_out": self.left_out} if self.left_out else {}
         return {"traceEvents": events, "displayTimeUnit": "ns", "otherData": other}
 
     def save_chrome_trace(self, path: Any) -> None:
@@ -235,6 +242,14 @@ class Scoreboard:
                 size *= length
             shared += min(nbytes * cores / executed, size)
         floor = shared / chip.memory_gb_per_s if chip.memory_gb_per_s else 0.0
+        left_out = (
+            ""
+            if chip.memory_gb_per_s
+            else (
+                f"the memory that all cores share is left out: no source gives its bandwidth for "
+                f"{chip.title}"
+            )
+        )
         busy = {
             name: max(one[i] for one in self.busy.values()) / ghz
             for i, name in enumerate(PIPES)
@@ -243,5 +258,5 @@ class Scoreboard:
         last = max((max(free) for free in self.free.values()), default=0.0) / ghz
         return Timeline(
             kernel, chip.name, ghz, self.costs.stated_error, cores, executed, last, floor, busy,
-            dict(self.stalls), self.bars, self.count,
+            dict(self.stalls), self.bars, self.count, left_out,
         )  # fmt: skip
