@@ -12,6 +12,7 @@ import contextlib
 import html
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -88,6 +89,8 @@ def execute(path: Path, timeout_s: int, advance) -> tuple[NotebookNode, str]:
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_complete=lambda cell, cell_index: advance(cell_index + 1, len(book.cells)),
     )
+    if hasattr(socket, "AF_UNIX"):  # what the kernel says need not pass through the network
+        client.create_kernel_manager().transport = "ipc"
     try:
         _run(client)
     except CellExecutionError as error:
