@@ -75,3 +75,14 @@ def test_a_lane_called_like_a_script_is_only_text():
     race = Race("saxpy", ["numpy", hostile], size=1000, seconds=0.3, keep=False)
     race.start().join(60)
     assert "<script" not in race.picture()
+
+
+def test_a_baseline_that_leaves_says_that_nothing_can_be_told_of_the_others():
+    def broken(a, x, y):
+        raise ValueError("no")
+
+    race = Race("saxpy", [broken, mine], size=1000, seconds=0.5, keep=False)
+    race.start().join(60)
+    assert race.sentence().startswith("broken, which the others are compared with, left the race")
+    race.controls.choices["baseline"].value = "mine"
+    assert "left the race" not in race.sentence()
