@@ -35,16 +35,19 @@ def test_a_race_shows_words_numbers_and_a_picture():
 def test_the_controls_reach_the_race_and_show_what_it_does():
     race = Race("saxpy", ["numpy"], size=1000, seconds=30, keep=False)
     controls = race.controls
-    assert not controls.start.disabled and controls.stop.disabled
+    assert not controls.start.disabled
+    assert controls.stop.disabled
     sizes = controls.choices["size"]
     sizes.value = sizes.options[0][1]
     controls.start.click()
     assert race.session.run.size == sizes.value
-    assert controls.start.disabled and controls.choices["problem"].disabled
+    assert controls.start.disabled
+    assert controls.choices["problem"].disabled
     controls.stop.click()
     race.join(30)
     assert race.view["state"] == "done"
-    assert not controls.start.disabled and controls.stop.disabled
+    assert not controls.start.disabled
+    assert controls.stop.disabled
 
 
 def test_another_problem_brings_its_own_sizes_and_drops_who_cannot_run_it():
