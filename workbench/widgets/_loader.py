@@ -62,8 +62,8 @@ class Widget(anywidget.AnyWidget):
     """A widget whose picture and sentence stay when the kernel is gone."""
 
     _css = load_css()
-    controls: ipywidgets.DOMWidget | None = None
-    """What is shown above the picture, where a widget has ipywidgets of its own."""
+    controls: Any = None
+    """An ipywidget to be shown above the picture, where a widget has such controls."""
 
     def sentence(self) -> str:
         """Return what the picture shows now, in one sentence."""
@@ -102,7 +102,7 @@ class Widget(anywidget.AnyWidget):
         live.pop("image/svg+xml")
         if self.controls is not None:
             together = ipywidgets.VBox([self.controls, self])
-            live |= together._repr_mimebundle_() | {"text/plain": self.sentence()}
+            live = {**live, **(together._repr_mimebundle_() or {}), "text/plain": self.sentence()}
         display(live, raw=True)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
