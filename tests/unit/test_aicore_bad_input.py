@@ -164,20 +164,20 @@ def test_a_list_of_numbers_is_named_as_the_argument_that_it_is():
     run(lambda x, steps: None, X, [("in", 1)])  # other lists are the kernel's own business
 
 
-@pytest.mark.parametrize(
-    "test",
-    [
-        lambda t: t[0] == 1,
-        lambda t: t[0] != 1,
-        lambda t: t[0] > 0,
-        lambda t: bool(t),
-        lambda t: 3 in t,
-        lambda t: t[0] in (1, 2),
-        lambda t: max(t[0], 3),
-        lambda t: int(t[0]),
-        lambda t: len(t),
-    ],
+LOOKS = (
+    lambda t: t[0] == 1,
+    lambda t: t[0] != 1,
+    lambda t: t[0] > 0,
+    lambda t: bool(t),
+    lambda t: 3 in t,
+    lambda t: t[0] in (1, 2),
+    lambda t: max(t[0], 3),
+    lambda t: int(t[0]),
+    lambda t: len(t),
 )
+
+
+@pytest.mark.parametrize("test", LOOKS)
 def test_a_kernel_cannot_branch_on_data(test):
     def branching(x):
         if test(x):

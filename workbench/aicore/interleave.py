@@ -21,7 +21,7 @@ def interleaved(programs: list[list[Instruction]]) -> Iterator[Instruction]:
     AICoreError
         Of kind ``unmatched_wait`` where no program can go on.
     """
-    marks: Counter[tuple] = Counter()
+    marks: Counter[tuple | None] = Counter()
     at = [0] * len(programs)
     while any(place < len(program) for place, program in zip(at, programs, strict=True)):
         before = sum(at)
