@@ -199,6 +199,18 @@ def thread_of(linear: int, block: tuple) -> tuple[int, int, int]:
     return linear % x, linear // x % y, linear // (x * y)
 
 
+def out_of_bounds(
+    thread: tuple, block: tuple, line: int, text: str, index: int, axis: int, extent: int
+) -> OutOfBoundsError:
+    """Return the error for an index beyond an array, in the same words for every tier."""
+    return OutOfBoundsError(
+        "A thread used an index beyond an array.",
+        f"thread {thread} of block {block} at line {line}: {text}: index {index} is out of "
+        f"bounds for axis {axis} with size {extent}",
+        "guard the access: `if i < a.size:`",
+    )
+
+
 def fault_error(compiled: Compiled, grid: Dim3, control: np.ndarray) -> KernelError:
     """Return the error that a control block describes."""
     block_index = thread_of(int(control[Control.BLOCK]), tuple(grid))
@@ -207,13 +219,10 @@ def fault_error(compiled: Compiled, grid: Dim3, control: np.ndarray) -> KernelEr
     number = int(control[Control.SITE])
     if kind is Fault.OUT_OF_BOUNDS:
         site = compiled.module.sites[number - 1]
-        axis = int(control[Control.AXIS])
-        return OutOfBoundsError(
-            "A thread used an index beyond an array.",
-            f"{who} at line {site['line']}: {site['text']}: index {control[Control.INDEX]} is out "
-            f"of bounds for axis {axis} with size {control[Control.EXTENT]}",
-            "guard the access: `if i < a.size:`",
-        )
+        thread = thread_of(int(control[Control.THREAD]), compiled.block)
+        index, axis = int(control[Control.INDEX]), int(control[Control.AXIS])
+        extent = int(control[Control.EXTENT])
+        return out_of_bounds(thread, block_index, site["line"], site["text"], index, axis, extent)
     if kind is Fault.BARRIER_DIVERGENCE:
         other = thread_of(int(control[Control.OTHER]), compiled.block)
         return BarrierDivergenceError(
