@@ -355,3 +355,55 @@ def test_a_device_function_may_have_a_local_array():
     with cuda.tier("compiled"):
         _calls_one_with_an_array[2, 32](out)
     assert (out == 3 * np.arange(50)).all()
+
+
+@cuda.jit
+def _few(out, k):
+    t = cuda.threadIdx.x
+    out[t] = 0
+    cuda.syncthreads()
+    if t < k:
+        out[t] += 1
+    cuda.syncthreads()
+    if k <= t:
+        out[t] += 2
+    cuda.syncthreads()
+    if t == k and out[t] == 2:
+        out[t] += 4
+    cuda.syncthreads()
+    if k - 1 >= t:
+        out[t] += 8
+    cuda.syncthreads()
+    if t == 3:
+        out[t] += 16
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(-40, 80))
+def test_loops_over_the_threads_that_a_guard_names_leave_none_out(k):
+    compiled, stepped = _both(_few, 1, 32, np.zeros(32, np.int64), k)
+    np.testing.assert_array_equal(compiled[0], stepped[0])
+
+
+@cuda.jit
+def _counts(counter, total):
+    for _ in range(200):
+        cuda.atomic.add(counter, 0, 1)
+        cuda.atomic.add(total, 0, 0.5)
+
+
+def test_launches_from_several_python_threads_lose_no_atomic():
+    counter, total = np.zeros(1, np.int64), np.zeros(1)
+    _counts.compile(counter, total, block=64)
+
+    def launches():
+        for _ in range(20):
+            _counts[16, 64](counter, total)
+
+    threads = [threading.Thread(target=launches) for _ in range(3)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert counter[0] == 3 * 20 * 16 * 64 * 200
+    assert total[0] == counter[0] / 2

@@ -143,8 +143,12 @@ class Kernel:
     @property
     def overloads(self) -> dict[tuple, Overload]:
         """Every signature that was declared or launched, by argument types, as in Numba."""
-        launched = [one.kinds for one in self.specialisations.values()]
+        launched = [one.kinds for one in self._made()]
         return {kinds: Overload(self) for kinds in (*self.declared, *launched)}
+
+    def _made(self) -> list[tiers.Specialisation]:
+        every = list(self.specialisations.values())
+        return [one for one in every if isinstance(one, tiers.Specialisation)]
 
     def specialize(self, *args: Any) -> Kernel:
         """Return this kernel: it specialises itself for the arguments of each launch."""
@@ -153,9 +157,7 @@ class Kernel:
     def generated_source(self) -> str:
         """Return the generated code of every specialisation: how barriers became loops."""
         return "\n".join(
-            one.compiled.module.text
-            for one in list(self.specialisations.values())
-            if one.ready().compiled
+            one.compiled.module.text for one in self._made() if one.ready().compiled is not None
         )
 
     def forall(self, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> ForAll:
