@@ -156,9 +156,8 @@ class Kernel:
 
     def generated_source(self) -> str:
         """Return the generated code of every specialisation: how barriers became loops."""
-        return "\n".join(
-            one.compiled.module.text for one in self._made() if one.ready().compiled is not None
-        )
+        compiled = [one.ready().compiled for one in self._made()]
+        return "\n".join(one.module.text for one in compiled if one is not None)
 
     def forall(self, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> ForAll:
         """Return a launcher with at least one thread for each of `ntasks` elements."""

@@ -100,8 +100,9 @@ def _is_whole(node: ast.expr, is_uniform: Callable[[str], bool]) -> bool:
 
 def _range(found: tuple, extent: int, text: Callable[[ast.AST], str]) -> str:
     op, end = found
-    if op is ast.Eq and isinstance(end, ast.Constant) and 0 <= end.value < extent:
-        return f"range({end.value}, {end.value + 1})"
+    value = end.value if isinstance(end, ast.Constant) else None
+    if op is ast.Eq and isinstance(value, int) and 0 <= value < extent:
+        return f"range({value}, {value + 1})"
     edge = text(end)
     if op is ast.Lt:
         return f"range(min({extent}, {edge}))"
