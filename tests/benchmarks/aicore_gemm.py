@@ -69,31 +69,8 @@ def compare_attention(tokens=32_768, width=128, tall=48, keys=128, blocks=24):
     )
 
 
-def compare_bandwidth():
-    """GM to UB against the size of one copy: the model has no latency, so its curve is flat.
-
-    The published curve is a figure without numbers; its text says that a copy must exceed 16 KB for
-    the best rate (CANN 8.0 best practices, atlas_ascendc_best_practices_10_0013).
-    """
-    print(
-        "bandwidth of one copy GM to UB: published 100.9 GiB/s of a core (pto-isa), reached only "
-        "above 16 KB (CANN best practices); below that the model is too fast by an unknown amount"
-    )
-    for kib in (1, 4, 16, 64):
-
-        @aicore.kernel
-        def copy_in(x):
-            tile = aicore.scratch("UB", x.size, x.dtype)
-            aicore.data_copy(tile, x)
-
-        line = aicore.predict(copy_in, [aicore.Shape((kib * 256,), np.dtype("float32"))], 1)
-        rate = kib * 1024 / line.pipes_ns * 1e9 / 2**30
-        print(f"  {kib:3d} KiB: modelled {rate:.1f} GiB/s ({rate / 100.9 - 1:+.1%})")
-
-
 if __name__ == "__main__":
     compare_gemm()
     compare_torch()
     compare_attention()
-    compare_bandwidth()
     sys.exit(0)

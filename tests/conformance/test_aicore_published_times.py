@@ -4,8 +4,10 @@ Nothing is fitted to these figures. Other published points and their errors are 
 printed by ``tests/benchmarks/aicore_gemm.py``.
 """
 
+import importlib.util
 import time
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,3 +54,14 @@ def test_values_and_timeline_of_1024_cubed_take_under_five_seconds_of_one_core()
     assert runs[0].timeline.bars
     assert time.process_time() - begin < 5
     np.testing.assert_allclose(out, a.astype(np.float32) @ b.astype(np.float32), atol=1e-2)
+
+
+def test_reading_memory_errs_by_what_is_stated_and_most_in_small_copies():
+    path = Path(__file__).parents[1] / "benchmarks" / "aicore_bandwidth.py"
+    spec = importlib.util.spec_from_file_location("aicore_bandwidth", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    errors = {row[:2]: row[-1] for row in module.errors()}
+    stated = {("UB", 128): -0.666, ("UB", 8192): -0.192, ("UB", 131072): -0.125}
+    stated |= {("L1", 8192): -0.372, ("L1", 32768): -0.180}
+    assert errors == pytest.approx(stated, abs=0.002)

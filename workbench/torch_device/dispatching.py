@@ -108,7 +108,8 @@ def _device_kernel(op) -> str:
     name = op.name().removeprefix("aten::")
     base = name.partition(".")[0]
     own = ops.KERNELS.get(name) or ops.KERNELS.get(f"{base}.out") or ops.COMPOSITES.get(name)
-    return source_of(own) if own is not None else "the boxed fallback (fallback.py)"
+    source = source_of(own) if own is not None else "the boxed fallback (fallback.py)"
+    return f"{source}, called by shim/quick.cpp" if name in ops.IN_FRONT else source
 
 
 def trace(function, *args: Any, **kwargs: Any) -> list[Step]:

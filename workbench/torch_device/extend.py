@@ -53,6 +53,7 @@ class Registration:
             self._library._destroy()
             self._library = None
             ACTIVE.pop(self.operator, None)
+            ops.allow_in_front(self.operator, True)
 
     def __enter__(self) -> Registration:
         return self
@@ -109,6 +110,7 @@ def register(operator: str, kernel: Any, layout: str = "contiguous") -> Registra
             library.impl(form, _wrapped(made, form, launch, layout), "PrivateUse1",
                          allow_override=True)  # fmt: skip
     ACTIVE[name] = made
+    ops.allow_in_front(name, False)
     return made
 
 

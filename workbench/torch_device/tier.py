@@ -7,8 +7,10 @@ import.
 
 from __future__ import annotations
 
+import torch
+
 from workbench.torch_device.core import pure_python
-from workbench.torch_device.shim import bridge
+from workbench.torch_device.shim import bridge, quick
 
 WHY = ""
 """Why this tier was chosen."""
@@ -41,9 +43,13 @@ def choose() -> str:
     return "shim"
 
 
-def install(tier: str) -> None:
-    """Load what the tier needs, after the device has its name."""
-    if tier == "shim":
-        bridge.load()
-    else:
+def install(tier: str, library: torch.library.Library) -> set[str]:
+    """Load what the tier needs, after the device has its name.
+
+    Returns the operators that the tier has registered itself.
+    """
+    if tier == "python":
         pure_python.install()
+        return set()
+    quick.connect(bridge.load())
+    return quick.register_minimal(library)

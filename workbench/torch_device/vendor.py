@@ -44,7 +44,7 @@ RETURNING = (
 
 _LIBRARY_NAMES = {"convolution_overrideable": "convolution"}
 _SMALL = 1 << 12  # elements: below it our own elementwise kernels start faster
-_POINTWISE = {
+POINTWISE = {
     name for name in WRITING
     if name.partition(".")[0] in (
         "exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "silu", "silu_backward", "log1p",
@@ -90,7 +90,7 @@ def _device_tensors(args, kwargs) -> list[torch.Tensor]:
 def _writing(name: str, own: Callable) -> Callable:
     op = overload(name)
     outs = [a.name for a in op._schema.arguments if a.is_out]
-    small = _SMALL if name in _POINTWISE else 0
+    small = _SMALL if name in POINTWISE else 0
 
     def kernel(*args, **kwargs):
         if not enabled or any(o not in kwargs for o in outs):

@@ -157,8 +157,12 @@ def broadcast_strides(tensor: torch.Tensor, size) -> list[int]:
     return [0] * lead + own
 
 
-def run(name: str, expression: str, compute: str, out: torch.Tensor, operands: dict) -> None:
+def run(
+    name: str, expression: str, compute: str, out: torch.Tensor, operands: dict
+) -> Kernel | None:
     """Compute an expression into `out`, over whatever shapes and strides the operands have.
+
+    Returns the kernel, or None where there was nothing to compute.
 
     Parameters
     ----------
@@ -171,7 +175,7 @@ def run(name: str, expression: str, compute: str, out: torch.Tensor, operands: d
     """
     count = out.numel()
     if not count:
-        return
+        return None
     signature, pointers, numbers = [], [out], []
     for argument, value in operands.items():
         if isinstance(value, torch.Tensor):
@@ -187,14 +191,15 @@ def run(name: str, expression: str, compute: str, out: torch.Tensor, operands: d
     if out.is_contiguous() and all(t.is_contiguous() and t.shape == shape for t in pointers):
         words = [w for address in addresses for w in (address, 1)]
         launch(kernel, count, (*words, *numbers), len(pointers))
-        return
+        return kernel
     sizes, strides = coalesce(shape, [broadcast_strides(t, shape) for t in pointers])
     if len(sizes) <= 1:
         inner = [s[0] if s else 1 for s in strides]
         words = [w for pair in zip(addresses, inner, strict=True) for w in pair]
         launch(kernel, count, (*words, *numbers), len(pointers))
-        return
+        return kernel
     _drive(kernel, sizes, strides, pointers, addresses, numbers)
+    return kernel
 
 
 def _drive(kernel, sizes, strides, pointers, addresses, numbers) -> None:

@@ -103,6 +103,8 @@ POOLS[0].extents = Extents([memory.base(0) + GRAIN], [memory.DEVICE_BYTES - GRAI
 stream_of: Callable[[int], int] = lambda device: 0  # noqa: E731  (streams puts its own here)
 collect: Callable[[], None] = lambda: None  # noqa: E731
 """Frees the blocks of storages that have died since; `tensors` puts its own here."""
+gather: Callable[[], None] = lambda: None  # noqa: E731
+"""Gives back blocks that a cache in front of this one keeps; the shim puts its own here."""
 after_streams: Callable[[set[int], Callable[[], None]], None] = lambda ids, then: then()  # noqa: E731
 
 
@@ -186,6 +188,7 @@ def block_at(address: int) -> int | None:
 def empty_cache(device: int) -> None:
     """Hand every cached block back to the extents and its pages to the operating system."""
     collect()
+    gather()
     pool = POOLS[device]
     with pool.lock:
         for (_, size), addresses in pool.bins.items():
@@ -213,10 +216,11 @@ def explain_shortage(device: int, asked: int) -> str:
                 name = f"{kind} {str(thing.dtype)[6:]}[{shape}]"
                 held[name] += thing.untyped_storage().nbytes()
     largest = "; ".join(f"{name}: {n / MIB:.1f} MiB" for name, n in held.most_common(5))
+    held_now = statistics(device).allocated
     free_bytes, blocks = sum(pool.extents.sizes), len(live_blocks(pool.device))
     return (
         f"wb:{device} is out of memory: {asked / MIB:.1f} MiB asked for.\n"
-        f"Seen: {memory.DEVICE_BYTES / MIB:.0f} MiB in all, {pool.statistics.allocated / MIB:.1f} "
+        f"Seen: {memory.DEVICE_BYTES / MIB:.0f} MiB in all, {held_now / MIB:.1f} "
         f"MiB held by {blocks} live blocks, {free_bytes / MIB:.1f} MiB free in "
         f"{len(pool.extents.starts)} ranges, the largest of "
         f"{max(pool.extents.sizes, default=0) / MIB:.1f} MiB. Held by: {largest or 'nothing'}\n"
@@ -228,13 +232,24 @@ def explain_shortage(device: int, asked: int) -> str:
 def live_blocks(device: int) -> dict[int, int]:
     """Return address -> bytes of the blocks that tensors hold now."""
     collect()
+    gather()
     pool = POOLS[device]
     with pool.lock:
         cached = {address for addresses in pool.bins.values() for address in addresses}
         return {a: size for a, (size, _) in pool.blocks.items() if a not in cached}
 
 
-def statistics(device: int) -> Statistics:
-    """Return a device's counters."""
+def _own_statistics(device: int) -> Statistics:
     collect()
     return POOLS[device].statistics
+
+
+def _reset_own_peak(device: int) -> None:
+    counted = _own_statistics(device)
+    counted.allocated_peak, counted.reserved_peak = counted.allocated, counted.reserved
+
+
+statistics: Callable[[int], Statistics] = _own_statistics
+"""Returns a device's counters; the shim, which counts what its own cache answers, puts its own."""
+reset_peak: Callable[[int], None] = _reset_own_peak
+"""Starts a device's peaks again from what is held now."""

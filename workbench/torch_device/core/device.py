@@ -99,8 +99,7 @@ def mem_get_info(which=None) -> tuple[int, int]:
 
 def reset_peak_memory_stats(which=None) -> None:
     """Start the peaks again from what is held now."""
-    counted = allocator.statistics(streams.index_of(which))
-    counted.allocated_peak, counted.reserved_peak = counted.allocated, counted.reserved
+    allocator.reset_peak(streams.index_of(which))
 
 
 def get_device_properties(which=None) -> types.SimpleNamespace:

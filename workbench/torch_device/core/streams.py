@@ -54,6 +54,8 @@ _numbers = itertools.count(1)
 _here = threading.local()
 _any_side_stream = False
 _current_device = 0
+listener: Callable[[bool, int], None] = lambda busy, device: None  # noqa: E731
+"""Told whether work needs more than running it at once, and the current device; the shim's."""
 
 
 class Stream:
@@ -241,6 +243,15 @@ STREAMS: dict[tuple[int, int], Stream] = {}
 _dropping_waits = False
 
 
+def is_busy() -> bool:
+    """Return whether work needs more than running it at once, on the calling thread."""
+    return _any_side_stream or _recording or _forked
+
+
+def _tell() -> None:
+    listener(is_busy(), _current_device)
+
+
 def index_of(device) -> int:
     """Return the index of a device given as a device, a string, a number or None."""
     if device is None:
@@ -275,6 +286,7 @@ def set_device(index: int) -> int:
             "set WORKBENCH_DEVICE_COUNT before Python starts for more"
         )
     previous, _current_device = _current_device, index
+    _tell()
     return previous
 
 
@@ -294,7 +306,9 @@ def set_current(stream: Stream) -> Stream:
     global _any_side_stream
     previous = current(stream.device_index)
     _here.__dict__.setdefault("streams", {})[stream.device_index] = stream
-    _any_side_stream = _any_side_stream or not stream.inline
+    if not (stream.inline or _any_side_stream):
+        _any_side_stream = True
+        _tell()
     return previous
 
 
@@ -355,6 +369,7 @@ def launch_blocking(on: bool) -> None:
         stream.synchronize()
         stream.inline = on
     _any_side_stream = _any_side_stream or not on
+    _tell()
 
 
 @contextlib.contextmanager
@@ -374,12 +389,14 @@ def recording():
     global _recording
     SPANS.clear()
     _recording = True
+    _tell()
     try:
         yield SPANS
     finally:
         for index in range(memory.DEVICE_COUNT):
             synchronize(index)
         _recording = False
+        _tell()
 
 
 def _after(ids: set[int], then: Callable[[], None]) -> None:
@@ -404,6 +421,7 @@ def _after(ids: set[int], then: Callable[[], None]) -> None:
 def _mark_forked() -> None:
     global _forked
     _forked = True
+    _tell()
 
 
 def stop_workers() -> None:

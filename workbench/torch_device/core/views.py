@@ -250,12 +250,18 @@ KERNELS = {
 _libraries = []
 
 
-def register(library: torch.library.Library) -> None:
-    """Register the minimal set for the device, and let copies see lazy conjugates and negatives."""
-    for name in METADATA_KERNELS:
-        library.impl(name, _as_cpu(name), "PrivateUse1")
-    for name, kernel in KERNELS.items():
-        library.impl(name, kernel, "PrivateUse1")
+def register(library: torch.library.Library, answered: set[str]) -> None:
+    """Register the minimal set for the device, and let copies see lazy conjugates and negatives.
+
+    Parameters
+    ----------
+    library : torch.library.Library
+    answered : set of str
+        Operators that the shim has registered already.
+    """
+    for name, kernel in ({n: _as_cpu(n) for n in METADATA_KERNELS} | KERNELS).items():
+        if name not in answered:
+            library.impl(name, kernel, "PrivateUse1")
     for key in ("Conjugate", "Negative"):  # else their fallback clones, which copies, for ever
         lazy = torch.library.Library("aten", "IMPL")
         _libraries.append(lazy)

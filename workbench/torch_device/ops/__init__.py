@@ -33,8 +33,17 @@ FAMILIES = (
 KERNELS: dict[str, Callable] = {}
 """Operator name -> the device's own kernel, the vendor library switched off."""
 
+IN_FRONT: set[str] = set()
+"""Operators that the shim answers in C++ where it can, before the kernels above."""
+
 COMPOSITES: dict[str, Callable] = {}
 """Operator name -> the decomposition that computes it out of our own kernels."""
+
+
+in_front: Callable[[dict, torch.library.Library], set[str]] = lambda kernels, library: set()  # noqa: E731
+"""Registers what is answered before Python and returns the names; the shim puts its own here."""
+allow_in_front: Callable[[str, bool], None] = lambda operator, on: None  # noqa: E731
+"""Chooses whether an operator may be answered there; the shim puts its own here."""
 
 
 def register(library: torch.library.Library) -> None:
@@ -45,5 +54,8 @@ def register(library: torch.library.Library) -> None:
     taken = set(KERNELS) | set(views.METADATA_KERNELS) | set(views.KERNELS)
     COMPOSITES.update(composites.decompositions(taken))
     everything = KERNELS | COMPOSITES
-    for name, kernel in (everything | vendor.wrap(everything)).items():
-        library.impl(name, kernel, "PrivateUse1")
+    wrapped = everything | vendor.wrap(everything)
+    IN_FRONT.update(in_front(wrapped, library))
+    for name, kernel in wrapped.items():
+        if name not in IN_FRONT:
+            library.impl(name, kernel, "PrivateUse1")

@@ -115,6 +115,10 @@ def like(values, dtype: torch.dtype) -> torch.Tensor:
     return tensors.empty_strided(shape, strides, dtype, first.device.index)
 
 
+offer: Callable[..., None] = lambda row, operands, out, kernel: None  # noqa: E731
+"""Told of each kernel that a row with `forms` has run; the shim puts its own here."""
+
+
 class Pointwise:
     """The kernel of one row, callable as the operator.
 
@@ -144,6 +148,8 @@ class Pointwise:
         self.in_place = self.out_name is None and arguments[0].alias_info is not None
         self.label = name.replace(".", "_")
         self.complex = name in table.COMPLEX
+        self.forms: list[int] = []
+        """The shim's numbers for the operators that compute this row, see `shim.quick`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the operator, or hand it to the fallback where the row does not fit."""
@@ -173,8 +179,10 @@ class Pointwise:
         if len({v.device.index for v in values if isinstance(v, torch.Tensor)}) > 1:
             check_devices(self.op.name(), args, kwargs)
         compute = types.KINDS[out.dtype if self._computes_in_out(common) else common].compute
-        engine.run(self.label, expression, compute, out, operands)
+        kernel = engine.run(self.label, expression, compute, out, operands)
         traffic.NATIVE[self.name] += 1
+        if self.forms and kernel is not None:
+            offer(self, operands, out, kernel)
         return out
 
     def _computes_in_out(self, common: torch.dtype) -> bool:

@@ -19,6 +19,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from workbench.errors import InputError, UnavailableError
 from workbench.torch_device.codegen.compiler import cache_folder
 from workbench.torch_device.core import allocator, memory, streams
 
-SOURCE = Path(__file__).with_name("shim.cpp")
+SOURCES = [Path(__file__).with_name(name) for name in ("shim.cpp", "quick.cpp")]
 _ASK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
 
@@ -53,7 +54,8 @@ def wanted() -> str:
 
 def library_path() -> Path:
     """Return where the compiled shim lies, or will."""
-    identity = SOURCE.read_bytes() + torch.__version__.encode()
+    texts = [*SOURCES, Path(__file__).with_name("quick.h")]
+    identity = b"".join(p.read_bytes() for p in texts) + torch.__version__.encode()
     return cache_folder() / f"shim_{hashlib.sha256(identity).hexdigest()[:16]}.so"
 
 
@@ -76,19 +78,24 @@ def build() -> Path:
             "install g++, or use WORKBENCH_SHIM=0",
         )
     root = Path(torch.__file__).parent
-    scratch = path.with_suffix(f".{os.getpid()}.tmp")
-    command = [
-        compiler, "-std=c++20", "-O1", "-w", "-fPIC", "-shared", f"-I{root / 'include'}",
-        str(SOURCE), "-o", str(scratch), f"-L{root / 'lib'}", "-ltorch_cpu", "-lc10",
-        f"-Wl,-rpath,{root / 'lib'}",
-    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:  # one file after the other: half the memory
+        objects = [Path(folder) / f"{source.stem}.o" for source in SOURCES]
+        for source, made in zip(SOURCES, objects, strict=True):
+            _run(compiler, "-std=c++20", "-O1", "-w", "-fPIC", f"-I{root / 'include'}", "-c",
+                 str(source), "-o", str(made))  # fmt: skip
+        scratch = path.with_suffix(f".{os.getpid()}.tmp")
+        _run(compiler, "-shared", *map(str, objects), "-o", str(scratch), f"-L{root / 'lib'}",
+             "-ltorch_cpu", "-lc10", f"-Wl,-rpath,{root / 'lib'}")  # fmt: skip
+    scratch.replace(path)
+    return path
+
+
+def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         complaint = next((line for line in done.stderr.splitlines() if "error" in line), "")
         raise ShimError("The device's C++ shim does not compile.", complaint,
                         "use WORKBENCH_SHIM=0, which needs no compiler")  # fmt: skip
-    scratch.replace(path)
-    return path
 
 
 _events: dict[int, streams.Event] = {}
@@ -133,11 +140,6 @@ def _is_pinned(address: int, _: int) -> bool:
     return any(a <= address < a + max(n, 1) for a, n in _pinned_bytes.items())
 
 
-def _reset_peak(device: int, _: int) -> None:
-    counted = allocator.statistics(device)
-    counted.allocated_peak, counted.reserved_peak = counted.allocated, counted.reserved
-
-
 def _empty_all(a: int, b: int) -> None:
     for device in range(memory.DEVICE_COUNT):
         allocator.empty_cache(device)
@@ -152,9 +154,8 @@ ANSWERS = (
     lambda address, b: allocator.free(address),
     lambda address, stream: allocator.record_stream(address, stream),
     lambda device, which: getattr(allocator.statistics(device), _counters[which]),
-    _reset_peak,
+    lambda device, b: allocator.reset_peak(device),
     _empty_all,
-    lambda a, b: streams.current_device(),
     lambda device, b: streams.set_device(device),
     lambda device, b: streams.current(device).stream_id,
     _set_stream,
@@ -189,14 +190,15 @@ def _ask(question: int, a: int, b: int) -> int:
         return -1
 
 
-def load() -> None:
-    """Build and load the shim and register its objects with PyTorch."""
+def load() -> ctypes.PyDLL:
+    """Build and load the shim, register its objects with PyTorch, and return it."""
     global _library
     _library = ctypes.PyDLL(str(build()))
     _library.wb_fail.argtypes = [ctypes.c_char_p]
     _library.wb_start.argtypes = [_ASK, ctypes.c_int, *[ctypes.c_int64] * 3]
     _library.wb_start(_ask, memory.DEVICE_COUNT, memory.DELTA, memory.BASE, memory.DEVICE_BYTES)
     atexit.register(_library.wb_stop)
+    return _library
 
 
 def available() -> bool:

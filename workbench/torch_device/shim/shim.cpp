@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "quick.h"
+
 extern "C" {  // four functions of Python's C interface, without its headers
 int PyGILState_Ensure();
 void PyGILState_Release(int);
@@ -28,8 +30,8 @@ constexpr auto kWb = c10::DeviceType::PrivateUse1;
 
 // The questions; `bridge.py` has the same list.
 enum Question : int {
-  kAllocate, kFree, kRecordUse, kStatistics, kResetPeak, kEmptyCache,
-  kGetDevice, kSetDevice, kGetStream, kSetStream, kNewStream, kQueryStream, kSyncStream,
+  kAllocate, kFree, kRecordUse, kStatistics, kResetPeak, kEmptyCache, kSetDevice,
+  kGetStream, kSetStream, kNewStream, kQueryStream, kSyncStream,
   kSyncDevice, kRecordEvent, kWaitEvent, kQueryEvent, kSyncEvent, kFreeEvent, kElapsedNs,
   kIsPinned, kPin, kUnpin
 };
@@ -62,19 +64,13 @@ int64_t ask(Question question, int64_t a = 0, int64_t b = 0) {
   return answer;
 }
 
-DeviceIndex here() { return static_cast<DeviceIndex>(ask_quietly(kGetDevice)); }
+DeviceIndex here() { return static_cast<DeviceIndex>(quick::current_device.load()); }
 DeviceIndex index_of(Device device) { return device.index() < 0 ? here() : device.index(); }
-
-void free_block(void* address) { ask_quietly(kFree, reinterpret_cast<int64_t>(address)); }
 
 struct Memory final : c10::DeviceAllocator {
   c10::DataPtr allocate(size_t bytes) override {
-    DeviceIndex device = here();
-    if (bytes == 0) return {nullptr, nullptr, &c10::detail::deleteNothing, Device(kWb, device)};
-    void* address = reinterpret_cast<void*>(ask(kAllocate, static_cast<int64_t>(bytes), device));
-    return {address, address, &free_block, Device(kWb, device)};
+    return quick::allocate(bytes, here());
   }
-  c10::DeleterFnPtr raw_deleter() const override { return &free_block; }
   void copy_data(void* to, const void* from, size_t bytes) const override {
     std::memcpy(static_cast<char*>(to) + delta, static_cast<const char*>(from) + delta, bytes);
   }
@@ -124,18 +120,22 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return kWb; }
   Device exchangeDevice(Device device) const override {
     Device before(kWb, here());
-    if (device.index() >= 0) ask(kSetDevice, device.index());
+    setDevice(device);
     return before;
   }
   Device getDevice() const override { return Device(kWb, here()); }
-  void setDevice(Device device) const override { ask(kSetDevice, device.index()); }
+  void setDevice(Device device) const override {
+    if (device.index() >= 0 && device.index() != here()) ask(kSetDevice, device.index());
+  }
   void uncheckedSetDevice(Device device) const noexcept override {
-    ask_quietly(kSetDevice, device.index());
+    if (device.index() != here()) ask_quietly(kSetDevice, device.index());
   }
   Stream stream(Device device, int64_t id) const {
     return Stream(Stream::UNSAFE, Device(kWb, index_of(device)), id);
   }
-  Stream getStream(Device d) const override { return stream(d, ask(kGetStream, index_of(d))); }
+  Stream getStream(Device d) const override {
+    return stream(d, quick::needs_python ? ask(kGetStream, index_of(d)) : 0);
+  }
   Stream getDefaultStream(Device d) const override { return stream(d, 0); }
   Stream getStreamFromGlobalPool(Device d, bool) const override { return getNewStream(d, 0); }
   Stream getNewStream(Device d, int priority) const override {
@@ -221,7 +221,7 @@ struct Hooks final : at::PrivateUse1HooksInterface {
   DeviceIndex getCurrentDevice() const override { return here(); }
   DeviceIndex exchangeDevice(DeviceIndex device) const override {
     DeviceIndex before = here();
-    if (device >= 0) ask(kSetDevice, device);
+    if (device >= 0 && device != before) ask(kSetDevice, device);
     return before;
   }
   DeviceIndex maybeExchangeDevice(DeviceIndex device) const override {
@@ -249,6 +249,14 @@ struct Hooks final : at::PrivateUse1HooksInterface {
   }
 };
 }  // namespace
+
+namespace quick {
+int64_t allocate_in_python(int64_t bytes, int device) { return ask(kAllocate, bytes, device); }
+void free_in_python(int64_t address) { ask_quietly(kFree, address); }
+int64_t kernel_delta() { return delta; }
+int device_total() { return device_count; }
+c10::Allocator* allocator() { return &memory; }
+}  // namespace quick
 
 extern "C" {
 void wb_start(Ask callback, int devices, int64_t kernel_delta, int64_t first, int64_t bytes) {
