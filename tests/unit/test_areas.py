@@ -1,6 +1,7 @@
 """Areas of elements: what is said of one as a whole holds for each of its elements."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,6 +149,19 @@ def test_requests_are_counted_as_from_the_lanes(arguments, block, itemsize, shar
         assert (record[Word.WAYS], record[Word.MOST_WAYS]) == (ways.sum(), ways.max())
     else:
         assert record[Word.SECTORS] == metrics.sectors(table, active, itemsize).sum()
+
+
+@pytest.mark.parametrize(
+    ("step", "sectors", "ways"), [(0, 1, 1), (1, 4, 1), (2, 8, 2), (16, 32, 16), (32, 32, 32),
+                                  (33, 32, 1)]
+)  # fmt: skip
+def test_a_whole_warp_of_floats_has_the_hand_derived_counts(step, sectors, ways):
+    lanes_row = np.zeros(32, np.int64)
+    for shared, word, expected in ((0, Word.SECTORS, sectors), (1, Word.MOST_WAYS, ways)):
+        record = np.zeros(Word.SIZE, np.int64)
+        walk = area(0, 0, 32, step, 0, 1, 0, 32, 1, 0, 1, 0)
+        count_area(walk, record.ctypes.data, 4, shared, 0, 32, lanes_row.ctypes.data)
+        assert record[word] == expected
 
 
 @settings(max_examples=100, deadline=None)

@@ -14,19 +14,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from numba import types
 
 from workbench.simt.analysis import ESCAPES, escapes, writes
+from workbench.simt.guards import Box, guarded
+from workbench.simt.kinds import is_float
 from workbench.simt.linear import Linear, LinearReader, NotLinear
 from workbench.simt.resolve import DeviceCall, Intrinsic, Site
 from workbench.simt.translate import Translator
 
-Box = dict[str, tuple[str, str]]
-"""Axis -> first position and the one after the last, as source text."""
-_SIGNS = {ast.Lt: (1, 0), ast.LtE: (1, 1), ast.Gt: (-1, 0), ast.GtE: (-1, 1)}
-_NEGATED = {ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt}
 MOST_LOOPS = 2
 
 
@@ -166,7 +163,9 @@ class _Walk:
         self.expression(statement.test, box)
         for body, holds in ((statement.body, True), (statement.orelse, False)):
             if self._matters(body):
-                self.statements(body, self._guarded(statement.test, holds, box))
+                self.statements(
+                    body, guarded(statement.test, holds, box, self.reader, self.found.needs)
+                )
         self._forget(statement)
 
     def on_For(self, statement: ast.For, box: Box) -> None:
@@ -209,54 +208,13 @@ class _Walk:
                 return True
             if isinstance(part, ast.Return) or (self.counting and isinstance(part, DeviceCall)):
                 return True
-            if self.counting and isinstance(part, ast.BinOp) and self._is_float(part) is not False:
+            if (
+                self.counting
+                and isinstance(part, ast.BinOp)
+                and is_float(part, self.reader, self.translator) is not False
+            ):
                 return True
         return False
-
-    # -- guards
-
-    def _guarded(self, test: ast.expr, holds: bool, box: Box) -> Box:
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            return self._guarded(test.operand, not holds, box)
-        if isinstance(test, ast.Call) and getattr(test.func, "id", "") == "bool":
-            return self._guarded(test.args[0], holds, box)
-        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And if holds else ast.Or):
-            for value in test.values:
-                box = self._guarded(value, holds, box)
-            return box
-        if not isinstance(test, ast.Compare) or (len(test.ops) > 1 and not holds):
-            raise NotLinear
-        left = test.left
-        for operation, right in zip(test.ops, test.comparators, strict=True):
-            kind = type(operation) if holds else _NEGATED.get(type(operation), type(operation))
-            equal = ast.Eq if holds else ast.NotEq
-            for sign, reach in [(1, 1), (-1, 1)] if kind is equal else [_SIGNS.get(kind)]:
-                difference = self.reader.of(right).plus(self.reader.of(left), -1)
-                both = Linear.number(0).plus(difference, sign)
-                box = self._above(both.plus(Linear.number(reach)), box)
-            left = right
-        return box
-
-    def _above(self, value: Linear, box: Box) -> Box:
-        """Return the part of a box where a value is above zero."""
-        if len(value.axes) > 1:
-            raise NotLinear
-        base = value.step("")
-        axis = next(iter(value.axes), "_tx")
-        low, high = box[axis]
-        if not value.axes:
-            return {**box, axis: (low, f"({high} if {base.text()} > 0 else 0)")}
-        step = value.step(axis)
-        ((_, unit), count), *more = step.terms.items()
-        if more:
-            raise NotLinear
-        if unit:
-            self.found.needs[f"{unit} > 0"] = None
-        size = Linear({("", unit): abs(count)})
-        if count < 0:
-            return {**box, axis: (low, f"min({high}, {_divided(base, size)})")}
-        back = Linear({}).plus(base, -1)
-        return {**box, axis: (f"max({low}, {_divided(back, size, past=True)})", high)}
 
     # -- expressions
 
@@ -280,13 +238,19 @@ class _Walk:
                 if not isinstance(node.value, ast.Name) or self.relevant(node.value.id):
                     self._touch(node.site, node.value, node.slice, box)
             elif self.counting and isinstance(node, ast.BinOp):
-                self._operation(node, box)
+                floats = is_float(node, self.reader, self.translator)
+                if floats is None:
+                    raise NotLinear
+                if floats:
+                    self.found.operations.append((getattr(node, "lineno", 0), box))
 
     def _choice(self, node: ast.IfExp, box: Box) -> None:
         self.expression(node.test, box)
         for value, holds in ((node.body, True), (node.orelse, False)):
             if self._matters([value]):
-                self.expression(value, self._guarded(node.test, holds, box))
+                self.expression(
+                    value, guarded(node.test, holds, box, self.reader, self.found.needs)
+                )
 
     def _touch(self, site: Site, base: ast.expr, index: ast.expr, box: Box) -> None:
         array = getattr(base, "id", "")
@@ -308,65 +272,12 @@ class _Walk:
             raise NotLinear
         self.found.touches.append(touch)
 
-    # -- arithmetic
-
-    def _operation(self, node: ast.BinOp, box: Box) -> None:
-        is_float = self._is_float(node)
-        if is_float is None:
-            raise NotLinear
-        if is_float:
-            self.found.operations.append((getattr(node, "lineno", 0), box))
-
-    def _is_float(self, node: ast.AST) -> bool | None:
-        """Return whether an expression is a float; None where that is not plain to see."""
-        if isinstance(node, ast.BinOp):
-            sides = self._is_float(node.left), self._is_float(node.right)
-            if isinstance(node.op, ast.Div) or True in sides:
-                return True
-            return None if None in sides else False
-        if isinstance(node, ast.UnaryOp):
-            return self._is_float(node.operand)
-        if isinstance(node, ast.IfExp):
-            sides = self._is_float(node.body), self._is_float(node.orelse)
-            return None if None in sides else True in sides
-        return self._is_float_leaf(node)
-
-    def _is_float_leaf(self, node: ast.AST) -> bool | None:
-        if isinstance(node, ast.Constant):
-            return isinstance(node.value, float)
-        if isinstance(node, ast.Name) and node.id not in self.translator.kinds:
-            value: Any = self.translator.lookup(node)
-            return isinstance(value, float) if isinstance(value, (int, float)) else None
-        if isinstance(node, ast.Name):
-            return _float_kind(self.translator.kinds[node.id])
-        if isinstance(node, ast.Subscript) and hasattr(node, "site"):
-            kind = self.translator.kinds.get(getattr(node.value, "id", ""))
-            return _float_kind(getattr(kind, "dtype", None))
-        try:
-            self.reader.of(node)
-        except NotLinear:
-            return None
-        return False
-
 
 def _is_opaque(node: ast.AST) -> bool:
     return isinstance(node, Intrinsic) and node.intrinsic.kind in ("fence", "grid")
-
-
-def _float_kind(kind: Any) -> bool | None:
-    if isinstance(kind, types.Float):
-        return True
-    return False if isinstance(kind, (types.Integer, types.Boolean)) else None
 
 
 def _leaves(statement: ast.For) -> bool:
     return bool(escapes(statement.body, ESCAPES)) or any(
         isinstance(part, ast.Return) for part in ast.walk(statement)
     )
-
-
-def _divided(value: Linear, size: Linear, past: bool = False) -> str:
-    """Return the least whole number not below (or: above) a quotient, as source text."""
-    if size.constant == 1:
-        return value.plus(Linear.number(int(past))).text()
-    return f"{'past' if past else 'turns'}({value.text()}, {size.text()})"
