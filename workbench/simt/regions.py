@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,7 +23,7 @@ from numba.np.numpy_support import from_dtype
 
 from workbench.simt import limits
 from workbench.simt.analysis import reads
-from workbench.simt.emit import Mode, Writer
+from workbench.simt.emit import PLAIN, Mode, Writer
 from workbench.simt.names import Names, evaluate
 from workbench.simt.narrow import narrowed
 from workbench.simt.normalise import Normal, normalise
@@ -417,16 +418,36 @@ class RegionWriter:
             self.nodes(node.body)
 
     def on_Region(self, node: Region) -> None:
-        if not node.body:
+        if not node.body or self._shortcut(node):
             return
-        fast, tests = self._loop(node, fast=True)
+        self._either(*self._loop(node, fast=True), lambda: self._loop(node, fast=False)[0])
+
+    def _either(self, fast: list[str], tests: list[str], slow: Callable[[], list[str]]) -> None:
         if not tests:
             self.out.lines += fast
             return
         with self.out.block(f"if {' and '.join(tests)}:"):
             self.out.lines += ["    " + line for line in fast]
+        checked = slow()
         with self.out.block("else:"):
-            self.out.lines += ["    " + line for line in self._loop(node, fast=False)[0]]
+            self.out.lines += ["    " + line for line in checked]
+
+    def _shortcut(self, node: Region) -> bool:
+        """Write a region that an instrumenting mode judges as a whole; return whether it does."""
+        mode, translator = self.mode, self.translator
+        translator.begin_region([*node.again, *node.body], fast=True)
+        found = mode.shortcut([*node.again, *node.body], translator)
+        if found is None:
+            return False
+        self.mode = translator.mode = PLAIN
+        bare, tests = self._loop(node, fast=True)
+        self.mode = translator.mode = mode
+        if translator.unchecked:
+            return False
+        self.out(*found.before)
+        bare += ["    " * self.out.depth + line for line in found.after]
+        self._either(bare, [*tests, *found.tests], lambda: self._loop(node, fast=False)[0])
+        return True
 
     def _loop(self, node: Region, fast: bool) -> tuple[list[str], list[str]]:
         translator, outer = self.translator, self.out
