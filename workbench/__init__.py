@@ -9,32 +9,36 @@ from importlib import import_module as _import_module
 
 # name -> the module it lives in; a value without a colon is the module itself
 _DOOR = {
-    "watch": "workbench.simt.trace.history:watch",
-    "access_pattern": "workbench.simt.inspector:access_pattern",
-    "LaunchView": "workbench.widgets.launch_view:LaunchView",
-    "AccessMap": "workbench.widgets.access_map:AccessMap",
-    "DivergenceView": "workbench.widgets.divergence_view:DivergenceView",
-    "PlacementView": "workbench.widgets.placement_view:PlacementView",
+    # rooms
+    "aicore": "workbench.aicore",
+    "cuda": "workbench.simt.cuda",
+    "hardware": "workbench.hardware",
     "portability": "workbench.portability",
+    "recording": "workbench.bench.recording",
+    "targets": "workbench.targets",
+    # a launch, watched
+    "access_pattern": "workbench.simt.inspector:access_pattern",
     "inspect": "workbench.simt.inspector:inspect",
-    "Findings": "workbench.widgets.findings:Findings",
-    "Race": "workbench.widgets.race:Race",
+    "sanitize": "workbench.simt.sanitizer:sanitize",
+    "sanitizing": "workbench.simt.sanitizer:sanitizing",
+    "watch": "workbench.simt.trace.history:watch",
+    # performance, compared and kept
     "RaceSession": "workbench.bench.session:RaceSession",
+    "Store": "workbench.bench.store:Store",
+    "Sweep": "workbench.bench.sweep:Sweep",
+    "WorkbenchError": "workbench.errors:WorkbenchError",
+    # pictures, one for each question
+    "AccessMap": "workbench.widgets.access_map:AccessMap",
+    "BufferMap": "workbench.widgets.buffer_map:BufferMap",
+    "DivergenceView": "workbench.widgets.divergence_view:DivergenceView",
+    "Findings": "workbench.widgets.findings:Findings",
+    "LaunchView": "workbench.widgets.launch_view:LaunchView",
+    "PipeTimeline": "workbench.widgets.pipe_timeline:PipeTimeline",
+    "PlacementView": "workbench.widgets.placement_view:PlacementView",
+    "Race": "workbench.widgets.race:Race",
     "Replay": "workbench.widgets.replay:Replay",
     "Roofline": "workbench.widgets.roofline:Roofline",
     "Scaling": "workbench.widgets.scaling:Scaling",
-    "Store": "workbench.bench.store:Store",
-    "Sweep": "workbench.bench.sweep:Sweep",
-    "hardware": "workbench.hardware",
-    "recording": "workbench.bench.recording",
-    "targets": "workbench.targets",
-    "sanitize": "workbench.simt.sanitizer:sanitize",
-    "sanitizing": "workbench.simt.sanitizer:sanitizing",
-    "cuda": "workbench.simt.cuda",
-    "WorkbenchError": "workbench.errors:WorkbenchError",
-    "aicore": "workbench.aicore",
-    "BufferMap": "workbench.widgets.buffer_map:BufferMap",
-    "PipeTimeline": "workbench.widgets.pipe_timeline:PipeTimeline",
 }
 
 __all__ = sorted(_DOOR)

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +99,17 @@ def _application() -> Any:
         cls=Commands, add_completion=False, no_args_is_help=True, rich_markup_mode=None
     )
 
+    def show_version(wanted: bool) -> None:
+        if wanted:
+            typer.echo(f"workbench {version('accelerator-workbench')}")
+            raise typer.Exit
+
     @application.callback()
-    def workbench():
+    def workbench(
+        _version: bool = typer.Option(
+            False, "--version", callback=show_version, is_eager=True, help="Show the version."
+        ),
+    ):
         """Learn how accelerators are really programmed, with no accelerator."""
 
     return typer.main.get_command(application)

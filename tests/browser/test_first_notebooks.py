@@ -14,7 +14,7 @@ def test_the_first_notebook_runs_and_its_race_starts_and_stops_by_hand(lab):
     notebook.screenshot("notebook-00-top")
     notebook.run_all(180)
     notebook.show_cell('Race("alexnet"')
-    race = notebook.page.locator(".wb").first
+    race = notebook.page.locator(".wb-race-controls").first
     race.scroll_into_view_if_needed()
     race.get_by_role("button", name="Start").click()
     race.get_by_role("button", name="Stop").click(timeout=20_000)

@@ -21,18 +21,19 @@ def test_a_race_starts_stops_and_is_right_in_both_themes(lab):
     notebook = lab.notebook([SHOW])
     notebook.run_all()
     widget = notebook.page.locator(".wb").first
-    widget.get_by_role("button", name="Start").click()
+    output = notebook.page.locator(".jp-OutputArea").first
+    output.get_by_role("button", name="Start").click()
     widget.locator("svg[role=img]").wait_for(timeout=60_000)
     notebook.page.wait_for_function(
         "() => document.querySelector('.wb-sentence').textContent.includes('numpy')",
         timeout=30_000,
     )
     assert max(text_colour(widget)) < 100, "text must be dark on light"
-    notebook.screenshot("race-light", widget)
-    widget.get_by_role("button", name="Stop").click()
-    start = widget.get_by_role("button", name="Start")
+    notebook.screenshot("race-light", output)
+    output.get_by_role("button", name="Stop").click()
+    start = output.get_by_role("button", name="Start")
     notebook.page.wait_for_function(
-        "() => [...document.querySelectorAll('.wb button')].some("
+        "() => [...document.querySelectorAll('.wb-race-controls button')].some("
         "b => b.textContent === 'Start' && !b.disabled)",
         timeout=10_000,
     )
@@ -40,4 +41,4 @@ def test_a_race_starts_stops_and_is_right_in_both_themes(lab):
     assert "A/A control" in widget.locator("table").first.inner_text()
     notebook.theme(dark=True)
     assert min(text_colour(widget)) > 150, "text must be light on dark"
-    notebook.screenshot("race-dark", widget)
+    notebook.screenshot("race-dark", output)

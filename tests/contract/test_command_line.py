@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -139,6 +140,10 @@ def test_a_reader_that_stops_reading_is_no_error():
     )
     assert ran.returncode == 0
     assert ran.stderr == ""
+
+
+def test_the_version_is_told():
+    assert re.fullmatch(r"workbench \d+\.\d+\.\d+\n", run("--version").stdout)
 
 
 def test_every_command_has_help():

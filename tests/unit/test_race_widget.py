@@ -32,16 +32,42 @@ def test_a_race_shows_words_numbers_and_a_picture():
     assert data["text/plain"] == race.sentence()
 
 
-def test_a_button_press_and_a_menu_reach_the_race():
+def test_the_controls_reach_the_race_and_show_what_it_does():
     race = Race("saxpy", ["numpy"], size=1000, seconds=30, keep=False)
-    race._heard(race, {"do": "choose", "what": "size", "value": 500}, [])
-    race._heard(race, {"do": "start"}, [])
-    assert race.session.run.size == 500
-    race._heard(race, {"do": "stop"}, [])
+    controls = race.controls
+    assert not controls.start.disabled
+    assert controls.stop.disabled
+    sizes = controls.choices["size"]
+    sizes.value = sizes.options[0][1]
+    controls.start.click()
+    assert race.session.run.size == sizes.value
+    assert controls.start.disabled
+    assert controls.choices["problem"].disabled
+    controls.stop.click()
     race.join(30)
     assert race.view["state"] == "done"
-    race._heard(race, {"do": "choose", "what": "nonsense", "value": 1}, [])
-    assert "no such control" in race.view["trouble"]
+    assert not controls.start.disabled
+    assert controls.stop.disabled
+
+
+def test_another_problem_brings_its_own_sizes_and_drops_who_cannot_run_it():
+    race = Race("saxpy", ["numpy", "aicore"], size=1000, seconds=1, keep=False)
+    race.controls.choices["problem"].value = "alexnet"
+    assert race.controls.choices["size"].description == "images"
+    assert race.chosen["targets"] == ["numpy"]
+    assert dict(race.controls.choices["baseline"].options) == {"numpy": "numpy"}
+    boxes = {box.description: box for box in race.controls.targets.children}
+    boxes["numpy"].value = False
+    assert race.chosen["targets"] == []
+    assert race.controls.start.disabled
+
+
+def test_what_the_controls_cannot_start_is_said_and_loses_nothing():
+    race = Race("saxpy", ["numpy"], size=1000, seconds=30, keep=False)
+    race.chosen = {**race.chosen, "seconds": -1}
+    race.controls.start.click()
+    assert "cannot be set up" in race.view["trouble"]
+    assert not race.controls.start.disabled
 
 
 def test_a_lane_called_like_a_script_is_only_text():
@@ -52,3 +78,14 @@ def test_a_lane_called_like_a_script_is_only_text():
     race = Race("saxpy", ["numpy", hostile], size=1000, seconds=0.3, keep=False)
     race.start().join(60)
     assert "<script" not in race.picture()
+
+
+def test_a_baseline_that_leaves_says_that_nothing_can_be_told_of_the_others():
+    def broken(a, x, y):
+        raise ValueError("no")
+
+    race = Race("saxpy", [broken, mine], size=1000, seconds=0.5, keep=False)
+    race.start().join(60)
+    assert race.sentence().startswith("broken, which the others are compared with, left the race")
+    race.controls.choices["baseline"].value = "mine"
+    assert "left the race" not in race.sentence()

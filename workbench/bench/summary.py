@@ -106,6 +106,11 @@ def _sentence(run: Run, lanes: list[dict[str, Any]]) -> str:
     told = [lane for lane in lanes if "verdict" in lane and lane["label"] != CONTROL]
     if not told:
         failed = [lane["label"] for lane in lanes if lane["error"]]
+        if run.baseline in failed:
+            return (
+                f"{run.baseline}, which the others are compared with, left the race: nothing can "
+                "be told of them. Choose another baseline."
+            )
         if failed and run.state == "done":
             return f"The race ended with nothing to compare; failed: {', '.join(failed)}."
         return "Too few rounds yet: this cannot tell which is faster."

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from workbench.bench.store import Store
 
 _BAR = 44
+# column -> whether it keeps to one line
+_COLUMNS = {
+    "run": True, "when": True, "work": False, "lanes": False, "obtained": True, "ended": False,
+}  # fmt: skip
 
 
 def command(
@@ -72,16 +76,25 @@ def _list(store: Store, as_json: bool) -> None:
         for run in found:
             typer.echo(json.dumps(run.facts()))
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("run", "when", "problem", "size", "lanes", "obtained", "machine", "ended"):
-        table.add_column(title)
-    for run in found:
-        lanes = [label for label, lane in run.lanes.items() if not lane.control_of]
-        kinds = {str(run.provenance_of(run.lanes[label])) for label in lanes}
-        row = (run.uuid[:8], run.started_at, run.problem, f"{run.size:,}", ", ".join(lanes))
-        rest = (", ".join(sorted(kinds)), run.machine, run.reason or "cut short")
-        table.add_row(*(words(text) for text in (*row, *rest)))
-    console().print(table if found else words(f"Nothing is kept yet in {store.path}."))
+    if not found:
+        console().print(words(f"Nothing is kept yet in {store.path}."))
+    for machine in dict.fromkeys(run.machine for run in found):
+        table = Table(box=None, pad_edge=False)
+        for title, alone in _COLUMNS.items():
+            table.add_column(title, no_wrap=alone)
+        for run in found:
+            if run.machine == machine:
+                table.add_row(*(words(text) for text in _row(run)))
+        console().print(words(machine, "dim"), table)
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    """Return what the list says of a run, under `_COLUMNS`."""
+    lanes = [label for label, lane in run.lanes.items() if not lane.control_of]
+    kinds = {str(run.provenance_of(run.lanes[label])) for label in lanes}
+    when = run.started_at[:16].replace("T", " ")
+    work = f"{run.problem} {run.size:,}"
+    return run.uuid[:8], when, work, ", ".join(lanes), ", ".join(kinds), run.reason or "cut short"
 
 
 def _show(run: Run, as_json: bool) -> None:

@@ -84,6 +84,7 @@ def execute(path: Path, timeout_s: int, advance) -> tuple[NotebookNode, str]:
     client = NotebookClient(
         book,
         timeout=timeout_s,
+        extra_arguments=["--log-level=ERROR"],  # no word about the loopback's lack of encryption
         store_widget_state=False,  # it would make the page ask a server for its viewer
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_complete=lambda cell, cell_index: advance(cell_index + 1, len(book.cells)),

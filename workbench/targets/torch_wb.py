@@ -15,6 +15,8 @@ from workbench.targets import Runner
 from workbench.targets._shared import needs_torch_module, version
 
 SUMMARY = "PyTorch eager, on the workbench's own device"
+_COUNTS = tuple(str(count) for count in range(1, 9))
+"""As `workbench.torch_device.core.memory` reads them; importing that would import torch."""
 
 
 def probe(index: int) -> Availability:
@@ -29,8 +31,12 @@ def probe(index: int) -> Availability:
             False, f"the device is written for torch 2.13, this is {found}",
             'pip install "torch==2.13.*"',
         )  # fmt: skip
-    count = int(os.environ.get("WORKBENCH_DEVICE_COUNT", "2"))
-    if index >= count:
+    count = os.environ.get("WORKBENCH_DEVICE_COUNT", "2")
+    if count not in _COUNTS:
+        return Availability(
+            False, f"WORKBENCH_DEVICE_COUNT is {count!r}", "set it to a whole number from 1 to 8"
+        )
+    if index >= int(count):
         return Availability(
             False, f"there are {count} wb devices", f"set WORKBENCH_DEVICE_COUNT={index + 1}"
         )

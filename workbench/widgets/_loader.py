@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import ipywidgets
 
 HERE = Path(__file__).parent
 
@@ -61,6 +62,8 @@ class Widget(anywidget.AnyWidget):
     """A widget whose picture and sentence stay when the kernel is gone."""
 
     _css = load_css()
+    controls: Any = None
+    """An ipywidget to be shown above the picture, where a widget has such controls."""
 
     def sentence(self) -> str:
         """Return what the picture shows now, in one sentence."""
@@ -97,6 +100,9 @@ class Widget(anywidget.AnyWidget):
         display(self.still(), display_id=self._still_id, raw=True)
         live = dict(self._repr_mimebundle_()[0])
         live.pop("image/svg+xml")
+        if self.controls is not None:
+            together = ipywidgets.VBox([self.controls, self])
+            live = {**live, **(together._repr_mimebundle_() or {}), "text/plain": self.sentence()}
         display(live, raw=True)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:

@@ -17,9 +17,10 @@ import traitlets
 from workbench import catalog
 from workbench.bench.session import RaceSession
 from workbench.bench.summary import summarise
-from workbench.errors import InputError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.widgets import _race_picture
 from workbench.widgets._loader import Widget, load_js
+from workbench.widgets._race_controls import Controls
 
 UPDATE_S = 0.09
 """Least time between two pictures: more than five a second, and little work for the kernel."""
@@ -50,7 +51,6 @@ class Race(Widget):
 
     _esm = load_js("race")
     choices = traitlets.Dict().tag(sync=True)
-    chosen = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -73,7 +73,7 @@ class Race(Widget):
             problem = problem.name
         self._callables: dict[str, Callable[..., Any]] = {}
         self.session: RaceSession | None = None
-        self._lock, self._shown_s = threading.Lock(), 0.0
+        self._lock, self._shown_s, self._busy_shown = threading.Lock(), 0.0, False
         self._options = {"threads": threads, "store": "user" if keep else None}
         self.chosen = {
             "problem": problem or names[0],
@@ -83,12 +83,12 @@ class Race(Widget):
             "cache": cache,
             "size": size,
         }
+        self.controls = Controls(self._heard)
         self._offer()
         given = self._usable() if targets is None else list(targets)
         for one in given:
             self.add(one)
         self._show()
-        self.on_msg(self._heard)
 
     def add(self, target: str | Callable[..., Any]) -> Race:
         """Add a target by address, or any callable; call it again to replace a callable.
@@ -106,11 +106,12 @@ class Race(Widget):
         if name not in self.chosen["targets"]:
             self.chosen = {**self.chosen, "targets": [*self.chosen["targets"], name]}
         self._offer()
+        self._show_controls()
         return self
 
     def start(self) -> Race:
         """Start the race that the controls describe; returns at once."""
-        if self.session is not None and not self.session.done:
+        if self._busy:
             return self
         pick = self.chosen
         self.session = RaceSession(
@@ -124,6 +125,7 @@ class Race(Widget):
         )
         self.session.subscribe(self._changed)
         self.session.start()
+        self._show_controls()
         return self
 
     def stop(self) -> Race:
@@ -184,17 +186,18 @@ class Race(Widget):
         if self.chosen["size"] is None:
             self.chosen = {**self.chosen, "size": problem.size}
 
-    def _heard(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
-        """Act on a button or a menu of the page."""
+    def _heard(self, what: str, value: Any) -> None:
+        """Act on a control, and show in the controls what came of it."""
         try:
-            if message["do"] == "start":
+            if what == "start":
                 self.start()
-            elif message["do"] == "stop":
+            elif what == "stop":
                 self.stop()
-            elif message["do"] == "choose":
-                self._choose(message["what"], message["value"])
+            else:
+                self._choose(what, value)
         except WorkbenchError as error:
             self.view = {**self.view, "trouble": str(error)}
+        self._show_controls()
 
     def _racers(self) -> list[str | Callable[..., Any]]:
         """Return the chosen lanes, callables as themselves."""
@@ -203,8 +206,6 @@ class Race(Widget):
         return list(known.values())
 
     def _choose(self, what: str, value: Any) -> None:
-        if what not in self.chosen:
-            raise InputError("There is no such control.", repr(what), ", ".join(self.chosen))
         self.chosen = {**self.chosen, what: value}
         session = self.session
         if what == "baseline" and session and session.done and value in session.run.lanes:
@@ -230,6 +231,16 @@ class Race(Widget):
 
     def _show(self) -> None:
         self.view = summarise(None) if self.session is None else self.session.summary()
+        if self._busy != self._busy_shown:
+            self._show_controls()
+
+    @property
+    def _busy(self) -> bool:
+        return self.session is not None and not self.session.done
+
+    def _show_controls(self) -> None:
+        self._busy_shown = self._busy
+        self.controls.show(self.choices, self.chosen, self._busy_shown)
 
 
 def _sizes(usual: int) -> list[int]:
