@@ -19,6 +19,8 @@ from workbench.torch_device.core.memory import DELTA
 
 TILE = 2048  # columns: float64 accumulators of a tile are half of a first-level cache
 
+_ROWS = 8  # at a time: the accumulators are read and written once for so many rows
+
 _TEXT = """
 def kernel(w):
     n, inner, tiles = w[2], w[3], w[4]
@@ -31,12 +33,19 @@ def kernel(w):
         width = min({tile}, inner - start)
         for c in range(width):
             acc_[c] = {first}
-        for i in range(n):
-            at = (r // tiles * n + i) * inner + start
+        at = r // tiles * n * inner + start
+        for i in range(n // {rows}):
             for c in range(width):
-                x = {load}
                 acc = acc_[c]
+{steps}
+                acc_[c] = acc
+            at += {rows} * inner
+        for i in range(n % {rows}):
+            for c in range(width):
+                acc = acc_[c]
+                x = {load}
                 acc_[c] = {step}
+            at += inner
         at = r // tiles * inner + start
         for c in range(width):
             acc = acc_[c]
@@ -65,7 +74,10 @@ def column_kernel(
     text = _TEXT.format(
         source=types.KINDS[source].pointer, target=types.KINDS[target].pointer, tile=TILE,
         compute=compute, accumulator=f"np.{_NUMPY[accumulator]}", first=first, step=step,
-        load=types.load(source, "X[at + c]", compute),
+        load=types.load(source, "X[at + c]", compute), rows=_ROWS, steps="\n".join(
+            f"                x = {types.load(source, f'X[at + {i} * inner + c]', compute)}\n"
+            f"                acc = {step}" for i in range(_ROWS)
+        ),
         store=types.store(target, finish, accumulator),
     )  # fmt: skip
     return compile_kernel(f"columns_{name}", text)

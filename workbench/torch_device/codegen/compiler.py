@@ -2,7 +2,7 @@
 
 Every kernel has one form, ``int64 kernel(int64 *w)``: a block of 64-bit words in, a status out (0
 is success). Words ``w[0]`` and ``w[1]`` are the range of rows or elements to do, so that any
-kernel can be cut in two for two cores. The rest are addresses, strides and numbers, in an order
+kernel can be shared between cores. The rest are addresses, strides and numbers, in an order
 that the family which generates the text knows.
 
 A kernel's file lies in the user's cache folder, where it can be read, and Numba keeps the machine
@@ -29,7 +29,7 @@ import numba
 
 from workbench.torch_device.codegen import functions, vector_math
 
-_VERSION = "3"
+_VERSION = "4"
 _HEADER = """import math
 import numpy as np
 from numba import cfunc, types
@@ -78,7 +78,7 @@ class Kernel:
     def __init__(self, name: str, compiled, source: Path):
         self.name, self.source, self._compiled = name, source, compiled
         self.address = compiled.address
-        self.run: Callable[[bytes], int] = _RELEASES_GIL(self.address)
+        self.run: Callable[[bytes | ctypes.c_char_p], int] = _RELEASES_GIL(self.address)
         self.run_briefly: Callable[[bytes], int] = _KEEPS_GIL(self.address)
 
 

@@ -5,6 +5,9 @@ infinities, division by zero) agree with its CPU kernels. They refuse dtypes: Nu
 for what it is given.
 """
 
+# Numba's intrinsics take a typing context that callers never see.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import math

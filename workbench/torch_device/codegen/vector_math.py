@@ -14,7 +14,7 @@ It refuses to set errno and does not look at the rounding mode.
 """
 
 # Numba replaces the bodies: what the type checker sees are stand-ins.
-# pyright: reportCallIssue=false, reportArgumentType=false
+# pyright: reportCallIssue=false, reportArgumentType=false, reportGeneralTypeIssues=false
 
 from __future__ import annotations
 
