@@ -115,7 +115,7 @@ def test_the_switch_sanitizes_every_launch_and_ends_with_its_block():
         past_the_end[1, 3](a)
     assert [len(one) for one in watch.found] == [1]
     past_the_end[1, 3](a)
-    assert past_the_end.last_tier == "compiled"
+    assert past_the_end.last_tier in ("lockstep", "compiled")
 
 
 @pytest.mark.parametrize("wrong", [past_the_end, None, 3])

@@ -1,6 +1,7 @@
 """Huawei's and NVIDIA's own providers, unmodified, over stand-ins: placement, copies, compiles."""
 
 import importlib.util
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -13,13 +14,15 @@ from workbench.portability._compile import compiler_availability
 from workbench.portability.ascend.device import AscendDevice
 from workbench.portability.exporting import export
 from workbench.portability.previewing import Preview
+from workbench.portability.recorded.book import read_book
+from workbench.portability.recorded.previews import RecordedPreview
+from workbench.portability.recorded.reach import reach
 from workbench.portability.session import SessionError, open_session
 from workbench.portability.sweeping import sweep
 from workbench.portability.workers import environments
 
-pytestmark = pytest.mark.skipif(
-    not compiler_availability(), reason=compiler_availability().reason or "no compiler"
-)
+compiler = compiler_availability()
+pytestmark = pytest.mark.skipif(not compiler, reason=f"{compiler.reason}; {compiler.remedy}")
 OPSETS = {"mlp": (20,), "alexnet": (18, 22), "decoder": (20, 23)}
 
 
@@ -136,17 +139,34 @@ def test_the_assignment_record_and_the_profile_are_held_against_each_other(cann,
     assert found.runs[0]["kernels"] > 0
 
 
-def test_the_cuda_provider_shows_its_cliff_at_opset_22(models):
-    state = environments.build_availability("cuda")
-    if not state:
-        pytest.skip(f"the CUDA build is 256 MB and not installed here: {state.reason}")
-    with Preview() as preview:
+def cuda():
+    """Return NVIDIA's provider where its build is here, and otherwise its recording."""
+    return reach("cuda", say=lambda line: None, install=False).preview()
+
+
+def test_the_cuda_provider_shows_its_cliffs(models):
+    with cuda() as preview:
         before = preview(models["alexnet"][18].model, "cuda")
         after = preview(models["alexnet"][22].model, "cuda")
-        decoder = preview(models["decoder"][23].model, "cuda")
+        decoders = [preview(models["decoder"][opset].model, "cuda") for opset in (20, 23)]
     assert before.on_device == len(before.nodes)
     assert {node.operator for node in after.refused} == {"MaxPool"}
-    assert decoder.on_device == len(decoder.nodes)
+    assert len(after.copies) == 6
+    assert decoders[0].on_device < len(decoders[0].nodes)
+    assert decoders[1].on_device == len(decoders[1].nodes)
+
+
+@pytest.mark.parametrize("build", ["cann", "cuda"])
+def test_the_recording_says_what_the_provider_says_now(build, models):
+    state = environments.build_availability(build)
+    if not state:
+        pytest.skip(f"{build} is not installed here, only its recording was looked at: {state}")
+    played = RecordedPreview(read_book(build))
+    with Preview() as preview:
+        for exported in itertools.chain(*(per.values() for per in models.values())):
+            now, then = preview(exported.model, build), played(exported.model, build)
+            assert then.nodes == now.nodes
+            assert then.copies == now.copies
 
 
 def test_an_unfinished_installation_is_not_used_and_says_so(tmp_path, monkeypatch):

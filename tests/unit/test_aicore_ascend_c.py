@@ -15,6 +15,7 @@ REFUSED = {
     "transpose-ascend_1_tiles": "aicore.transpose: it has no one counterpart",
     "conv2d-ascend_1_img2col": "cannot translate",
     "attention-ascend_1_flash": "cannot translate",
+    "attention-ascend_2_overlapped": "cannot translate",
 }
 FILES = catalog.kernel_files(dialect="ascend")
 

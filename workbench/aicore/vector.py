@@ -8,6 +8,7 @@ silently, `broadcast` does it in the open.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from workbench.aicore import arithmetic
 from workbench.aicore.costs import repeats
 from workbench.aicore.findings import AICoreError
 from workbench.aicore.movement import require_ub
-from workbench.aicore.recording import recorder
+from workbench.aicore.recorder import recorder
 from workbench.aicore.tensors import LocalTensor
 from workbench.errors import UnknownNameError
 
@@ -271,13 +272,18 @@ def _dtype(name: str, *tensors: LocalTensor) -> None:
         raise AICoreError(
             "dtype", f"{name} needs one data type.", ", ".join(map(repr, tensors)), "cast first"
         )
-    if tensors[0].dtype.name not in DTYPES[name]:
+    if not _has(name, tensors[0].dtype):
         raise AICoreError(
             "dtype",
             f"The Vector unit has no {name} for {tensors[0].dtype}.",
             repr(tensors[0]),
             f"cast to one of {', '.join(DTYPES[name])}",
         )
+
+
+@cache
+def _has(name: str, dtype: np.dtype) -> bool:
+    return dtype.name in DTYPES[name]
 
 
 def _mask(name: str, mask: LocalTensor, like: LocalTensor) -> None:

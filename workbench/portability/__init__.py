@@ -5,7 +5,7 @@ The room's files, in reading order: `session` opens a session that runs where it
 PyTorch leaves out; `comparing` finds the first divergence; `previewing`, `placement` and `sweeping`
 say what a provider takes; `port` puts it all in one report. `provider` is an execution provider of
 one's own, `ascend` and `nvidia` the simulated devices, `workers` other builds in processes of
-their own.
+their own, `recorded` what is played where these cannot be had.
 
 Names are loaded when they are first touched: the room costs nothing until it is entered.
 """
@@ -27,6 +27,7 @@ _NAMES = {
     "preview": "previewing",
     "provider_availability": "session",
     "provider_place": "places",
+    "reach": "recorded.reach",
     "sweep": "sweeping",
     "add_build": "workers.environments",
     "build_availability": "workers.environments",

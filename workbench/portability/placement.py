@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.measurement import Provenance
 from workbench.portability.provider.graph import DTYPES
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Placement:
     simulated : bool
         Whether a stand-in took the place of the vendor's libraries.
     notes : tuple of str
+    recorded : str
+        Where and when it was recorded; empty where the provider was asked now.
     """
 
     provider: str
@@ -92,6 +95,12 @@ class Placement:
     disagreements: tuple[str, ...]
     simulated: bool
     notes: tuple[str, ...] = ()
+    recorded: str = ""
+
+    @property
+    def provenance(self) -> Provenance:
+        """How it was obtained: observed here and now, or recorded."""
+        return Provenance.RECORDED if self.recorded else Provenance.MEASURED
 
     @property
     def on_device(self) -> int:
@@ -123,12 +132,18 @@ class Placement:
             plural = "copy is" if len(self.copies) == 1 else "copies are"
             text += f"; {len(self.copies)} {plural} inserted"
         failed = [run for run in self.runs if run.get("error")]
-        return text + (". Running it failed." if failed else ".")
+        text += ". Running it failed." if failed else "."
+        return text + (f" (R{self.recorded[1:]}.)" if self.recorded else "")
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON, for the report and the widget."""
         data = asdict(self)
-        data.update(on_device=self.on_device, crossings=self.crossings, sentence=self.sentence)
+        data.update(
+            on_device=self.on_device,
+            crossings=self.crossings,
+            sentence=self.sentence,
+            provenance=self.provenance.value,
+        )
         return data
 
 

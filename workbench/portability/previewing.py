@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import ExecutionError, InputError, UnknownNameError
+from workbench.portability.ascend.device import MODES as ASCEND_MODES
+from workbench.portability.ascend.device import AscendDevice, real_library
 from workbench.portability.load import load_model
 from workbench.portability.placement import (
     NodePlacement,
@@ -33,17 +35,7 @@ if TYPE_CHECKING:
 SHORT = {build.name: build.provider for build in environments.BUILDS.values()}
 
 # provider -> its modes and the options that make them; the first is what is previewed by default
-MODES: dict[str, dict[str, dict[str, str]]] = {
-    "CANNExecutionProvider": {
-        "subgraphs": {
-            "enable_cann_graph": "1",
-            "enable_cann_subgraph": "1",
-            "dump_om_model": "0",
-        },
-        "graph": {"enable_cann_graph": "1", "enable_cann_subgraph": "0", "dump_om_model": "0"},
-        "operators": {"enable_cann_graph": "0"},
-    },
-}
+MODES: dict[str, dict[str, dict[str, str]]] = {"CANNExecutionProvider": ASCEND_MODES}
 _COMPILING = ("graph", "subgraphs")
 _NOT_LISTED = "the provider's list of operators for its graph engine does not have it"
 
@@ -79,13 +71,11 @@ class Preview:
     ) -> Placement:
         """Preview one model on one provider; see `preview`."""
         provider = SHORT.get(provider, provider)
-        modes = MODES.get(provider, {"": {}})
-        mode = mode or next(iter(modes))
-        if mode not in modes:
-            raise UnknownNameError(f"mode of {provider}", mode, modes)
+        mode = mode_of(provider, mode)
+        options = MODES.get(provider, {}).get(mode, {})
         loaded = load_model(model)
         if environments.build_for(provider) and not provider_availability(provider):
-            return self._in_worker(loaded, provider, mode, modes[mode], runs)
+            return self._in_worker(loaded, provider, mode, options, runs)
         return _in_process(loaded, provider, runs)
 
     def _place(self, provider: str) -> Any:
@@ -132,6 +122,15 @@ class Preview:
         )
 
 
+def mode_of(provider: str, mode: str) -> str:
+    """Return the mode that is meant, the provider's first by default; an unknown one raises."""
+    modes = MODES.get(provider, {"": {}})
+    mode = mode or next(iter(modes))
+    if mode not in modes:
+        raise UnknownNameError(f"mode of {provider}", mode, modes)
+    return mode
+
+
 class _Place:
     """A worker with one build, and what must be said about it."""
 
@@ -144,13 +143,9 @@ def _open_place(provider: str) -> _Place:
     assert build is not None
     python = environments.python_of(build.name)
     if build.standin == "ascend":
-        from workbench.portability.ascend.device import AscendDevice
-
         device = AscendDevice()
         return _Place(device.worker, device.close, _note(device.simulated, "Ascend"))
     libraries = []
-    from workbench.portability.ascend.device import real_library
-
     real = bool(build.real_library) and bool(real_library(build.real_library))
     if build.standin == "nvidia" and not real:
         from workbench.portability.nvidia.stubs import provider_library, standin_libraries
@@ -210,9 +205,9 @@ def _in_process(model, provider, runs) -> Placement:
     for feeds in runs:
         try:
             session.run(feeds)
-            tried.append({"shapes": _shapes(feeds)})
+            tried.append({"shapes": shapes_of(feeds)})
         except ExecutionError as error:
-            tried.append({"shapes": _shapes(feeds), "error": error.saw or error.happened})
+            tried.append({"shapes": shapes_of(feeds), "error": error.saw or error.happened})
     return Placement(provider, "", opset_of(model), nodes, (), tuple(tried), (), False)
 
 
@@ -228,7 +223,7 @@ def _nodes(model, assigned, provider, reasons, default) -> tuple[NodePlacement, 
 
 def _try(worker, session, feeds) -> dict[str, Any]:
     worker.counters(reset=True)
-    row: dict[str, Any] = {"shapes": _shapes(feeds)}
+    row: dict[str, Any] = {"shapes": shapes_of(feeds)}
     try:
         session.run(feeds)
     except ExecutionError as error:
@@ -238,7 +233,8 @@ def _try(worker, session, feeds) -> dict[str, Any]:
     return row
 
 
-def _shapes(feeds: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+def shapes_of(feeds: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+    """Return the shape of each input, by name."""
     return {name: list(np.shape(value)) for name, value in feeds.items()}
 
 

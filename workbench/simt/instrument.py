@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,11 @@ _SPACES = {"shared.array": "shared", "local.array": "local", "const.array_like":
 
 class Unwatchable(Exception):
     """Compiled code cannot be instrumented for the kernel; the tracer can run it."""
+
+
+def stamp_of(folder: Path) -> str:
+    """Return what changes with the modules of a folder: generated code on disk depends on them."""
+    return repr([(one.name, one.stat().st_mtime_ns) for one in sorted(folder.glob("*.py"))])
 
 
 def declared_spaces(resolved: Resolved) -> dict[str, str]:

@@ -79,7 +79,7 @@ class Normal:
     sites: list[Site] = field(default_factory=list)
 
 
-_DECLARED = {
+DECLARED = {
     "shared.array": ("shape", "dtype"),
     "local.array": ("shape", "dtype"),
     "const.array_like": ("array",),
@@ -294,7 +294,7 @@ class _Normaliser:
         return [statement]
 
     def declare(self, node: Intrinsic, name: str) -> None:
-        names = _DECLARED[node.intrinsic.name]
+        names = DECLARED[node.intrinsic.name]
         args = dict(zip(names, node.args, strict=False))
         args.update({word.arg: word.value for word in node.keywords if word.arg})
         kind = node.intrinsic.name.partition(".")[0]

@@ -1,6 +1,6 @@
 const STEP = 50, TALL = 92, LEFT = 64, IN_A_ROW = 14;
 
-function lane(nodes, number, point) {
+function lane(nodes, number, point, recorded) {
   const top = TALL * number, on = WB_LOOK.palette.blue, off = WB_LOOK.palette.vermillion;
   const group = wb.svg("g", { transform: `translate(0 ${top})` },
     wb.svg("text", { x: 4, y: 20, class: "wb-note" }, "device"),
@@ -13,7 +13,8 @@ function lane(nodes, number, point) {
     const box = wb.svg("g", { class: "wb-node", tabindex: 0, role: "img", "data-on": node.on ? "device" : "host",
       "aria-label": `${node.operator} ${node.name} on the ${node.on ? "device" : "host"}`,
       onmouseenter: () => point(node), onfocus: () => point(node) },
-      wb.svg("rect", { x, y, width: 40, height: 24, rx: 3, fill: node.on ? colour : "none", stroke: colour, "stroke-width": 1.5 }),
+      wb.svg("rect", { x, y, width: 40, height: 24, rx: 3, fill: node.on ? colour : "none",
+        ...(recorded ? { stroke: "currentColor", "stroke-dasharray": "2 2" } : { stroke: colour }), "stroke-width": 1.5 }),
       wb.svg("text", { x: x + 20, y: y + 16, "text-anchor": "middle",
         style: `font-size:9px${node.on ? ";fill:#fff" : ""}` }, node.operator.slice(0, 7)));
     group.append(box);
@@ -43,8 +44,9 @@ function render({ model, el }) {
     const width = LEFT + STEP * IN_A_ROW + 8;
     picture.replaceChildren(...(view.rows.length ? [wb.svg("svg", {
       viewBox: `0 0 ${width} ${TALL * view.rows.length}`, role: "group", "aria-label": view.sentence,
-    }, view.rows.map((row, number) => lane(row, number, point)))] : []));
+    }, view.rows.map((row, number) => lane(row, number, point, view.provenance === "recorded")))] : []));
     under.replaceChildren(
+      ...(view.provenance === "recorded" ? [wb.legend(["recorded"])] : []),
       ...(view.refused.length ? [wb.table("Left on the host", [
         { key: "operator", label: "operator" }, { key: "nodes", label: "nodes", number: true }, { key: "reason", label: "why" },
       ], view.refused)] : []),

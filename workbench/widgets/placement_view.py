@@ -20,6 +20,7 @@ from workbench.widgets._static import Picture, look
 IN_A_ROW = 14
 _MOST = 400
 _STEP, _TALL, _LEFT = 50, 92, 64
+_NOTHING = {"rows": [], "refused": [], "notes": [], "failed": True, "provenance": "measured"}
 
 
 class PlacementView(Widget):
@@ -83,7 +84,7 @@ class PlacementView(Widget):
                 self._known[key] = state_of(self._ask(provider, mode, opset))
             except WorkbenchError as error:
                 words = f"{error.happened} {error.saw} Try: {error.advice}"
-                return {"sentence": words, "rows": [], "refused": [], "notes": [], "failed": True}
+                return {**_NOTHING, "sentence": words}
         return self._known[key]
 
     def sentence(self) -> str:
@@ -129,6 +130,7 @@ def state_of(placement: Placement) -> dict[str, Any]:
         ],
         "notes": notes,
         "failed": False,
+        "provenance": placement.provenance.value,
     }
 
 
@@ -148,8 +150,10 @@ def draw(view: dict[str, Any]) -> str:
             if node["crosses"]:
                 picture.line(x - 8, top + 10, x - 8, top + 64, stroke=red, stroke_width=2)
             colour = blue if node["on"] else red
-            fill = colour if node["on"] else "#fff"
-            picture.add("rect", x=x, y=y, width=40, height=24, rx=3, fill=fill, stroke=colour)
+            drawn = {"fill": colour if node["on"] else "#fff", "stroke": colour}
+            if view["provenance"] == "recorded":
+                drawn.update(stroke="#222", stroke_dasharray="2 2")
+            picture.add("rect", x=x, y=y, width=40, height=24, rx=3, **drawn)
             ink = "#fff" if node["on"] else "#222"
             short = node["operator"][:7]
             picture.add(

@@ -14,32 +14,35 @@ from __future__ import annotations
 
 import ctypes.util
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from workbench.errors import KernelError
+from workbench.errors import UnknownNameError
 from workbench.portability._compile import compiled
-from workbench.portability.ascend.kernels import KERNELS, Kernel
-from workbench.portability.ascend.programs import Program
+from workbench.portability.ascend.chip import Chip
+from workbench.portability.ascend.kernels import Kernel
 from workbench.portability.workers.environments import python_of
 from workbench.portability.workers.process import Worker
 from workbench.portability.workers.sessions import WorkerSession, open_worker_session
 
-_ALIASES = {"BatchMatMul": "MatMul"}
 STANDIN = Path(__file__).with_name("standin.cpp")
 PROVIDER = "CANNExecutionProvider"
 
 # mode -> the provider's options (see options.py for the source of their names). Writing compiled
 # models to disk is switched off: the stand-in has no file format.
 MODES = {
-    "operators": {"enable_cann_graph": "0"},
-    "graph": {"enable_cann_graph": "1", "enable_cann_subgraph": "0", "dump_om_model": "0"},
     "subgraphs": {"enable_cann_graph": "1", "enable_cann_subgraph": "1", "dump_om_model": "0"},
+    "graph": {"enable_cann_graph": "1", "enable_cann_subgraph": "0", "dump_om_model": "0"},
+    "operators": {"enable_cann_graph": "0"},
 }
+
+
+def mode_options(mode: str) -> dict[str, str]:
+    """Return the provider's options that make a mode; an unknown one raises."""
+    if mode not in MODES:
+        raise UnknownNameError("mode of the CANN provider", mode, MODES)
+    return MODES[mode]
 
 
 def real_library(name: str) -> str:
@@ -60,15 +63,13 @@ def standin_libraries() -> list[Path]:
     return [first, *(compiled(empty, [f"-Wl,-soname,{name}"], name) for name in names[1:])]
 
 
-class AscendDevice:
+class AscendDevice(Chip):
     """A device with kernels, and the provider's view of it.
 
     Parameters
     ----------
     kernels : mapping, optional
-        Operator, as the device names it (``MatMul``, ``Conv2D``, ``Softmax``, ...), to
-        ``kernel(attributes, *inputs)``; those of `kernels.KERNELS` by default. ``{}`` is an empty
-        device.
+        See `Chip`.
 
     Raises
     ------
@@ -78,27 +79,15 @@ class AscendDevice:
     """
 
     def __init__(self, kernels: Mapping[str, Kernel] | None = None):
-        self.kernels: dict[str, Kernel] = dict(KERNELS if kernels is None else kernels)
-        self.runs: Counter[str] = Counter()
-        self.compiled_shapes: list[str] = []
-        self._programs: list[Program] = []
+        super().__init__(kernels)
         python = python_of("cann")
         self.simulated = not real_library("libascendcl.so")
         self.worker = Worker(
             python,
             standin_libraries() if self.simulated else (),
             "ascend" if self.simulated else "",
-            {"kernel": self._operator, "build": self._build, "run": self._run},
+            {"kernel": self.operator, "build": self.build, "run": self.run},
         )
-
-    def kernel(self, operator: str) -> Callable[[Kernel], Kernel]:
-        """Put a kernel on the device, as a decorator: ``@device.kernel("MatMul")``."""
-
-        def add(function: Kernel) -> Kernel:
-            self.kernels[operator] = function
-            return function
-
-        return add
 
     def open_session(self, model: Any, mode: str = "graph", **options: Any) -> WorkerSession:
         """Open a session of the CANN provider on this device.
@@ -112,7 +101,8 @@ class AscendDevice:
         **options
             Further options of the provider; unknown names raise.
         """
-        return open_worker_session(self.worker, model, PROVIDER, options={**MODES[mode], **options})
+        options = {**mode_options(mode), **options}
+        return open_worker_session(self.worker, model, PROVIDER, options=options)
 
     def counters(self, *, reset: bool = False) -> dict[str, int]:
         """Return copies, bytes, kernels and compiles so far; reset them to zero on request."""
@@ -130,45 +120,3 @@ class AscendDevice:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
-
-    def _operator(self, body: dict[str, Any]) -> list[np.ndarray]:
-        name: str = body["operator"]
-        function = self.kernels.get(name) or self.kernels.get(_ALIASES.get(name, name))
-        if function is None:
-            raise KernelError(
-                f"The device has no kernel {name!r}.",
-                f"asked with attributes {body['attributes']}",
-                f'write one: @device.kernel("{name}")',
-            )
-        results = function(body["attributes"], *body["inputs"])
-        self.runs[name] += 1
-        results = results if isinstance(results, tuple) else (results,)
-        made = []
-        for result, (dtype, shape) in zip(results, body["outputs"], strict=False):
-            result = np.asarray(result)
-            if result.size != int(np.prod(shape, dtype=np.int64)):
-                raise KernelError(
-                    f"The kernel {name!r} returned the wrong shape.",
-                    f"{result.shape}, where the provider made room for {tuple(shape)}",
-                    "look at the attributes: pads, strides and transpositions decide the shape",
-                )
-            made.append(result.astype(dtype, copy=False).reshape(shape))
-        return made
-
-    def _build(self, body: dict[str, Any]) -> dict[str, Any]:
-        program = Program(body["onnx"], body["shapes"], self.kernels, self._count)
-        self._programs.append(program)
-        self.compiled_shapes.append(body["shapes"])
-        key = len(self._programs) - 1
-        return {"key": key, "inputs": program.inputs, "outputs": program.outputs}
-
-    def _run(self, body: dict[str, Any]) -> list[np.ndarray]:
-        program = self._programs[body["program"]]
-        results = program.run(body["inputs"])
-        return [
-            np.asarray(result, dtype).reshape(shape)
-            for result, (dtype, shape) in zip(results, program.outputs, strict=True)
-        ]
-
-    def _count(self, operator: str) -> None:
-        self.runs[operator] += 1

@@ -67,10 +67,12 @@ class Program:
         model = onnx.load_model_from_string(onnx_bytes)
         sizes = _parse_shapes(shapes)
         self.input_names = list(sizes)
-        values = _inferred(model, sizes)
+        values = inferred_values(model, sizes)
         self.constants = {c.name: onnx.numpy_helper.to_array(c) for c in model.graph.initializer}
         version = {entry.domain: entry.version for entry in model.opset_import}
-        self.nodes = [_node(node, values, version.get(node.domain, 1)) for node in model.graph.node]
+        self.nodes = [
+            node_record(node, values, version.get(node.domain, 1)) for node in model.graph.node
+        ]
         for node in self.nodes:
             self._require(node)
         self.output_names = [value.name for value in model.graph.output]
@@ -136,7 +138,8 @@ def _parse_shapes(text: str) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _inferred(model: Any, sizes: Mapping[str, tuple[int, ...]]) -> dict[str, Value]:
+def inferred_values(model: Any, sizes: Mapping[str, tuple[int, ...]]) -> dict[str, Value]:
+    """Return what is known of each value once the inputs have these sizes; changes the model."""
     import onnx
 
     for value in model.graph.input:
@@ -162,7 +165,8 @@ def _inferred(model: Any, sizes: Mapping[str, tuple[int, ...]]) -> dict[str, Val
     return found
 
 
-def _node(node: Any, values: Mapping[str, Value], version: int) -> Node:
+def node_record(node: Any, values: Mapping[str, Value], version: int) -> Node:
+    """Return an ONNX node as the record that kernels are written over."""
     import onnx
 
     def value(name: str) -> Value | None:

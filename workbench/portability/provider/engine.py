@@ -1,7 +1,7 @@
 """Claim, compile, run: a provider whose kernels are Python functions.
 
 ONNX Runtime asks which nodes we take; `Provider.claims` answers from a table of kernels. It then
-hands each group of neighbouring nodes over to be compiled; `_Program` resolves the kernels and the
+hands each group of neighbouring nodes over to be compiled; `Program` resolves the kernels and the
 order once. Then it runs the group, many times. A kernel is ``kernel(node, *inputs)`` and returns an
 array, or a tuple of them. Nothing here computes, and nothing falls back: what a kernel cannot do
 must not be claimed, and a kernel that raises fails the run with its own words.
@@ -82,6 +82,12 @@ class Provider:
         Operator to `Kernel`; all of the package's by default. Give ``{}`` to begin from nothing.
     fuse : bool
         Whether neighbouring nodes that we take become one group.
+
+    Attributes
+    ----------
+    record : Record
+    listener : callable
+        Told the runtime's words as they come, ``listener(kind, *texts)``: for a recorder.
     """
 
     def __init__(self, kernels: Mapping[str, Kernel] | None = None, *, fuse: bool = True):
@@ -91,6 +97,7 @@ class Provider:
             kernels = KERNELS
         self.kernels, self.fuse = dict(kernels), fuse
         self.record = Record()
+        self.listener: Callable[..., None] = lambda kind, *texts: None
 
     def kernel(self, operator: str, **conditions: Any) -> Callable:
         """Add a kernel, as a decorator: ``@provider.kernel("Relu")``."""
@@ -143,7 +150,7 @@ class Provider:
             return open_session(model, library.NAME, **arguments)
 
 
-class _Program:
+class Program:
     """One compiled group of nodes."""
 
     def __init__(self, provider: Provider, nodes: list[Node], fused: Node):
@@ -154,6 +161,7 @@ class _Program:
         provider.record.compiled.append(tuple(node.operator for node in nodes))
 
     def run(self, arrays: list[Array | None]) -> list[Array]:
+        """Run the kernels in order; inputs and outputs are those of the fused node."""
         values: dict[str | None, Any] = dict(zip(self.inputs, arrays, strict=True))
         for function, node in self.steps:
             given = [values[value.name] if value else None for value in node.inputs]
@@ -167,7 +175,7 @@ class _Program:
         return [values[value.name] for value in self.outputs if value is not None]
 
 
-_programs: dict[int, _Program] = {}
+_programs: dict[int, Program] = {}
 _present = threading.local()
 _default: list[Provider] = []
 _messages: dict[int, Any] = {}
@@ -198,12 +206,15 @@ def _asked() -> Provider:
 
 def _claim(text, taken):
     provider = _asked()
-    for index, answer in enumerate(provider.claims(parse_nodes(text))):
+    answers = provider.claims(parse_nodes(text))
+    provider.listener("claim", text, answers)
+    for index, answer in enumerate(answers):
         taken[index] = 0 if not answer else 1 if provider.fuse else 2
 
 
 def _build(program, nodes, fused):
-    _programs[program] = _Program(_asked(), parse_nodes(nodes), parse_node(fused))
+    _asked().listener("build", nodes, fused)
+    _programs[program] = Program(_asked(), parse_nodes(nodes), parse_node(fused))
 
 
 def _run(program, context, count, inputs, allocate):

@@ -17,6 +17,7 @@ import numpy as np
 
 from workbench.errors import InputError, WorkbenchError
 from workbench.portability.provider.engine import Provider
+from workbench.portability.recorded.book import NotRecordedError
 from workbench.portability.session import open_session
 
 
@@ -89,6 +90,8 @@ def _passes(opened: Any, case: Any) -> bool:
                 if not isinstance(got, np.ndarray):
                     return False
                 np.testing.assert_allclose(got, want, rtol=case.rtol, atol=case.atol)
+    except NotRecordedError:  # not the provider's fault: nobody can say
+        raise
     except (WorkbenchError, AssertionError, TypeError):
         return False
     return True

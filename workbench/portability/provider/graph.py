@@ -95,15 +95,16 @@ class Unreadable:
 
 def parse_nodes(text: bytes) -> list[Node]:
     """Return the nodes in the runtime's JSON, in the order of execution."""
-    return [_node(entry) for entry in json.loads(text)]
+    return [node_of(entry) for entry in json.loads(text)]
 
 
 def parse_node(text: bytes) -> Node:
     """Return one node in the runtime's JSON."""
-    return _node(json.loads(text))
+    return node_of(json.loads(text))
 
 
-def _node(entry: dict[str, Any]) -> Node:
+def node_of(entry: dict[str, Any]) -> Node:
+    """Return one node of the runtime's description."""
     return Node(
         _text(entry["name"]),
         _text(entry["operator"]),

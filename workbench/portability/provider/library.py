@@ -7,6 +7,7 @@ that `workbench.portability.session` treats ours as any other. It refuses to kno
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 from functools import cache
 from pathlib import Path
@@ -64,6 +65,8 @@ def load() -> ctypes.CDLL:
     callbacks = engine.callbacks()
     library.workbench_set(*callbacks)
     setattr(library, "kept_alive", callbacks)  # noqa: B010  (ctypes objects take any attribute)
+    # sessions may outlive the interpreter's last line: then nobody is there to be told of their end
+    atexit.register(library.workbench_set, *callbacks[:3], Forget())
     return library
 
 

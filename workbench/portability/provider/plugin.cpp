@@ -277,7 +277,7 @@ static Status compile(Provider*, Opaque* graphs, Opaque* fused, size_t count, Co
   return nullptr;
 }
 static void release_computes(Provider*, ComputeInfo** made, size_t count) {
-  for (size_t i = 0; i < count; ++i) if (made[i]) { g_forget(made[i]->program); delete made[i]; }
+  for (size_t i = 0; i < count; ++i) if (made[i]) { if (g_forget) g_forget(made[i]->program); delete made[i]; }
 }
 
 static std::string g_name = "WorkbenchExecutionProvider";

@@ -47,8 +47,12 @@ class Output(ctypes.Structure):
     )
 
 
+def _bytes(dtype, shape):
+    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+
+
 def _array(address, dtype, shape):
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    size = _bytes(dtype, shape)
     if not size or not address:
         return np.empty(shape, dtype)
     return np.frombuffer((ctypes.c_char * size).from_address(address), dtype).reshape(shape)
@@ -73,11 +77,30 @@ def _guarded(function):
     return guarded
 
 
-def connect(library, ask):
-    """Set the callbacks, and return a function that reads the counters."""
-    programs = []
+class Device:
+    """What the stand-in calls: each call asks the other side, and its answer goes to memory.
 
-    def operator(name, inputs, given, outputs, made, attributes):
+    Every question carries the stand-in's counters at that moment, so that a recording knows what
+    the provider did between two questions.
+    """
+
+    def __init__(self, library, ask):
+        self.library, self._ask, self.programs = library, ask, []
+
+    def ask(self, kind, body):
+        """Ask the other side, saying what was counted so far."""
+        return self._ask(kind, {**body, "counters": self.counters(False)})
+
+    def counters(self, reset):
+        """Return the counters, and set them to zero on request."""
+        values = (ctypes.c_int64 * len(COUNTERS))()
+        self.library.simascend_counters(values)
+        if reset:
+            self.library.simascend_reset()
+        return dict(zip(COUNTERS, values, strict=True))
+
+    def operator(self, name, inputs, given, outputs, made, attributes):
+        """Run one operator."""
         results = [_of(made[i]) for i in range(outputs)]
         body = {
             "operator": name.decode(),
@@ -85,51 +108,51 @@ def connect(library, ask):
             "inputs": [_of(given[i]) for i in range(inputs)],
             "outputs": [[out.dtype.str, list(out.shape)] for out in results],
         }
-        for result, value in zip(results, ask("kernel", body), strict=True):
+        for result, value in zip(results, self.ask("kernel", body), strict=True):
             np.copyto(result, value)
 
-    def build(onnx, size, shapes, input_bytes, inputs, outputs, count):
+    def build(self, onnx, size, shapes, input_bytes, inputs, outputs, count):
+        """Compile a graph for fixed shapes."""
         body = {"onnx": ctypes.string_at(onnx, size), "shapes": shapes.decode("utf-8", "replace")}
-        answer = ask("build", body)
-        programs.append(answer)
+        answer = self.ask("build", body)
+        self.programs.append(answer)
         inputs[0], count[0] = len(answer["inputs"]), len(answer["outputs"])
         for i, (dtype, shape) in enumerate(answer["inputs"]):
-            input_bytes[i] = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+            input_bytes[i] = _bytes(dtype, shape)
         for i, (dtype, shape) in enumerate(answer["outputs"]):
-            out = outputs[i]
-            out.rank = len(shape)
-            out.bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+            outputs[i].rank, outputs[i].bytes = len(shape), _bytes(dtype, shape)
             for axis, length in enumerate(shape):
-                out.dims[axis] = length
+                outputs[i].dims[axis] = length
 
-    def run(model, inputs, given, outputs, made):
-        program = programs[model - 1]
+    def run(self, model, inputs, given, outputs, made):
+        """Run a compiled graph."""
+        program = self.programs[model - 1]
         arrays = [_array(given[i], *program["inputs"][i]) for i in range(inputs)]
-        answer = ask("run", {"program": program["key"], "inputs": arrays})
+        answer = self.ask("run", {"program": program["key"], "inputs": arrays})
         for i, value in enumerate(answer):
             np.copyto(_array(made[i], *program["outputs"][i]), value)
 
-    pointer, text, integer = ctypes.POINTER, ctypes.c_char_p, ctypes.c_int
-    callbacks = (
-        ctypes.CFUNCTYPE(integer, text, integer, pointer(Tensor), integer, pointer(Tensor), text)(
-            _guarded(operator)
-        ),
-        ctypes.CFUNCTYPE(
-            integer, ctypes.c_void_p, ctypes.c_size_t, text, pointer(ctypes.c_int64),
-            pointer(integer), pointer(Output), pointer(integer),
-        )(_guarded(build)),
-        ctypes.CFUNCTYPE(
-            integer, integer, integer, pointer(ctypes.c_void_p), integer, pointer(ctypes.c_void_p)
-        )(_guarded(run)),
-    )  # fmt: skip
+
+_pointer, _integer = ctypes.POINTER, ctypes.c_int
+SIGNATURES = {
+    "operator": (
+        ctypes.c_char_p, _integer, _pointer(Tensor), _integer, _pointer(Tensor), ctypes.c_char_p,
+    ),
+    "build": (
+        ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, _pointer(ctypes.c_int64),
+        _pointer(_integer), _pointer(Output), _pointer(_integer),
+    ),
+    "run": (_integer, _integer, _pointer(ctypes.c_void_p), _integer, _pointer(ctypes.c_void_p)),
+}  # fmt: skip
+
+
+def connect(library, ask):
+    """Set the callbacks, and return a function that reads the counters."""
+    device = Device(library, ask)
+    callbacks = tuple(
+        ctypes.CFUNCTYPE(_integer, *types)(_guarded(getattr(device, name)))
+        for name, types in SIGNATURES.items()
+    )
     library.simascend_set(*callbacks)
     library.kept_alive = callbacks
-
-    def counters(reset):
-        values = (ctypes.c_int64 * len(COUNTERS))()
-        library.simascend_counters(values)
-        if reset:
-            library.simascend_reset()
-        return dict(zip(COUNTERS, values, strict=True))
-
-    return counters
+    return device.counters

@@ -177,7 +177,15 @@ def add_build(name: str, say: Callable[[str], None] = print) -> Path:
 
 def _install(build: Build, folder: Path, say: Callable[[str], None]) -> None:
     command = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
-    command += ["install", "--no-deps", "--no-input", "--progress-bar", "off", *build.packages]
+    command += [
+        "install",
+        "--no-deps",
+        "--no-input",
+        "--no-color",
+        "--progress-bar",
+        "off",
+        *build.packages,
+    ]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 from workbench.simt.analysis import has_sync
-from workbench.simt.emit import Mode
+from workbench.simt.areas import area_text
+from workbench.simt.emit import Mode, Shortcut
+from workbench.simt.footprint import Touch, footprint
 from workbench.simt.inspector.counters import LANES, MOST_VISITS, Space, Word
-from workbench.simt.instrument import Unwatchable, declared_spaces
+from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
+from workbench.simt.linear import Linear, NotLinear
 from workbench.simt.resolve import Resolved, Site
+
+_NOWHERE = Site(0, "", "", "load", "", 0, 0)
 
 
 class InspectorMode(Mode):
@@ -24,8 +30,12 @@ class InspectorMode(Mode):
         Of a block.
     """
 
-    name = "inspect-2"
-    imports = "from workbench.simt.inspector.counters import *"
+    name = "inspector " + stamp_of(Path(__file__).parent)
+    imports = (
+        "from workbench.simt.areas import *\n"
+        "from workbench.simt.inspector.bulk import *\n"
+        "from workbench.simt.inspector.counters import *"
+    )
     hoists = False
 
     def __init__(self, resolved: Resolved, arrays: tuple[str, ...], threads: int):
@@ -98,9 +108,9 @@ class InspectorMode(Mode):
         for number, (array, looped, atomic) in sorted(self._region.items()):
             record, buffer, visits = self._where(number)
             lines.append(
-                f"    warp_ends({record}, {buffer}, {visits if looped else 0}, "
-                f"itemsize_of({array}), {int(Space[self.spaces[array].upper()])}, "
-                f"{int(atomic)}, {present}, _table)"
+                f"    warp_ends({record}, {buffer}, {visits if looped else 'np.int64(0)'}, "
+                f"itemsize_of({array}), np.int64({int(Space[self.spaces[array].upper()])}), "
+                f"np.int64({int(atomic)}), np.int64({present}), _table)"
             )
         return lines
 
@@ -112,6 +122,45 @@ class InspectorMode(Mode):
         call: Any = ast.parse(f"counted(_ops + {8 * at}, 0)", mode="eval").body
         call.args[1] = node
         return call
+
+    # -- whole regions
+
+    def shortcut(self, body: list[ast.stmt], translator: Any) -> Shortcut | None:
+        """Let a region run bare where its requests follow from the thread index."""
+        try:
+            seen = footprint(body, translator, self._matters, counting=True)
+        except NotLinear:
+            return None
+        found = Shortcut(tests=list(seen.needs))
+        for number, touch in enumerate(seen.touches):
+            self._tell(f"_q{number}", touch, translator, found)
+        lines: dict[tuple[int, str], int] = {}
+        for line, box in seen.operations:
+            area = area_text(Touch(_NOWHERE, "", Linear.number(0), box), translator.block)
+            lines[line, area] = lines.get((line, area), 0) + 1
+        for (line, area), count in lines.items():
+            at = line - self.first_line
+            if 0 <= at < self.lines:
+                found.after += [f"count_operations(_ops + {8 * at}, {area})"] * count
+        return found
+
+    def _matters(self, array: str) -> bool:
+        return self.spaces.get(array, "unknown") in ("global", "shared", "unknown")
+
+    def _tell(self, area: str, touch: Touch, translator: Any, found: Shortcut) -> None:
+        array, atomic = touch.array, touch.site.kind == "atomic"
+        space = self.spaces.get(array, "unknown")
+        if space not in ("global", "shared") or (atomic and translator.kinds[array].ndim != 1):
+            raise Unwatchable(f"{array} is another name for the same memory")
+        record, buffer, _ = self._where(touch.site.number)
+        found.before.append(f"{area} = {area_text(touch, translator.block)}")
+        if atomic:
+            found.tests.append(f"fits({area}, {array}.size)")
+        size, is_shared = f"itemsize_of({array})", int(space == "shared")
+        numbers = f"np.int64({is_shared}), np.int64({int(atomic)}), np.int64({self.threads})"
+        found.after.append(f"count_area({area}, {record}, {size}, {numbers}, {buffer})")
+        if not is_shared:
+            found.after.append(f"mark_sectors({area}, {size}, _m_{array})")
 
     # -- accesses
 

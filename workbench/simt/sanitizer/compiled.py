@@ -64,7 +64,7 @@ def sanitize_compiled(launch: Launch, arguments: tuple[Any, ...]) -> list[Findin
         workers = min(run.cores(), launch.grid.count)
     tables = shadow.new_tables(workers, [False, *(site["kind"] == "atomic" for site in sites)])
     named = dict(zip(launch.kernel.resolved.source.parameters, arguments, strict=True))
-    shadows = [np.zeros(4 * named[name].size + 4, np.int64) for name in mode.watched]
+    shadows = [np.zeros(mode.planes(n) * named[n].size, np.int64) for n in mode.watched]
     before = tuple(_copy(one, name in watched) for name, one in named.items())
     diverged = False
     try:
@@ -93,7 +93,8 @@ def _watched(launch: Launch, arguments: tuple[Any, ...]) -> set[str]:
 
 def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[SanitizerMode, build.Compiled]:
     kernel = launch.kernel
-    key = ("sanitize", launch.block, signature_key(arguments))
+    flat = tuple(extent == 1 for extent in launch.grid)
+    key = ("sanitize", launch.block, flat, signature_key(arguments))
     if key not in kernel.specialisations:
         resolved = kernel.resolved
         named = zip(resolved.source.parameters, arguments, strict=True)
@@ -102,7 +103,7 @@ def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[SanitizerMode
         try:
             refuse_unnamed(resolved)
             refuse_other_orders(resolved)
-            mode = SanitizerMode(resolved, arrays)
+            mode = SanitizerMode(resolved, arrays, tuple(launch.block), flat)
             found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
         except Unplannable as error:
             found = Unwatchable(error.happened)

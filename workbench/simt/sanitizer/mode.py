@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.simt.emit import Mode
-from workbench.simt.instrument import Unwatchable, declared_spaces
+from workbench.simt.areas import area_text
+from workbench.simt.emit import Mode, Shortcut
+from workbench.simt.footprint import Touch, footprint
+from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
 from workbench.simt.intrinsics import WARP_SYNC
+from workbench.simt.linear import NotLinear
+from workbench.simt.normalise import normalise
 from workbench.simt.resolve import Intrinsic, Resolved, Site
-from workbench.simt.sanitizer.shadow import KEY_SHIFT, MOST_SYNCS, SITE_BITS, SYNC_BITS, Seen
+from workbench.simt.sanitizer.clashes import meetings, same_area
+from workbench.simt.sanitizer.owned import owned_arrays
+from workbench.simt.sanitizer.shadow import (
+    KEY_SHIFT,
+    MOST_SYNCS,
+    PLANES,
+    SITE_BITS,
+    SYNC_BITS,
+    Seen,
+)
 from workbench.simt.source import MISSING
 from workbench.simt.warp_ops import FULL_MASK
 
@@ -57,28 +71,37 @@ class SanitizerMode(Mode):
     Parameters
     ----------
     resolved : Resolved
-    parameters : tuple of str
+    arrays : tuple of str
         The kernel's array parameters.
+    block, grid : tuple of int
     """
 
-    name = "sanitize-3"
+    name = "sanitizer " + stamp_of(Path(__file__).parent)
     imports = (
+        "from workbench.simt.areas import *\n"
+        "from workbench.simt.sanitizer.bulk import *\n"
         "from workbench.simt.sanitizer.meetings import *\n"
         "from workbench.simt.sanitizer.shadow import *"
     )
     hoists = False
 
-    def __init__(self, resolved: Resolved, arrays: tuple[str, ...]):
+    def __init__(self, resolved: Resolved, arrays: tuple[str, ...], block: tuple, grid: tuple):
+        normal = normalise(resolved)
         uses: dict[str, set[str]] = {name: set() for name in arrays}
-        for site in resolved.sites:
+        for site in normal.sites:
             uses.setdefault(site.array, set()).add(site.kind)
-        self.spaces = {
-            name: "global" if "store" in kinds else "plain" for name, kinds in uses.items()
-        }
-        self.spaces = {name: self.spaces[name] for name in arrays}
+        owned = owned_arrays(normal, arrays, block, grid)
+        calm = {name for name in arrays if uses[name] <= {"load"} or uses[name] <= {"atomic"}}
+        self.name += f" {sorted(owned)}"
+        self.spaces = {name: "plain" if name in calm | owned else "global" for name in arrays}
         self.spaces.update(declared_spaces(resolved))
+        self.unread = {name for name, kinds in uses.items() if "load" not in kinds}
         self.watched = tuple(name for name in arrays if self.spaces[name] == "global")
         self.parameters = (*(f"_s_{name}" for name in self.watched), "_tables", "_workers")
+
+    def planes(self, name: str) -> int:
+        """Return the words of shadow for each element of an argument."""
+        return 1 if name in self.unread else PLANES
 
     # -- the state of a worker and of a block
 
@@ -99,7 +122,11 @@ class SanitizerMode(Mode):
             f"_start = _barrier = _warp = _key << {KEY_SHIFT}",
             "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
             *(f"_a_{name} = address_of(_s_{name})" for name in names),
+            *(f"_n_{name} = {self._plane(name)}" for name in names),
         ]
+
+    def _plane(self, name: str) -> str:
+        return "0" if self.spaces[name] == "global" and name in self.unread else f"8 * {name}.size"
 
     def block_ends(self) -> list[str]:
         """Leave where a stamp could not hold the block's count of synchronisations."""
@@ -116,12 +143,59 @@ class SanitizerMode(Mode):
         if mask:
             kind = Seen.WARP_APART if warp else Seen.LEFT_BEFORE_BARRIER
             check = "warp_apart" if warp else "left_before"
-            lines.insert(0, f"{check}({mask}, _key, {line}, {int(kind)}, _table)")
+            lines.insert(
+                0, f"{check}({mask}, _key, np.int64({line}), np.int64({int(kind)}), _table)"
+            )
         if not warp:
             lines.append(f"_barrier = _warp = _key << {KEY_SHIFT}")
         elif name == "syncwarp":
             lines.append(f"_warp = _key << {KEY_SHIFT}")
         return lines
+
+    # -- whole regions
+
+    def shortcut(self, body: list[ast.stmt], translator: Any) -> Shortcut | None:
+        """Let a region run bare where its accesses to shared memory are clean and apart."""
+        try:
+            seen = footprint(body, translator, self._matters)
+        except NotLinear:
+            return None
+        if not all(self._can_judge(touch, translator) for touch in seen.touches):
+            return None
+        found = Shortcut(tests=list(seen.needs))
+        for number, touch in enumerate(seen.touches):
+            self._judge(number, touch, seen.touches, translator.block, found)
+        return found
+
+    def _can_judge(self, touch: Touch, translator: Any) -> bool:
+        if touch.site.kind == "atomic":
+            flat = translator.kinds[touch.array].ndim == 1
+            return flat and self.spaces[touch.array] == "plain"
+        return self.spaces[touch.array] == "shared"
+
+    def _matters(self, array: str) -> bool:
+        return self.spaces.get(array, "unknown") != "plain"
+
+    def _judge(
+        self, number: int, touch: Touch, touches: list[Touch], block: tuple, found: Shortcut
+    ) -> None:
+        array, area = touch.array, f"_q{number}"
+        shadow, stamp = f"_a_{array}", f"(_key << {KEY_SHIFT}) | {touch.site.number}"
+        found.before.append(f"{area} = {area_text(touch, block)}")
+        if touch.site.kind == "atomic":
+            found.tests.append(f"fits({area}, {array}.size)")
+            return
+        if touch.site.kind == "store":
+            found.tests.append(f"clean_write({area}, {shadow}, _n_{array}, _barrier)")
+            found.after.append(f"mark_write({area}, {shadow}, {stamp})")
+            found.tests += meetings(number, touches, block)
+            return
+        written = any(
+            one.site.kind == "store" and same_area(one, touch) for one in touches[:number]
+        )
+        if not written:
+            found.tests.append(f"clean_read({area}, {shadow}, _start, _barrier)")
+        found.after.append(f"mark_read({area}, {shadow}, _n_{array}, {stamp})")
 
     # -- arrays of a block
 
@@ -130,7 +204,7 @@ class SanitizerMode(Mode):
         if kind == "const":
             return []
         count = f"{name}.size" if not shape or 0 in tuple(shape) else str(int(np.prod(shape)))
-        words = f"{MOST_THREADS} * {count}" if kind == "local" else f"4 * {count} + 4"
+        words = f"{MOST_THREADS if kind == 'local' else PLANES} * {count}"
         return [f"_s_{name} = np.zeros({words}, np.int64)"]
 
     # -- accesses
@@ -149,6 +223,8 @@ class SanitizerMode(Mode):
         if self.spaces[array] == "local":
             shadow += f" + 8 * _t * (_s_{array}.size // {MOST_THREADS})"
             rest = "_start, _table"
+        else:
+            shadow += f", _n_{array}"
         what = f"{place}, address_of({array}), code_of({array}){new}"
         return f"{self.spaces[array]}_{action}({what}, {shadow}, _stamp | {site.number}, {rest})"
 
@@ -161,14 +237,16 @@ class SanitizerMode(Mode):
 
     def store(self, site: Site, array: str, index: str, value: str) -> list[str]:
         """Return a watched write."""
-        self._space(array)
         new = f"_v{site.number}"
-        return [
+        lines = [
             f"{new} = converted({array}, {value})",
             f"_p = {self._place(site, array, index)}",
-            self._watched(array, site, "write", "_p", f", float({new})"),
             f"store_flat({array}, _p, {new})",
         ]
+        if self._space(array) != "plain":
+            watched = self._watched(array, site, "write", "_p", f", np.float64({new})")
+            lines.insert(2, watched)
+        return lines
 
     def atomic(self, site: Site, call: str, array: str, index: str, operands: list[str]) -> str:
         """Return a watched atomic."""
