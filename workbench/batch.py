@@ -123,7 +123,7 @@ def _torch_module(module: Any, batch: int) -> Any:
 
         def forward(self, *arguments):
             answers = [as_tuple(self.one(*one)) for one in instances(arguments, batch)]
-            stacked = tuple(torch.stack(parts) for parts in zip(*answers, strict=True))
-            return stacked if len(stacked) > 1 else stacked[0]
+            first, *more = (torch.stack(parts) for parts in zip(*answers, strict=True))
+            return (first, *more) if more else first
 
     return Batch()
