@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.batch import batched
 from workbench.bench import conditions, suspicion
 from workbench.bench.callables import CallableRunner
 from workbench.bench.engine import CLOCK, Engine, Lane
@@ -94,7 +95,7 @@ class Worker:
             return _unpickled(self.config["pickled_problem"])
         from workbench import catalog
 
-        return catalog.load_problem(self.config["problem"])
+        return batched(catalog.load_problem(self.config["problem"]), self.config["batch"])
 
     def _prepare(self, spec: dict[str, Any]) -> Lane | None:
         """Prepare one lane and run it once; the first call is timed apart."""

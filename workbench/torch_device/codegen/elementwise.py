@@ -19,8 +19,10 @@ import torch
 from workbench.torch_device.codegen import types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
+from workbench.torch_device.codegen.vector_math import GUARDED
 from workbench.torch_device.core.memory import DELTA
 
+_TILE = 32  # elements each way: from here on walking in tiles pays
 _INT, _FLOAT = struct.Struct("q"), struct.Struct("d")
 _NUMBER = {
     "i": "i8({w})",
@@ -70,7 +72,10 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
         return [*inner, f"            o[{place}] = {types.store(out, expression, compute)}"]
 
     unit = " and ".join(["so == 1", *(f"s{i} == 1" for i in range(len(pointers)))])
-    lines += [f"    if {unit}:", "        for i in range(first_, last_):"]
+    quick = GUARDED.get(expression) if compute == "f4" and len(pointers) == 1 else None
+    if quick is not None:
+        lines += _guarded(unit, pointers[0], out, compute, *quick)
+    lines += [f"    {'el' if quick else ''}if {unit}:", "        for i in range(first_, last_):"]
     lines += body(lambda i: "i")
     if len(pointers) == 2:
         lines += ["    elif so == 1 and s0 == 1 and s1 == 0:"]
@@ -81,6 +86,23 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
     lines += body(lambda i: "i * so" if i < 0 else f"i * s{i}")
     lines += ["    return 0", ""]
     return compile_kernel(name, "\n".join(lines))
+
+
+def _guarded(unit, operand, out, compute, condition, expression) -> list[str]:
+    """Return a loop over blocks: where a block meets a condition, another expression serves."""
+    name, dtype = operand
+    read = f"            {name} = {types.load(dtype, 'p0[i]', compute)}"
+    return [
+        "    near_ = True",
+        f"    if {unit}:",
+        "        for i in range(first_, last_):",
+        read,
+        f"            near_ &= {condition}",
+        f"    if near_ and {unit}:",
+        "        for i in range(first_, last_):",
+        read,
+        f"            o[i] = {types.store(out, expression, compute)}",
+    ]
 
 
 _DRIVER = """
@@ -106,9 +128,40 @@ def kernel(w):
 """
 
 
+_TILED = """
+def kernel(w):
+    # as above, with the last outer dimension in blocks of 64: w[6] is how many blocks it has
+    outer, operands, words, blocks = w[3], w[4], w[5], w[6]
+    sizes, strides = 7, 7 + outer
+    inner = strides + outer * operands
+    room = inner + words
+    count = w[inner + 1]
+    status = 0
+    for block in range(w[0], w[1]):
+        first = block % blocks * 64
+        last = min(first + 64, w[sizes + outer - 1])
+        for column in range(0, count, 64):
+            for row in range(first, last):
+                for k in range(words):
+                    w[room + k] = w[inner + k]
+                w[room], w[room + 1] = column, min(column + 64, count)
+                rest = block // blocks
+                for j in range(operands):
+                    w[room + 2 + 2 * j] += row * w[strides + j * outer + outer - 1]
+                for d in range(outer - 2, -1, -1):
+                    at = rest % w[sizes + d]
+                    rest = rest // w[sizes + d]
+                    for j in range(operands):
+                        w[room + 2 + 2 * j] += at * w[strides + j * outer + d]
+                status |= call_kernel(w[2], offset_words(w, room))
+    return status
+"""
+
+
 @cache
-def _driver() -> Kernel:
-    return compile_kernel("rows_of_strided", _DRIVER)
+def _driver(tiled: bool) -> Kernel:
+    return compile_kernel("tiles_of_strided" if tiled else "rows_of_strided",
+                          _TILED if tiled else _DRIVER)  # fmt: skip
 
 
 def number_words(value) -> tuple[str, tuple[int, ...]]:
@@ -216,5 +269,12 @@ def _drive(kernel, sizes, strides, pointers, addresses, numbers) -> None:
     rows = 1
     for n in outer:
         rows *= n
-    head = (kernel.address, len(outer), len(pointers), len(words), *outer, *bytes_per_step)
-    launch(_driver(), rows, (*head, *words, *words), inner)
+    head = (kernel.address, len(outer), len(pointers), len(words))
+    crossing = any(abs(steps[-1]) > abs(steps[-2]) > 0 for steps in strides)
+    if crossing and inner >= _TILE and outer[-1] >= _TILE:  # else each cache line is read 16 times
+        blocks = -(-outer[-1] // 64)
+        head += (blocks, *outer, *bytes_per_step)
+        count = rows // outer[-1] * blocks
+        launch(_driver(True), count, (*head, *words, *words), 64 * inner)
+        return
+    launch(_driver(False), rows, (*head, *outer, *bytes_per_step, *words, *words), inner)
