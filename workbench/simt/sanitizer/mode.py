@@ -87,7 +87,7 @@ class SanitizerMode(Mode):
     hoists = False
 
     def __init__(self, resolved: Resolved, arrays: tuple[str, ...], block: tuple, grid: tuple):
-        normal = normalise(resolved)
+        self.normal = normal = normalise(resolved)
         uses: dict[str, set[str]] = {name: set() for name in arrays}
         for site in normal.sites:
             uses.setdefault(site.array, set()).add(site.kind)
@@ -95,7 +95,8 @@ class SanitizerMode(Mode):
         calm = {name for name in arrays if uses[name] <= {"load"} or uses[name] <= {"atomic"}}
         self.name += f" {sorted(owned)}"
         self.spaces = {name: "plain" if name in calm | owned else "global" for name in arrays}
-        self.spaces.update(declared_spaces(resolved))
+        self.spaces.update(declared_spaces(normal))
+        self.written = {name for name, kinds in uses.items() if kinds - {"load"}}
         self.unread = {name for name, kinds in uses.items() if "load" not in kinds}
         self.watched = tuple(name for name in arrays if self.spaces[name] == "global")
         self.parameters = (*(f"_s_{name}" for name in self.watched), "_tables", "_workers")
