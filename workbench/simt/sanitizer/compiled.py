@@ -66,14 +66,17 @@ def sanitize_compiled(launch: Launch, arguments: tuple[Any, ...]) -> list[Findin
     sites = compiled.module.sites
     workers = 1
     if launch.grid.count * launch.block.count >= _PARALLEL_THREADS:
-        workers = min(run.cores(), launch.grid.count)
-    tables = shadow.new_tables(workers, [False, *(site["kind"] == "atomic" for site in sites)])
+        workers = 1 if mode.fences else min(run.cores(), launch.grid.count)
+    orders = np.zeros(1 + launch.grid.count if mode.fences else 0, np.int64)
+    atomics = [False, *(site["kind"] == "atomic" for site in sites)]
+    tables = shadow.new_tables(workers, atomics, orders.ctypes.data if mode.fences else 0)
     shadows = [np.zeros(mode.planes(n) * named[n].size, np.int64) for n in mode.watched]
     before = tuple(_copy(one, name in watched) for name, one in named.items())
     diverged = False
     try:
-        run.run(compiled, launch.grid, arguments, (*shadows, tables, workers),
-                launch.shared_bytes, SETTINGS.time_limit_s, workers)  # fmt: skip
+        extra = (*shadows, *([orders] * mode.fences), tables, workers)
+        limit_s = SETTINGS.time_limit_s
+        run.run(compiled, launch.grid, arguments, extra, launch.shared_bytes, limit_s, workers)
     except BarrierDivergenceError:
         diverged = True
     return _Reading(launch, sites, mode, before, diverged).findings(tables)

@@ -35,7 +35,7 @@ _STATE = "_start, _barrier, _warp, _table"
 
 
 def refuse_other_orders(resolved: Resolved) -> None:
-    """Refuse kernels ordered by what stamps do not hold: fences, partial masks, waiting loops.
+    """Refuse kernels ordered by what stamps do not hold: partial masks, waiting loops, the grid.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def refuse_other_orders(resolved: Resolved) -> None:
 
 def _reason_of(node: Intrinsic, resolved: Resolved) -> str:
     name, kind = node.intrinsic.name, node.intrinsic.kind
-    if kind in ("fence", "grid"):
+    if kind == "grid":
         return f"cuda.{name} orders accesses of different blocks"
     if name in WARP_SYNC and node.args and name != "activemask":
         mask = node.args[0]
@@ -99,7 +99,14 @@ class SanitizerMode(Mode):
         self.written = {name for name, kinds in uses.items() if kinds - {"load"}}
         self.unread = {name for name, kinds in uses.items() if "load" not in kinds}
         self.watched = tuple(name for name in arrays if self.spaces[name] == "global")
-        self.parameters = (*(f"_s_{name}" for name in self.watched), "_tables", "_workers")
+        self.fences = any(
+            isinstance(node, Intrinsic) and node.intrinsic.kind == "fence"
+            for statement in normal.body for node in ast.walk(statement)
+        )  # fmt: skip
+        orders = ("_orders",) if self.fences else ()
+        self.parameters = (
+            *(f"_s_{name}" for name in self.watched), *orders, "_tables", "_workers",
+        )  # fmt: skip
 
     def planes(self, name: str) -> int:
         """Return the words of shadow for each element of an argument."""
@@ -124,6 +131,10 @@ class SanitizerMode(Mode):
             f"_start = _barrier = _warp = _key << {KEY_SHIFT}",
             "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
             *(f"_a_{name} = address_of(_s_{name})" for name in names),
+            *(
+                ["_order = address_of(_orders)", "_fenced = np.int64(0)", "_orders[0] = 0"]
+                * self.fences
+            ),
             *(f"_n_{n} = {self._plane(n)}" for n in names if self.spaces[n] != "local"),
         ]
 
@@ -153,6 +164,10 @@ class SanitizerMode(Mode):
         elif name == "syncwarp":
             lines.append(f"_warp = _key << {KEY_SHIFT}")
         return lines
+
+    def fence(self) -> list[str]:
+        """Note what the block's next atomic releases."""
+        return ["_fenced = _key"]
 
     # -- whole regions
 
@@ -258,4 +273,6 @@ class SanitizerMode(Mode):
         may = f"{place} >= 0"
         if space != "plain":
             may = self._watched(array, site, "update", place)
+        if self.fences and space != "shared":
+            may = f"meets_others(_order, _blk, _fenced, {may})"
         return f"({done} if {may} else load_flat({array}, -1))"
