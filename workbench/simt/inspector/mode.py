@@ -125,7 +125,7 @@ class InspectorMode(Mode):
 
     # -- whole regions
 
-    def shortcut(self, body: list[ast.stmt], translator: Any) -> Shortcut | None:
+    def shortcut(self, body: list[ast.stmt], translator: Any, epoch: Any) -> Shortcut | None:
         """Let a region run bare where its requests follow from the thread index."""
         try:
             seen = footprint(body, translator, self._matters, counting=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.simt.areas import area_text
 from workbench.simt.emit import Mode, Shortcut
+from workbench.simt.epochs import Epoch
 from workbench.simt.footprint import Touch, footprint
 from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
 from workbench.simt.intrinsics import WARP_SYNC
@@ -122,7 +123,7 @@ class SanitizerMode(Mode):
             f"_start = _barrier = _warp = _key << {KEY_SHIFT}",
             "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
             *(f"_a_{name} = address_of(_s_{name})" for name in names),
-            *(f"_n_{name} = {self._plane(name)}" for name in names),
+            *(f"_n_{n} = {self._plane(n)}" for n in names if self.spaces[n] != "local"),
         ]
 
     def _plane(self, name: str) -> str:
@@ -154,7 +155,7 @@ class SanitizerMode(Mode):
 
     # -- whole regions
 
-    def shortcut(self, body: list[ast.stmt], translator: Any) -> Shortcut | None:
+    def shortcut(self, body: list[ast.stmt], translator: Any, epoch: Epoch) -> Shortcut | None:
         """Let a region run bare where its accesses to shared memory are clean and apart."""
         try:
             seen = footprint(body, translator, self._matters)
@@ -164,7 +165,10 @@ class SanitizerMode(Mode):
             return None
         found = Shortcut(tests=list(seen.needs))
         for number, touch in enumerate(seen.touches):
-            self._judge(number, touch, seen.touches, translator.block, found)
+            found.before.append(f"_q{number} = {area_text(touch, translator.block)}")
+            self._judge(number, seen.touches, epoch, found)
+            if touch.site.kind == "store":
+                found.tests += meetings(number, seen.touches, translator.block)
         return found
 
     def _can_judge(self, touch: Touch, translator: Any) -> bool:
@@ -176,26 +180,22 @@ class SanitizerMode(Mode):
     def _matters(self, array: str) -> bool:
         return self.spaces.get(array, "unknown") != "plain"
 
-    def _judge(
-        self, number: int, touch: Touch, touches: list[Touch], block: tuple, found: Shortcut
-    ) -> None:
-        array, area = touch.array, f"_q{number}"
+    def _judge(self, number: int, touches: list[Touch], epoch: Epoch, found: Shortcut) -> None:
+        touch, area = touches[number], f"_q{number}"
+        array = touch.array
         shadow, stamp = f"_a_{array}", f"(_key << {KEY_SHIFT}) | {touch.site.number}"
-        found.before.append(f"{area} = {area_text(touch, block)}")
         if touch.site.kind == "atomic":
             found.tests.append(f"fits({area}, {array}.size)")
-            return
-        if touch.site.kind == "store":
-            found.tests.append(f"clean_write({area}, {shadow}, _n_{array}, _barrier)")
+        elif touch.site.kind == "store":
+            if not epoch.first:
+                found.tests.append(f"clean_write({area}, {shadow}, _n_{array}, _barrier)")
             found.after.append(f"mark_write({area}, {shadow}, {stamp})")
-            found.tests += meetings(number, touches, block)
-            return
-        written = any(
-            one.site.kind == "store" and same_area(one, touch) for one in touches[:number]
-        )
-        if not written:
-            found.tests.append(f"clean_read({area}, {shadow}, _start, _barrier)")
-        found.after.append(f"mark_read({area}, {shadow}, _n_{array}, {stamp})")
+        else:
+            if not any(one.site.kind == "store" and same_area(one, touch)
+                       for one in touches[:number]):  # fmt: skip
+                found.tests.append(f"clean_read({area}, {shadow}, _start, _barrier)")
+            if not epoch.last:
+                found.after.append(f"mark_read({area}, {shadow}, _n_{array}, {stamp})")
 
     # -- arrays of a block
 
