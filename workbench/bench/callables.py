@@ -33,6 +33,7 @@ class CallableRunner:
     """
 
     notes: tuple[str, ...] = ()
+    device = ""
 
     def __init__(self, problem: Problem, function: Callable[..., Any], inputs: tuple[Any, ...]):
         self.function = each(function, problem.batch)

@@ -131,7 +131,8 @@ class Worker:
     def _runner(self, spec: dict[str, Any], inputs: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
         if "pickled" in spec:
             runner = CallableRunner(self.problem, _unpickled(spec["pickled"]), inputs)
-            return runner, {"provenance": "measured", "model": "", "stated_error": "", "notes": []}
+            about = {"provenance": "measured", "model": "", "stated_error": ""}
+            return runner, {**about, "notes": [], "device": ""}
         from workbench import targets
 
         target = targets.find(spec["address"])
@@ -141,6 +142,7 @@ class Worker:
             "model": target.model,
             "stated_error": target.stated_error,
             "notes": list(runner.notes),
+            "device": runner.device,
         }
 
     def _trial(self, spec: dict[str, Any]) -> None:
