@@ -95,6 +95,8 @@ class Problem:
     torch_module : callable, optional
         ``torch_module() -> torch.nn.Module`` in eval mode whose ``forward`` takes the inputs, in
         order, as tensors (scalars as Python numbers). The ONNX targets export it.
+    batch : int
+        How many independent instances it holds, see `workbench.batch.batched`.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Problem:
     test_sizes: tuple[int, ...] = (1, 31, 33, 1000)
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     torch_module: Callable[[], Any] | None = None
+    batch: int = 1
 
     def __post_init__(self):
         make = self.inputs
