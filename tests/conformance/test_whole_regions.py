@@ -1,6 +1,7 @@
 """Regions that are judged as a whole are judged as if every access had been watched."""
 
 import importlib
+import math
 from unittest import mock
 
 import numba
@@ -33,7 +34,7 @@ def row_of_threads(out, shift, low, high, back, waits):
     if t >= back:
         s[t] = s[t - back] + s[SIZE - 1 - t]
     cuda.syncthreads()
-    out[cuda.grid(1)] = s[t]
+    out[cuda.grid(1)] = math.sqrt(abs(s[t])) + 1
 
 
 def sheet_of_threads(across, down):

@@ -113,6 +113,10 @@ class Mode:
         """Return lines at a barrier or warp operation; `mask` is an array or None for all."""
         return []
 
+    def fence(self) -> list[str]:
+        """Return lines at a memory fence."""
+        return []
+
     def declares(self, kind: str, name: str, shape: Any, dtype: Any) -> list[str]:
         """Return lines after an array of a block is made, at the top of the function."""
         return []

@@ -35,7 +35,7 @@ _STATE = "_start, _barrier, _warp, _table"
 
 
 def refuse_other_orders(resolved: Resolved) -> None:
-    """Refuse kernels ordered by what stamps do not hold: fences, partial masks, waiting loops.
+    """Refuse kernels ordered by what stamps do not hold: partial masks, waiting loops, the grid.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def refuse_other_orders(resolved: Resolved) -> None:
 
 def _reason_of(node: Intrinsic, resolved: Resolved) -> str:
     name, kind = node.intrinsic.name, node.intrinsic.kind
-    if kind in ("fence", "grid"):
+    if kind == "grid":
         return f"cuda.{name} orders accesses of different blocks"
     if name in WARP_SYNC and node.args and name != "activemask":
         mask = node.args[0]
@@ -87,7 +87,7 @@ class SanitizerMode(Mode):
     hoists = False
 
     def __init__(self, resolved: Resolved, arrays: tuple[str, ...], block: tuple, grid: tuple):
-        normal = normalise(resolved)
+        self.normal = normal = normalise(resolved)
         uses: dict[str, set[str]] = {name: set() for name in arrays}
         for site in normal.sites:
             uses.setdefault(site.array, set()).add(site.kind)
@@ -95,10 +95,18 @@ class SanitizerMode(Mode):
         calm = {name for name in arrays if uses[name] <= {"load"} or uses[name] <= {"atomic"}}
         self.name += f" {sorted(owned)}"
         self.spaces = {name: "plain" if name in calm | owned else "global" for name in arrays}
-        self.spaces.update(declared_spaces(resolved))
+        self.spaces.update(declared_spaces(normal))
+        self.written = {name for name, kinds in uses.items() if kinds - {"load"}}
         self.unread = {name for name, kinds in uses.items() if "load" not in kinds}
         self.watched = tuple(name for name in arrays if self.spaces[name] == "global")
-        self.parameters = (*(f"_s_{name}" for name in self.watched), "_tables", "_workers")
+        self.fences = any(
+            isinstance(node, Intrinsic) and node.intrinsic.kind == "fence"
+            for statement in normal.body for node in ast.walk(statement)
+        )  # fmt: skip
+        orders = ("_orders",) if self.fences else ()
+        self.parameters = (
+            *(f"_s_{name}" for name in self.watched), *orders, "_tables", "_workers",
+        )  # fmt: skip
 
     def planes(self, name: str) -> int:
         """Return the words of shadow for each element of an argument."""
@@ -123,6 +131,10 @@ class SanitizerMode(Mode):
             f"_start = _barrier = _warp = _key << {KEY_SHIFT}",
             "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
             *(f"_a_{name} = address_of(_s_{name})" for name in names),
+            *(
+                ["_order = address_of(_orders)", "_fenced = np.int64(0)", "_orders[0] = 0"]
+                * self.fences
+            ),
             *(f"_n_{n} = {self._plane(n)}" for n in names if self.spaces[n] != "local"),
         ]
 
@@ -152,6 +164,10 @@ class SanitizerMode(Mode):
         elif name == "syncwarp":
             lines.append(f"_warp = _key << {KEY_SHIFT}")
         return lines
+
+    def fence(self) -> list[str]:
+        """Note what the block's next atomic releases."""
+        return ["_fenced = _key"]
 
     # -- whole regions
 
@@ -257,4 +273,6 @@ class SanitizerMode(Mode):
         may = f"{place} >= 0"
         if space != "plain":
             may = self._watched(array, site, "update", place)
+        if self.fences and space != "shared":
+            may = f"meets_others(_order, _blk, _fenced, {may})"
         return f"({done} if {may} else load_flat({array}, -1))"
