@@ -82,3 +82,43 @@ def test_a_transposed_operand_is_walked_in_tiles_and_lands_in_place(own_kernels)
     torch.testing.assert_close(
         (d + d.permute(0, 2, 1)[:, :70, :70].sum()).cpu(), x + x.permute(0, 2, 1)[:, :70, :70].sum()
     )
+
+
+DIVISIONS = {
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "fmod": torch.fmod,
+    "trunc": lambda a, b: torch.div(a, b, rounding_mode="trunc"),
+    "in place": lambda a, b: a.clone().floor_divide_(b),
+}
+
+
+@pytest.mark.parametrize("name", DIVISIONS)
+def test_a_whole_number_divided_by_zero_is_an_error_as_on_the_cpu(own_kernels, name):
+    a, b = torch.arange(8), torch.arange(8) + 1
+    divide = DIVISIONS[name]
+    assert torch.equal(divide(a.to("wb"), b.to("wb")).cpu(), divide(a, b))
+    b[5] = 0
+    for first, second in ((a, b), (a.to("wb"), b.to("wb"))):
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            divide(first, second)
+    assert (a.to("wb").float() / b.to("wb")).cpu()[5] == math.inf
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_sixteen_bit_products_and_norms_are_rounded_once_as_on_the_cpu(own_kernels, dtype):
+    torch.manual_seed(3)
+    a, b, c = (torch.randn(n).to(dtype) for n in ((6, 5), (5, 7), (6, 7)))
+    there = [t.to("wb") for t in (c, a, b)]
+    got = torch.addmm(*there, alpha=0.6, beta=0.2).cpu()
+    assert torch.equal(got, torch.addmm(c, a, b, alpha=0.6, beta=0.2))
+    x, w = torch.randn(4, 6, 5).to(dtype), torch.randn(6).to(dtype)
+    norms = [
+        lambda x, w: torch.nn.functional.layer_norm(x, [5], w[:5], w[1:]),
+        lambda x, w: torch.nn.functional.group_norm(x, 3, w, w),
+        lambda x, w: torch.nn.functional.batch_norm(x, None, None, w, w, training=True),
+    ]
+    for norm in norms:
+        torch.testing.assert_close(
+            norm(x.to("wb"), w.to("wb")).cpu(), norm(x, w), atol=1e-6, rtol=torch.finfo(dtype).eps
+        )

@@ -140,6 +140,13 @@ def cast(dst: LocalTensor, src: LocalTensor, mode: str = "RINT") -> None:
         raise UnknownNameError("rounding mode", mode, arithmetic.ROUND)
     require_ub("cast", dst, src)
     _shapes("cast", dst, src)
+    if dst.dtype == src.dtype:
+        raise AICoreError(
+            "dtype",
+            "cast converts, and these have one data type already.",
+            f"{src!r} to {dst!r}",
+            "adds(dst, src, 0) copies; Cast of Ascend C would round floats to whole numbers here",
+        )
     _emit(
         "cast",
         dst,

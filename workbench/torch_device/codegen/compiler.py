@@ -29,7 +29,7 @@ import numba
 
 from workbench.torch_device.codegen import functions, vector_math
 
-_VERSION = "4"
+_VERSION = "5"
 _HEADER = """import math
 import numpy as np
 from numba import cfunc, types

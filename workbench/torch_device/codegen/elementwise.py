@@ -11,6 +11,7 @@ It refuses shapes that do not broadcast and dtypes that `types.KINDS` lacks.
 
 from __future__ import annotations
 
+import re
 import struct
 from functools import cache
 
@@ -46,6 +47,7 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
     operands : tuple of (str, torch.dtype or str)
         Argument names, each with its dtype, or with ``"i"``, ``"f"``, ``"c"`` for a number.
     """
+    expression = types.rounded(expression, out)
     pointers = [(n, d) for n, d in operands if isinstance(d, torch.dtype)]
     lines = ["def kernel(w):", "    first_, last_ = w[0], w[1]"]
     lines += [f"    o, so = p_{types.KINDS[out].pointer}(w[2]), w[3]"]
@@ -61,13 +63,16 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
                 number = f"{compute}({text}.real)"
             lines.append(f"    {argument} = {number}")
             word += 2 if kind == "c" else 1
-    lines += [f"    T = {compute}"]
+    lines += [f"    T = {compute}", "    bad_ = False"]
+    divides = _divides(expression, compute)
 
     def body(index):
         inner = [
             f"            {n} = {types.load(d, f'p{i}[{index(i)}]', compute)}"
             for i, (n, d) in enumerate(pointers)
         ]
+        if divides:
+            inner.append("            bad_ |= other == 0")
         place = "i" if index(-1) == "i" else "i * so"
         return [*inner, f"            o[{place}] = {types.store(out, expression, compute)}"]
 
@@ -84,8 +89,18 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
         lines += [line for line in body(lambda i: "i") if "p1[" not in line]
     lines += ["    else:", "        for i in range(first_, last_):"]
     lines += body(lambda i: "i * so" if i < 0 else f"i * s{i}")
-    lines += ["    return 0", ""]
+    lines += ["    return i8(bad_)", ""]
     return compile_kernel(name, "\n".join(lines))
+
+
+def _divides(expression: str, compute: str) -> bool:
+    """Whether whole numbers are divided by the operand ``other``, which then may not be 0."""
+    return compute[0] == "i" and re.search(r"//|%|trunc_div\(", expression) is not None
+
+
+def zero_division(status: int) -> Exception:
+    """Return the error of a division of whole numbers by 0, in PyTorch's word for it."""
+    return RuntimeError("ZeroDivisionError")
 
 
 def _guarded(unit, operand, out, compute, condition, expression) -> list[str]:
@@ -240,22 +255,23 @@ def run(
             numbers.extend(words)
     kernel = loop(name, expression, compute, out.dtype, tuple(signature))
     addresses = [t.data_ptr() + DELTA for t in pointers]
+    explain = zero_division if _divides(expression, compute) else None
     shape = out.shape
     if out.is_contiguous() and all(t.is_contiguous() and t.shape == shape for t in pointers):
         words = [w for address in addresses for w in (address, 1)]
-        launch(kernel, count, (*words, *numbers), len(pointers))
+        launch(kernel, count, (*words, *numbers), len(pointers), explain)
         return kernel
     sizes, strides = coalesce(shape, [broadcast_strides(t, shape) for t in pointers])
     if len(sizes) <= 1:
         inner = [s[0] if s else 1 for s in strides]
         words = [w for pair in zip(addresses, inner, strict=True) for w in pair]
-        launch(kernel, count, (*words, *numbers), len(pointers))
+        launch(kernel, count, (*words, *numbers), len(pointers), explain)
         return kernel
-    _drive(kernel, sizes, strides, pointers, addresses, numbers)
+    _drive(kernel, sizes, strides, pointers, addresses, numbers, explain)
     return kernel
 
 
-def _drive(kernel, sizes, strides, pointers, addresses, numbers) -> None:
+def _drive(kernel, sizes, strides, pointers, addresses, numbers, explain) -> None:
     outer, inner = sizes[:-1], sizes[-1]
     words = [0, inner]
     for address, steps in zip(addresses, strides, strict=True):
@@ -275,6 +291,7 @@ def _drive(kernel, sizes, strides, pointers, addresses, numbers) -> None:
         blocks = -(-outer[-1] // 64)
         head += (blocks, *outer, *bytes_per_step)
         count = rows // outer[-1] * blocks
-        launch(_driver(True), count, (*head, *words, *words), 64 * inner)
+        launch(_driver(True), count, (*head, *words, *words), 64 * inner, explain)
         return
-    launch(_driver(False), rows, (*head, *outer, *bytes_per_step, *words, *words), inner)
+    every = (*head, *outer, *bytes_per_step, *words, *words)
+    launch(_driver(False), rows, every, inner, explain)

@@ -15,7 +15,16 @@ import math
 import numpy as np
 from numba import njit
 
-from workbench.torch_device.codegen.intrinsics import bits_of_f4, f4, f4_of_bits, i4
+from workbench.torch_device.codegen.intrinsics import (
+    bits_of_f4,
+    brain_to_f4,
+    f4,
+    f4_of_bits,
+    f4_to_brain,
+    f4_to_half,
+    half_to_f4,
+    i4,
+)
 
 _inline = njit(error_model="numpy")
 
@@ -229,6 +238,18 @@ def gelu_tanh_slope(x):
 
 
 @_inline
+def as_half(x):
+    """Round to float16."""
+    return half_to_f4(f4_to_half(f4(x)))
+
+
+@_inline
+def as_brain(x):
+    """Round to bfloat16."""
+    return brain_to_f4(f4_to_brain(f4(x)))
+
+
+@_inline
 def order_of(x, nan_order):
     """Return a whole number that orders float32 as ``<`` does, with NaN at `nan_order`.
 
@@ -290,7 +311,8 @@ def stable_order(values):
 
 
 __all__ = [
-    "bessel_i", "digamma", "entropy", "erfcx", "erfinv", "floor_div", "gcd", "gelu_tanh_slope",
+    "as_brain", "as_half", "bessel_i", "digamma", "entropy", "erfcx", "erfinv", "floor_div",
+    "gcd", "gelu_tanh_slope",
     "int_power", "lcm",
     "log_ndtr", "logaddexp", "modulo", "ndtri", "next_bits", "of_order", "order_of", "rank_of",
     "round_decimals", "sigmoid", "sinc", "softplus",

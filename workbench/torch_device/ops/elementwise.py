@@ -1,6 +1,7 @@
 """Elementwise operators: one line each, an expression over the operator's own argument names.
 
-``T`` is the type of the arithmetic. A row may have different expressions for floats (``f``) and
+``T`` is the type of the arithmetic, and ``R`` rounds to the result's dtype where the CPU's 16-bit
+kernels do so half way. A row may have different expressions for floats (``f``) and
 integers (``i``), for one dtype (``f16``), for a string argument, or for both (``floor i``). Where
 PyTorch generates the functional and the in-place form around ``.out``, only ``.out`` is in the
 table. Complex numbers are computed by the rows in `COMPLEX` alone; the others fall back for them,
@@ -153,7 +154,7 @@ FLOAT = {  # integers are computed, and answered, in the default float type
         "special_i0e": "bessel_i(0, f8(self))",
         "special_i1": "bessel_i(1, f8(self)) * math.exp(abs(f8(self)))",
         "special_i1e": "bessel_i(1, f8(self))",
-        "special_entr": "entropy(self)",
+        "special_entr": "-self * R(log(self)) if self > 0 else entropy(self)",
         "special_ndtri": "ndtri(f8(self))",
         "special_log_ndtr": "log_ndtr(f8(self))",
         "special_erfcx": "erfcx(f8(self))",
@@ -164,7 +165,7 @@ FLOAT = {  # integers are computed, and answered, in the default float type
         "div": "self / other",
         "copysign": "np.copysign(self, other)",
         "special_xlog1py": "T(np.nan) if other != other else T(0) if self == 0 else "
-        "self * log1p(other)",
+        "self * R(log1p(other))",
     }.items()
 } | {
     "xlogy.OutTensor": "T(np.nan) if other != other else T(0) if self == 0 else "
@@ -173,7 +174,7 @@ FLOAT = {  # integers are computed, and answered, in the default float type
               "i": "T(np.pi) if self < 0 else T(0)"},
     "angle.out": {"f": "self if self != self else T(np.pi) if self < 0 else T(0)",
                   "i": "T(np.pi) if self < 0 else T(0)"},
-    "logit": "log(self / (T(1) - self))",
+    "logit": "log(R(self / R(T(1) - self)))",
 }  # fmt: skip
 
 COMPARE = {  # computed in the common type, answered as booleans

@@ -84,7 +84,7 @@ BODIES = {
     "nansum": {"f": _SUM.format(term="(X[i] if X[i] == X[i] else T(0))", finish="acc"),
                "i": _SUM.format(term="X[i]", finish="acc")},
     "mean": {"f": _SUM.format(term="X[i]", finish="acc / n")},
-    "prod": {k: _FOLD.format(first=1, step="acc * x") for k in "fi"},
+    "prod": {k: _FOLD.format(first=1, step="R(acc * x)") for k in "fi"},
     "amax": {k: _FOLD.format(first=_HIGHEST[k], step=_GREATER) for k in "fi"}
     | {"f4": _EXTREME.format(choose="max", nan="0x7fffffff")},
     "amin": {k: _FOLD.format(first=_LOWEST[k], step=_LESSER) for k in "fi"}
@@ -127,7 +127,7 @@ FOLDS = {
     "sum": {k: ("0", "acc + x", "acc") for k in "fi"},
     "nansum": {"f": ("0", "acc + (x if x == x else T(0))", "acc"), "i": ("0", "acc + x", "acc")},
     "mean": {"f": ("0", "acc + x", "acc / n")},
-    "prod": {k: ("1", "acc * x", "acc") for k in "fi"},
+    "prod": {k: ("1", "R(acc * x)", "acc") for k in "fi"},
     "amax": {k: (_HIGHEST[k], _GREATER, "acc") for k in "fi"},
     "amin": {k: (_LOWEST[k], _LESSER, "acc") for k in "fi"},
     "any": {k: ("0", "1 if x != 0 else acc", "acc") for k in "fi"},
@@ -153,7 +153,7 @@ def text(name: str, dtype: torch.dtype) -> tuple[str, str] | None:
     if body is None:
         return None
     accumulator = "f8" if compute[0] == "f" else "i8"
-    return body.replace("A(", accumulator + "("), compute
+    return types.rounded(body, dtype).replace("A(", accumulator + "("), compute
 
 
 def reduced_shape(shape, dims: list[int], keepdim: bool) -> list[int]:
@@ -194,6 +194,7 @@ def _by_columns(name: str, compute: str, self, dims: list[int], made: list) -> b
     sums = name in ("sum", "nansum", "mean", "prod", "norm1", "norm2")
     accumulator = "f8" if compute[0] == "f" and sums else "i8" if compute[0] == "i" else compute
     shape = (outer, self.numel() // (outer * inner), inner)
+    fold = (fold[0], types.rounded(fold[1], self.dtype), fold[2])
     columns.run(name, fold, (compute, accumulator), self, made[0], shape)
     return True
 
