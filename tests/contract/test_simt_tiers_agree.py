@@ -1,4 +1,4 @@
-"""A kernel of every problem on the shelf gives the same answers on every tier, at odd sizes."""
+"""Every kernel on the shelf gives the same answers on every tier, at odd sizes."""
 
 import io
 import pdb
@@ -6,12 +6,19 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from workbench import catalog, cuda
 from workbench.simt.kernel import Kernel
 
-# The last file of each ladder: the step-through tier is slow.
-FILES = list({one.problem: one for one in catalog.kernel_files(dialect="cuda")}.values())
+FILES = catalog.kernel_files(dialect="cuda")
+# The step-through tier is slow: the last file of each ladder.
+LAST = list({one.problem: one for one in FILES}.values())
+
+
+def _id(file):
+    return f"{file.problem}/{file.name}"
 
 
 def _small(problem):
@@ -19,25 +26,51 @@ def _small(problem):
     return min(problem.test_sizes, key=lambda size: (size % 2 == 0, size < 3, size))
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.problem}/{file.name}")
-def test_a_shelf_kernel_agrees_step_by_step_and_compiled(file):
-    problem, module = catalog.load_problem(file.problem), file.load()
-    inputs = problem.inputs(_small(problem), 3)
-    results = []
-    for tier in ("auto", "step-through"):
-        outputs = problem.outputs(*inputs)
-        given = [value.copy() if isinstance(value, np.ndarray) else value for value in inputs]
-        with cuda.tier(tier):
-            module.launch(*given, *outputs)
-        problem.check(outputs if len(outputs) > 1 else outputs[0], inputs)
-        results.append(outputs)
-    for compiled, stepped in zip(*results, strict=True):
-        if compiled.dtype.kind in "iub":
-            np.testing.assert_array_equal(compiled, stepped)
-        else:
-            np.testing.assert_allclose(compiled, stepped, rtol=2e-3, atol=1e-4)
+def _solved(file, problem, size, seed, tier):
+    """Return the outputs of one launch on one tier, checked, and the tiers its kernels ran on."""
+    module, inputs = file.load(), problem.inputs(size, seed)
+    outputs = problem.outputs(*inputs)
+    given = [value.copy() if isinstance(value, np.ndarray) else value for value in inputs]
     kernels = [one for one in vars(module).values() if isinstance(one, Kernel)]
-    assert any(one.last_tier == "step-through" for one in kernels if not one.device)
+    for one in kernels:
+        one.last_tier = ""
+    with cuda.tier(tier):
+        module.launch(*given, *outputs)
+    problem.check(outputs if len(outputs) > 1 else outputs[0], inputs)
+    return outputs, {one.last_tier for one in kernels} - {""}
+
+
+def _same(ones, others):
+    """Integers to the last bit; floats but for the rounding of ``exp`` and its kin."""
+    for one, other in zip(ones, others, strict=True):
+        if one.dtype.kind in "iub":
+            np.testing.assert_array_equal(one, other)
+        else:
+            np.testing.assert_allclose(one, other, rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("file", LAST, ids=_id)
+def test_a_shelf_kernel_agrees_step_by_step_and_compiled(file):
+    problem = catalog.load_problem(file.problem)
+    compiled, _ = _solved(file, problem, _small(problem), 3, "auto")
+    stepped, tiers = _solved(file, problem, _small(problem), 3, "step-through")
+    assert tiers == {"step-through"}
+    _same(compiled, stepped)
+
+
+@pytest.mark.parametrize("file", FILES, ids=_id)
+@settings(
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_every_shelf_kernel_agrees_in_lockstep_and_compiled_at_any_size(file, data):
+    problem = catalog.load_problem(file.problem)
+    most = problem.test_sizes[min(2, len(problem.test_sizes) - 1)]
+    size = data.draw(st.integers(problem.test_sizes[0], most), label="size")
+    seed = data.draw(st.integers(0, 1 << 16), label="seed")
+    together, tiers = _solved(file, problem, size, seed, "lockstep")
+    assert tiers == {"lockstep"}
+    _same(together, _solved(file, problem, size, seed, "compiled")[0])
 
 
 @cuda.jit

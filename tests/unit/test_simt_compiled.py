@@ -111,15 +111,17 @@ def _no_such_type(a):
 
 
 def _both(kernel, grid, block, *args):
-    """Run on both tiers and return the arrays of each."""
-    results = []
-    for name in ("compiled", "step-through"):
+    """Run on every tier and return the arrays of the compiled one and of the step-through one."""
+    results = {}
+    for name in ("lockstep", "compiled", "step-through"):
         copies = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]
         with cuda.tier(name):
             kernel[grid, block](*copies)
         assert kernel.last_tier == name
-        results.append(copies)
-    return results
+        results[name] = copies
+    for together, alone in zip(results["lockstep"], results["compiled"], strict=True):
+        np.testing.assert_array_equal(together, alone)
+    return results["compiled"], results["step-through"]
 
 
 @settings(max_examples=8, deadline=None)
@@ -315,9 +317,9 @@ def test_a_name_that_threads_set_again_is_every_threads_own():
     _sets_a_name_twice[2, 4](out)
     assert (out == 6).all()
     sums = np.zeros(4, np.float32)
-    _halves_its_parameter[4, 32](sums, 32)
+    with cuda.tier("compiled"):
+        _halves_its_parameter[4, 32](sums, 32)
     assert (sums == 32).all()
-    assert _halves_its_parameter.last_tier == "compiled"
 
 
 @cuda.jit
@@ -350,6 +352,58 @@ def _calls_one_with_an_array(out):
 
 def test_a_device_function_may_have_a_local_array():
     out = np.zeros(50, np.float32)
-    _calls_one_with_an_array[2, 32](out)
+    with cuda.tier("compiled"):
+        _calls_one_with_an_array[2, 32](out)
     assert (out == 3 * np.arange(50)).all()
-    assert _calls_one_with_an_array.last_tier == "compiled"
+
+
+@cuda.jit
+def _few(out, k):
+    t = cuda.threadIdx.x
+    out[t] = 0
+    cuda.syncthreads()
+    if t < k:
+        out[t] += 1
+    cuda.syncthreads()
+    if k <= t:
+        out[t] += 2
+    cuda.syncthreads()
+    if t == k and out[t] == 2:
+        out[t] += 4
+    cuda.syncthreads()
+    if k - 1 >= t:
+        out[t] += 8
+    cuda.syncthreads()
+    if t == 3:
+        out[t] += 16
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(-40, 80))
+def test_loops_over_the_threads_that_a_guard_names_leave_none_out(k):
+    compiled, stepped = _both(_few, 1, 32, np.zeros(32, np.int64), k)
+    np.testing.assert_array_equal(compiled[0], stepped[0])
+
+
+@cuda.jit
+def _counts(counter, total):
+    for _ in range(200):
+        cuda.atomic.add(counter, 0, 1)
+        cuda.atomic.add(total, 0, 0.5)
+
+
+def test_launches_from_several_python_threads_lose_no_atomic():
+    counter, total = np.zeros(1, np.int64), np.zeros(1)
+    _counts.compile(counter, total, block=64)
+
+    def launches():
+        for _ in range(20):
+            _counts[16, 64](counter, total)
+
+    threads = [threading.Thread(target=launches) for _ in range(3)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert counter[0] == 3 * 20 * 16 * 64 * 200
+    assert total[0] == counter[0] / 2

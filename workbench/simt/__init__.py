@@ -16,8 +16,11 @@ The pipeline, top to bottom; each stage is one module a person can read in a sit
                    under a mask where threads may disagree
     emit.py        the plan -> source text for numba.njit; every access goes through one `Mode`
                    object
+    lockstep/      the lockstep tier: all threads take each step together, as NumPy vectors
     stepping.py    the step-through tier: each thread a Python generator, pdb works
-    kernel.py      the kernel object, launches, and which tier runs them
+    background.py  compiling while the first answer, from lockstep, is being read
+    tiers.py       which tier runs a launch
+    kernel.py      the kernel object and launches
 
 Instrumentation (the sanitizer, the inspector) is a *mode of code generation*, not another
 interpreter: subclass `emit.Mode`, say what to emit around each load, store, atomic and barrier,

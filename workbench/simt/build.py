@@ -67,6 +67,21 @@ class Compiled:
     function: Any
     block: tuple[int, ...]
 
+    def compile(self, kinds: tuple) -> None:
+        """Make the machine code now, for the kernel's argument types.
+
+        Raises
+        ------
+        KernelTypingError
+            Where the types do not fit.
+        """
+        hidden = tuple(numba.typeof(array) for array in self.module.hidden.values())
+        rest = (types.int64,) * len(LAUNCH_PARAMETERS)
+        try:
+            self.function.compile((*kinds, *hidden, *rest, types.Array(types.int64, 1, "C")))
+        except NumbaError as error:
+            raise inference.typing_error(error) from error
+
 
 def generate(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> tuple[Module, dict]:
     """Return the generated module and the namespace it was inferred in."""
@@ -217,6 +232,12 @@ def build(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Compile
 
 
 # -- the disk
+
+
+def is_on_disk(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> bool:
+    """Return whether the machine code only has to be loaded."""
+    path = _module_path(resolved, kinds, block, mode)
+    return path is not None and any((path.parent / "__pycache__").glob(f"{path.stem}.*.nbi"))
 
 
 def _module_path(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Path | None:

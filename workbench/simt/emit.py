@@ -7,9 +7,29 @@ inspector are other modes, which emit shadow memory or counters around the same 
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.simt.resolve import Site
+
+
+@dataclass
+class Shortcut:
+    """How a mode judges a whole region instead of each access in it.
+
+    Attributes
+    ----------
+    before : list of str
+        Lines before the region.
+    tests : list of str
+        Where all of these hold, the region runs as `Plain` has it; otherwise it is instrumented.
+    after : list of str
+        Lines after the bare region.
+    """
+
+    before: list[str] = field(default_factory=list)
+    tests: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
 
 
 class Mode:
@@ -66,6 +86,13 @@ class Mode:
         """Return lines at the end of every block."""
         return []
 
+    def shortcut(self, body: list[ast.stmt], translator: Any, epoch: Any) -> Shortcut | None:
+        """Return how a region may run bare, or None: every access is instrumented.
+
+        `epoch` is the region's `epochs.Epoch`.
+        """
+        return None
+
     def region_begins(self, lines: tuple[int, int]) -> list[str]:
         """Return lines before a thread loop over these source lines."""
         return []
@@ -84,6 +111,10 @@ class Mode:
 
     def meets(self, name: str, line: int, mask: str | None) -> list[str]:
         """Return lines at a barrier or warp operation; `mask` is an array or None for all."""
+        return []
+
+    def fence(self) -> list[str]:
+        """Return lines at a memory fence."""
         return []
 
     def declares(self, kind: str, name: str, shape: Any, dtype: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 Each function computes in float32 and rounds once to float16, which gives the correctly rounded
 result for the basic operations (24 >= 2 * 11 + 2 bits, Figueroa 1995). Numba's CPU compiler has no
-float16, so kernels that use it run on the step-through tier, which says so.
+float16, so kernels that use it run in lockstep, as NumPy vectors, or step by step.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _rounded(function: Callable) -> Callable:
 
 
 def _decided(function: Callable) -> Callable:
-    return lambda *args: bool(function(*(np.float32(arg) for arg in args)))
+    return lambda *args: np.bool_(function(*(np.float32(arg) for arg in args)))
 
 
 METHODS = {f"fp16_{name}": _rounded(function) for name, function in _FUNCTIONS.items()}

@@ -13,6 +13,7 @@ import ast
 
 from numba import types
 from numba.core import compiler, typed_passes
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
@@ -81,15 +82,17 @@ def infer(text: str, namespace: dict, argument_types: tuple) -> dict[str, types.
     exec(compile(text, "<one thread>", "exec"), namespace)
     function = namespace["one_thread"]
     typing_context, target_context = cpu_target.typing_context, cpu_target.target_context
-    typing_context.refresh()
-    target_context.refresh()
+    with global_compiler_lock:
+        typing_context.refresh()
+        target_context.refresh()
     context_types = (types.int64,) * (len(CONTEXT) - 1)
     signature = (*argument_types, *context_types, types.Array(types.int64, 1, "C"))
     try:
-        ir = compiler.run_frontend(function)
-        found = typed_passes.type_inference_stage(
-            typing_context, target_context, ir, signature, None
-        )
+        with global_compiler_lock:  # kernels are also compiled in the background
+            ir = compiler.run_frontend(function)
+            found = typed_passes.type_inference_stage(
+                typing_context, target_context, ir, signature, None
+            )
     except NumbaError as error:
         raise typing_error(error) from error
     typemap = found.typemap if hasattr(found, "typemap") else found[0]

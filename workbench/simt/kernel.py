@@ -41,7 +41,8 @@ class Kernel:
     ----------
     py_func : callable
     last_tier : str
-        Which tier ran the last launch (``"compiled"``, ``"step-through"``), "" before the first.
+        Which tier ran the last launch (``"lockstep"``, ``"compiled"``, ``"step-through"``), ""
+        before the first.
     reason : str
         Why that tier and not the compiled one.
     """
@@ -110,7 +111,8 @@ class Kernel:
                 "no launch yet and no block=",
                 f"{self.__name__}.compile(..., block=(16, 16))",
             )
-        tiers.specialise(self, shape, prepare(self.resolved, args))
+        prepared = self.as_declared(prepare(self.resolved, args))
+        tiers.specialisation(self, shape, prepared)[0].ready()
 
     def as_declared(self, args: tuple) -> tuple:
         """Return the arguments with numbers of the types that a signature declares, if one does."""
@@ -141,8 +143,12 @@ class Kernel:
     @property
     def overloads(self) -> dict[tuple, Overload]:
         """Every signature that was declared or launched, by argument types, as in Numba."""
-        launched = [one.kinds for one in self.specialisations.values()]
+        launched = [one.kinds for one in self._made()]
         return {kinds: Overload(self) for kinds in (*self.declared, *launched)}
+
+    def _made(self) -> list[tiers.Specialisation]:
+        every = list(self.specialisations.values())
+        return [one for one in every if isinstance(one, tiers.Specialisation)]
 
     def specialize(self, *args: Any) -> Kernel:
         """Return this kernel: it specialises itself for the arguments of each launch."""
@@ -150,9 +156,8 @@ class Kernel:
 
     def generated_source(self) -> str:
         """Return the generated code of every specialisation: how barriers became loops."""
-        return "\n".join(
-            one.compiled.module.text for one in self.specialisations.values() if one.compiled
-        )
+        compiled = [one.ready().compiled for one in self._made()]
+        return "\n".join(one.module.text for one in compiled if one is not None)
 
     def forall(self, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> ForAll:
         """Return a launcher with at least one thread for each of `ntasks` elements."""

@@ -30,6 +30,9 @@ def dim3(value: Any, what: str) -> Dim3:
     LaunchConfigError
         Where it is not one to three positive whole numbers.
     """
+    parts = value if type(value) is tuple else (value,)
+    if len(parts) <= 3 and all(type(part) is int and part > 0 for part in parts):
+        return Dim3(*parts)  # nearly every launch, and it is on the way of each
     parts = tuple(value) if isinstance(value, (tuple, list, np.ndarray)) else (value,)
     good = 1 <= len(parts) <= 3 and all(
         isinstance(part, (int, np.integer)) and not isinstance(part, bool) for part in parts

@@ -179,6 +179,29 @@ def itemsize_of(typing_context, array):
     return types.int64(array), generate
 
 
+@intrinsic
+def peek_at(typing_context, address, number):
+    """Return the `number`-th 64-bit integer from an address, in a form that loops vectorise."""
+
+    def generate(context, builder, signature, args):
+        start = builder.inttoptr(args[0], _INT64.as_pointer())
+        return builder.load(builder.gep(start, [args[1]]))
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def poke_at(typing_context, address, number, value):
+    """Write the `number`-th 64-bit integer from an address, in a form that loops vectorise."""
+
+    def generate(context, builder, signature, args):
+        start = builder.inttoptr(args[0], _INT64.as_pointer())
+        builder.store(args[2], builder.gep(start, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, types.int64), generate
+
+
 peek_int = _peek(types.int64)
 poke_byte = _poke(types.uint8)
 poke_int = _poke(types.int64)

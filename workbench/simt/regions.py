@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,10 @@ from numba.np.numpy_support import from_dtype
 
 from workbench.simt import limits
 from workbench.simt.analysis import reads
-from workbench.simt.emit import Mode, Writer
+from workbench.simt.emit import PLAIN, Mode, Writer
+from workbench.simt.epochs import epochs
 from workbench.simt.names import Names, evaluate
+from workbench.simt.narrow import narrowed
 from workbench.simt.normalise import Normal, normalise
 from workbench.simt.plan import (
     LIVE,
@@ -57,6 +61,16 @@ STACK_BYTES = 192 * 1024
 START_FUEL = 1 << 16
 RECURSION_BYTES = 2 << 20
 """Stack that device functions calling themselves may use (a thread has 8 MiB)."""
+_NEXT_BLOCK = (
+    "_bx += 1",
+    "if _bx == _gx:",
+    "    _bx = 0",
+    "    _by += 1",
+    "    if _by == _gy:",
+    "        _by = 0",
+    "        _bz += 1",
+)
+"""Counting costs less than dividing, which for a small block is most of its time."""
 _BITS = ("ballot_sync", "any_sync", "all_sync", "eq_sync", "activemask")
 _COUNTED = {
     "syncthreads_count": "lane_count_of",
@@ -161,6 +175,11 @@ class Module:
     uses_dynamic: bool = False
     thread_bytes: int = 0
 
+    @cached_property
+    def has_atomics(self) -> bool:
+        """Whether it updates global memory atomically."""
+        return " global_" in self.text or "(global_" in self.text
+
 
 class DeviceFunctions:
     """Writes every device function reached, once."""
@@ -264,6 +283,7 @@ class RegionWriter:
         self.local_arrays = {one.name: one for one in arrays if one.kind == "local"}
         self.shared_axis = self._locals_that_cross()
         self.everyone = False
+        self.epochs = epochs(plan.nodes)
 
     def _locals_that_cross(self) -> set[str]:
         """Local arrays that more than one region touches: they gain a thread axis."""
@@ -286,8 +306,10 @@ class RegionWriter:
         with out.block(f"def {name}({', '.join(parameters)}):"):
             out(f"_fuel = {START_FUEL}", "_ctrl[10] = stack_address()")
             out(*self.prologue, *self.mode.launch_begins())
+            out("_bx = _first % _gx - 1", "_by = _first // _gx % _gy")
+            out("_bz = _first // (_gx * _gy)")
             with out.block("for _blk in range(_first, _last):"):
-                out("_bx = _blk % _gx", "_by = _blk // _gx % _gy", "_bz = _blk // (_gx * _gy)")
+                out(*_NEXT_BLOCK)
                 for one in self.arrays:
                     if one.kind == "shared" and not self._overwritten(one):
                         out(f"poison({'_dynamic' if one.dynamic else one.name})")
@@ -398,16 +420,36 @@ class RegionWriter:
             self.nodes(node.body)
 
     def on_Region(self, node: Region) -> None:
-        if not node.body:
+        if not node.body or self._shortcut(node):
             return
-        fast, tests = self._loop(node, fast=True)
+        self._either(*self._loop(node, fast=True), lambda: self._loop(node, fast=False)[0])
+
+    def _either(self, fast: list[str], tests: list[str], slow: Callable[[], list[str]]) -> None:
         if not tests:
             self.out.lines += fast
             return
         with self.out.block(f"if {' and '.join(tests)}:"):
             self.out.lines += ["    " + line for line in fast]
+        checked = slow()
         with self.out.block("else:"):
-            self.out.lines += ["    " + line for line in self._loop(node, fast=False)[0]]
+            self.out.lines += ["    " + line for line in checked]
+
+    def _shortcut(self, node: Region) -> bool:
+        """Write a region that an instrumenting mode judges as a whole; return whether it does."""
+        mode, translator = self.mode, self.translator
+        translator.begin_region([*node.again, *node.body], fast=True)
+        found = mode.shortcut([*node.again, *node.body], translator, self.epochs[id(node)])
+        if found is None:
+            return False
+        self.mode = translator.mode = PLAIN
+        bare, tests = self._loop(node, fast=True)
+        self.mode = translator.mode = mode
+        if translator.unchecked:
+            return False
+        self.out(*found.before)
+        bare += ["    " * self.out.depth + line for line in found.after]
+        self._either(bare, [*tests, *found.tests], lambda: self._loop(node, fast=False)[0])
+        return True
 
     def _loop(self, node: Region, fast: bool) -> tuple[list[str], list[str]]:
         translator, outer = self.translator, self.out
@@ -417,9 +459,11 @@ class RegionWriter:
         lines = _lines(node.body)
         self.out(*self.mode.region_begins(lines))
         start = self.out.depth
+        few = self._narrowed(node)
         for axis, extent in zip("zyx", reversed(self.block), strict=True):
             if extent > 1:
-                self.out(f"for _t{axis} in range({extent}):")
+                turns = few if few and axis == "x" else f"range({extent})"
+                self.out(f"for _t{axis} in {turns}:")
                 self.out.depth += 1
             else:
                 self.out(f"_t{axis} = 0")
@@ -429,6 +473,12 @@ class RegionWriter:
         written, self.out = self.out.lines, outer
         translator.out = outer
         return written, list(translator.tests)
+
+    def _narrowed(self, node: Region) -> str | None:
+        if not self.mode.hoists or self.threads != self.block[0] or self.threads == 1:
+            return None
+        translator = self.translator
+        return narrowed(node, self.threads, translator._is_uniform, translator.text)
 
     def _turn(self, node: Region) -> None:
         x, y, _z = self.block

@@ -41,6 +41,8 @@ _PARALLEL_THREADS = 1 << 14
 """Launches with fewer threads stay on one core: waking another costs more."""
 _SLICE_S = 0.02
 _pool: ThreadPoolExecutor | None = None
+_spare: list[tuple[Any, list[np.ndarray]]] = []
+"""Of launches on one core that ended well: making a callback for C takes microseconds."""
 
 
 class _Watch:
@@ -54,9 +56,14 @@ class _Watch:
     """
 
     def __init__(self, limit_s: float | None):
-        self.limit_s, self.stopped, self.error = limit_s, False, None
-        self.started = time.perf_counter()
         self.callbacks: list[Any] = []
+        self.start(limit_s)
+
+    def start(self, limit_s: float | None) -> None:
+        """Begin a launch."""
+        self.limit_s, self.stopped = limit_s, False
+        self.error: BaseException | None = None
+        self.started = time.perf_counter()
 
     def address(self) -> int:
         """Return the address of a new C function that one worker asks."""
@@ -148,13 +155,12 @@ def run(
     StoppedError, KeyboardInterrupt
         Where the launch was stopped.
     """
-    watch = _Watch(limit_s)
     threads = compiled.block[0] * compiled.block[1] * compiled.block[2]
     if workers is None:
         workers = cores() if grid.count * threads >= _PARALLEL_THREADS else 1
     workers = max(1, min(workers, grid.count))
     bounds = [grid.count * k // workers for k in range(workers + 1)]
-    controls = [_control(watch) for _ in range(workers)]
+    watch, controls = _watched(workers, limit_s)
     base = (*args, *compiled.module.hidden.values(), *extra, *grid)
 
     def work(k: int) -> None:
@@ -167,15 +173,29 @@ def run(
         except BaseException as error:
             watch.stop(error)
 
-    waiting = [_workers().submit(work, k) for k in range(1, workers)]
-    work(0)
-    for one in waiting:
-        _wait(one, watch)
+    with _Turn(compiled.module.has_atomics, workers == 1) as alone:
+        controls[0][Control.ALONE] = alone
+        waiting = [_workers().submit(work, k) for k in range(1, workers)]
+        work(0)
+        for one in waiting:
+            _wait(one, watch)
     for control in controls:
         if control[Control.FAULT]:
             raise fault_error(compiled, grid, control)
     if watch.error is not None:
         raise watch.error
+    if workers == 1:
+        _spare.append((watch, controls))
+
+
+def _watched(workers: int, limit_s: float | None) -> tuple[_Watch, list[np.ndarray]]:
+    """Return a watch and a control block for each worker: of an earlier launch, if one is free."""
+    if workers == 1 and _spare:
+        watch, controls = _spare.pop()
+        watch.start(limit_s)
+        return watch, controls
+    watch = _Watch(limit_s)
+    return watch, [_control(watch) for _ in range(workers)]
 
 
 def _wait(future: Any, watch: _Watch) -> None:
@@ -193,10 +213,60 @@ def _control(watch: _Watch) -> np.ndarray:
     return control
 
 
+class _Turn:
+    """Lets a launch whose blocks all run on one core update memory with plain instructions.
+
+    Such a launch is alone with global memory: launches with atomics that other Python threads
+    begin wait for it, as they would on a GPU's default stream. Entering gives whether it is alone;
+    where others run already, or nothing is wanted, it is not, and its atomics are real ones.
+    """
+
+    _condition = threading.Condition()
+    _running = 0
+    _owner: int | None = None
+
+    def __init__(self, atomics: bool, one_core: bool):
+        self.atomics, self.one_core, self.alone = atomics, one_core, False
+
+    def __enter__(self) -> bool:
+        if not self.atomics:
+            return False
+        me = threading.get_ident()
+        with _Turn._condition:
+            while _Turn._owner not in (None, me):
+                _Turn._condition.wait()
+            self.alone = self.one_core and _Turn._running == 0
+            _Turn._running += 1
+            if self.alone:
+                _Turn._owner = me
+        return self.alone
+
+    def __exit__(self, *_: object) -> None:
+        if not self.atomics:
+            return
+        with _Turn._condition:
+            _Turn._running -= 1
+            if self.alone:
+                _Turn._owner = None
+            _Turn._condition.notify_all()
+
+
 def thread_of(linear: int, block: tuple) -> tuple[int, int, int]:
     """Return a thread's index from its number in the block."""
     x, y, _ = block
     return linear % x, linear // x % y, linear // (x * y)
+
+
+def out_of_bounds(
+    thread: tuple, block: tuple, line: int, text: str, index: int, axis: int, extent: int
+) -> OutOfBoundsError:
+    """Return the error for an index beyond an array, in the same words for every tier."""
+    return OutOfBoundsError(
+        "A thread used an index beyond an array.",
+        f"thread {thread} of block {block} at line {line}: {text}: index {index} is out of "
+        f"bounds for axis {axis} with size {extent}",
+        "guard the access: `if i < a.size:`",
+    )
 
 
 def fault_error(compiled: Compiled, grid: Dim3, control: np.ndarray) -> KernelError:
@@ -207,13 +277,10 @@ def fault_error(compiled: Compiled, grid: Dim3, control: np.ndarray) -> KernelEr
     number = int(control[Control.SITE])
     if kind is Fault.OUT_OF_BOUNDS:
         site = compiled.module.sites[number - 1]
-        axis = int(control[Control.AXIS])
-        return OutOfBoundsError(
-            "A thread used an index beyond an array.",
-            f"{who} at line {site['line']}: {site['text']}: index {control[Control.INDEX]} is out "
-            f"of bounds for axis {axis} with size {control[Control.EXTENT]}",
-            "guard the access: `if i < a.size:`",
-        )
+        thread = thread_of(int(control[Control.THREAD]), compiled.block)
+        index, axis = int(control[Control.INDEX]), int(control[Control.AXIS])
+        extent = int(control[Control.EXTENT])
+        return out_of_bounds(thread, block_index, site["line"], site["text"], index, axis, extent)
     if kind is Fault.BARRIER_DIVERGENCE:
         other = thread_of(int(control[Control.OTHER]), compiled.block)
         return BarrierDivergenceError(

@@ -42,6 +42,7 @@ class Control(IntEnum):
     OTHER = 9
     STACK = 10
     CALLS = 11
+    ALONE = 12
     SIZE = 16
 
 

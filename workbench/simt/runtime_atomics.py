@@ -1,9 +1,9 @@
 """Atomics of compiled kernels.
 
-On global memory they are the processor's own, since blocks run on several cores; on shared and
-local memory one thread loop owns the array and a plain update is the same. Semantics: CUDA C++
-Programming Guide, "Atomic Functions"; floating-point ``max``/``min`` keep a NaN that is there and
-ignore one that comes, ``nanmax``/``nanmin`` replace it, as Numba's do.
+On global memory they are the processor's own where blocks run on several cores; a launch on one
+core, and shared and local memory, which one thread loop owns, do with a plain update. Semantics:
+CUDA C++ Programming Guide, "Atomic Functions"; floating-point ``max``/``min`` keep a NaN that is
+there and ignore one that comes, ``nanmax``/``nanmin`` replace it, as Numba's do.
 """
 
 # Syntax trees carry attributes of ours, and Numba is not typed.
@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from workbench.simt.runtime import _pointer, checked, site_of
+from workbench.simt.runtime import Control, _pointer, checked, site_of
 
 _DIRECT = {"add": "add", "sub": "sub", "and_": "and", "or_": "or", "xor": "xor", "exch": "xchg"}
 
@@ -122,14 +122,37 @@ def _loop(builder, pointer, kind, update):
     return now if bits == value_type else builder.bitcast(now, value_type)
 
 
-def _update(context, builder, name, kind, pointer, value, private):
-    if private or isinstance(kind, types.Complex):
-        old = builder.load(pointer)
-        builder.store(_UPDATES[name](builder, kind, old, value), pointer)
-        return old
+def _plainly(builder, kind, pointer, update):
+    """Load, change, store: enough where nobody else touches the element."""
+    old = builder.load(pointer)
+    builder.store(update(builder, kind, old), pointer)
+    return old
+
+
+def _update(builder, name, kind, pointer, value):
+    """Change an element atomically."""
     if isinstance(kind, types.Integer) and name in _DIRECT:
         return builder.atomic_rmw(_DIRECT[name], pointer, value, "seq_cst")
     return _loop(builder, pointer, kind, lambda b, k, old: _UPDATES[name](b, k, old, value))
+
+
+def _alone_or(context, builder, signature, args, pointer, update, atomically):
+    """Change an element plainly where the launch is alone with memory, else atomically."""
+    control = arrayobj.make_array(signature.args[-1])(context, builder, args[-1])
+    slot = builder.gep(control.data, [ir.Constant(ir.IntType(64), int(Control.ALONE))])
+    alone = builder.icmp_unsigned("!=", builder.load(slot), ir.Constant(ir.IntType(64), 0))
+    kind = signature.args[0].dtype
+    with builder.if_else(alone) as (then, otherwise):
+        with then:
+            first = _plainly(builder, kind, pointer, update)
+            after_first = builder.block
+        with otherwise:
+            second = atomically(pointer)
+            after_second = builder.block
+    result = builder.phi(first.type)
+    result.add_incoming(first, after_first)
+    result.add_incoming(second, after_second)
+    return result
 
 
 def _typed(name: str, array, index) -> bool:
@@ -166,13 +189,19 @@ def _make(name: str, private: bool):
         def generate(context, builder, signature, args):
             kind = signature.args[0].dtype
             operand = context.cast(builder, args[2], signature.args[2], kind)
-            return _element(
-                context,
-                builder,
-                signature,
-                args,
-                lambda pointer: _update(context, builder, name, kind, pointer, operand, private),
-            )
+
+            def update(builder, kind, old):
+                return _UPDATES[name](builder, kind, old, operand)
+
+            def access(pointer):
+                if private or isinstance(kind, types.Complex):
+                    return _plainly(builder, kind, pointer, update)
+                return _alone_or(
+                    context, builder, signature, args, pointer, update,
+                    lambda pointer: _update(builder, name, kind, pointer, operand),
+                )  # fmt: skip
+
+            return _element(context, builder, signature, args, access)
 
         return array.dtype(array, index, value, site, thread, block, control), generate
 
@@ -196,10 +225,11 @@ def _make_cas(private: bool):
 
             def access(pointer):
                 if private:
-                    seen = builder.load(pointer)
-                    builder.store(update(builder, kind, seen), pointer)
-                    return seen
-                return _loop(builder, pointer, kind, update)
+                    return _plainly(builder, kind, pointer, update)
+                return _alone_or(
+                    context, builder, signature, args, pointer, update,
+                    lambda pointer: _loop(builder, pointer, kind, update),
+                )  # fmt: skip
 
             return _element(context, builder, signature, args, access)
 

@@ -172,13 +172,14 @@ def _atomic(update):
         old = array[index]
         new = update(old, *operands)
         if new is not None:
-            array[index] = _wrap(new, array.dtype)
+            array[index] = wrap(new, array.dtype)
         return old
 
     return run
 
 
-def _wrap(value: Any, dtype: np.dtype) -> Any:
+def wrap(value: Any, dtype: np.dtype) -> Any:
+    """Return a Python integer as an integer type would hold it; anything else as it is."""
     if dtype.kind in "iu" and not isinstance(value, np.generic):
         bits = 8 * dtype.itemsize
         value = int(value) & ((1 << bits) - 1)
@@ -214,7 +215,7 @@ def _exact(keep_nan: bool, pick):
     return run
 
 
-_UPDATES = {
+UPDATES: dict[str, Any] = {
     "add": _number(lambda old, v: old + v),
     "sub": _number(lambda old, v: old - v),
     "and_": _integer(lambda old, v: old & v),
@@ -229,7 +230,7 @@ _UPDATES = {
     "nanmin": _exact(False, min),
     "cas": lambda old, compare, value: value if old == compare else None,
 }
-for _name, _update in _UPDATES.items():
+for _name, _update in UPDATES.items():
     setattr(Thread, f"atomic_{_name}", _atomic(_update))
 
 

@@ -1,8 +1,9 @@
 """Which tier runs a launch. The user can see the choice, and force it.
 
-The compiled tier runs whatever its regions can express. What they cannot (views that live across a
-barrier, barriers over the whole grid, spin waits inside a block) goes to the step-through tier,
-which can run anything, with the reason kept in ``kernel.reason``.
+The first launch of few threads runs in lockstep, which starts at once, while the kernel is compiled
+in the background; the second is compiled. What the compiled tier's regions cannot express (views
+that live across a barrier, barriers over the whole grid, spin waits inside a block, half precision)
+runs in lockstep where that can, else step by step, with the reason kept in ``kernel.reason``.
 """
 
 # Syntax trees carry attributes of ours, and Numba is not typed.
@@ -11,9 +12,10 @@ which can run anything, with the reason kept in ``kernel.reason``.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numba
@@ -22,7 +24,7 @@ from numba import types
 from numba.core.registry import cpu_target
 
 from workbench.errors import UnknownNameError
-from workbench.simt import build, run, stepping
+from workbench.simt import background, build, lockstep, run, stepping
 from workbench.simt.emit import PLAIN
 from workbench.simt.errors import KernelSourceError
 from workbench.simt.plan import Unplannable
@@ -32,7 +34,13 @@ from workbench.simt.thread import Dim3
 # Numba loads its registries (half a second) at the first use: better here than in a launch.
 cpu_target.target_context.refresh()
 
-TIERS = ("auto", "compiled", "step-through")
+TIERS = ("auto", "lockstep", "compiled", "step-through")
+LOCKSTEP_THREADS = 10_000
+"""First launches of fewer threads run in lockstep."""
+_LOCKSTEP_S = 0.3
+"""How long such a launch may take: after that, waiting for the compiler would have been shorter."""
+_UNDO_BYTES = 1 << 30
+"""What a launch that cannot be compiled may keep, to be undone."""
 
 
 class _Settings:
@@ -52,7 +60,7 @@ def tier(name: str) -> Iterator[None]:
 
     Parameters
     ----------
-    name : {"auto", "compiled", "step-through"}
+    name : {"auto", "lockstep", "compiled", "step-through"}
     """
     if name not in TIERS:
         raise UnknownNameError("tier", name, TIERS)
@@ -68,22 +76,63 @@ def set_time_limit(seconds: float | None) -> None:
     SETTINGS.time_limit_s = None if seconds is None else float(seconds)
 
 
-@dataclass
 class Specialisation:
-    """A kernel for one list of argument types and one block shape.
+    """A kernel for one list of argument types and one block shape, compiled when it is needed.
 
     Attributes
     ----------
     compiled : build.Compiled or None
     reason : str
-        Why it is not compiled.
+        Why it cannot be compiled.
     kinds : tuple
         The argument types, as Numba has them.
     """
 
-    compiled: build.Compiled | None
-    reason: str = ""
-    kinds: tuple = ()
+    def __init__(self, kernel: Any, block: Dim3, kinds: tuple):
+        self.kernel, self.block, self.kinds = kernel, block, kinds
+        self.compiled: build.Compiled | None = None
+        self.reason = ""
+        self.is_made = False
+        self._error: Exception | None = None
+        self._lock = threading.Lock()
+
+    def make(self) -> None:
+        """Compile, unless somebody has or is; errors wait for `ready`."""
+        with self._lock:
+            if self.is_made:
+                return
+            try:
+                self._compile()
+            except Exception as error:
+                self._error = error
+            self.is_made = True
+
+    def ready(self) -> Specialisation:
+        """Return this specialisation once it is compiled.
+
+        Raises
+        ------
+        KernelTypingError, KernelSourceError
+        """
+        self.make()
+        if self._error is not None:
+            raise self._error
+        return self
+
+    def is_on_disk(self) -> bool:
+        """Return whether making it only loads machine code."""
+        return build.is_on_disk(self.kernel.resolved, self.kinds, tuple(self.block), PLAIN)
+
+    def _compile(self) -> None:
+        if _uses_half(self.kernel.resolved, self.kinds):
+            self.reason = "Numba's CPU compiler has no float16"
+            return
+        try:
+            built = build.build(self.kernel.resolved, self.kinds, tuple(self.block), PLAIN)
+            built.compile(self.kinds)
+            self.compiled = built
+        except Unplannable as error:
+            self.reason = f"{error.happened} ({error.saw})"
 
 
 def signature_key(args: tuple) -> tuple:
@@ -96,25 +145,14 @@ def signature_key(args: tuple) -> tuple:
     )
 
 
-def specialise(kernel: Any, block: Dim3, args: tuple) -> Specialisation:
-    """Return the kernel for these types and this block, compiling at first use."""
+def specialisation(kernel: Any, block: Dim3, args: tuple) -> tuple[Specialisation, bool]:
+    """Return the kernel for these types and this block, perhaps not made yet, and if it is new."""
     key = (block, signature_key(args))
     found = kernel.specialisations.get(key)
-    if found is None:
-        found = _specialise(kernel, block, args)
-        kernel.specialisations[key] = found
-    return found
-
-
-def _specialise(kernel: Any, block: Dim3, args: tuple) -> Specialisation:
-    kinds = tuple(numba.typeof(value) for value in args)
-    if _uses_half(kernel.resolved, kinds):
-        return Specialisation(None, "Numba's CPU compiler has no float16", kinds)
-    try:
-        built = build.build(kernel.resolved, kinds, tuple(block), PLAIN)
-        return Specialisation(built, kinds=kinds)
-    except Unplannable as error:
-        return Specialisation(None, f"{error.happened} ({error.saw})", kinds)
+    if found is not None:
+        return found, False
+    made = Specialisation(kernel, block, tuple(numba.typeof(value) for value in args))
+    return kernel.specialisations.setdefault(key, made), True
 
 
 def _uses_half(resolved: Resolved, kinds: tuple) -> bool:
@@ -136,32 +174,116 @@ def launch(kernel: Any, configured: Any, args: tuple) -> None:
     kernel.last_block = configured.block
     if SETTINGS.instead is not None:
         SETTINGS.instead(kernel, configured, args)
-        return
-    if SETTINGS.tier == "step-through":
+    elif SETTINGS.tier == "step-through":
         _step(kernel, configured, args, "asked for")
-        return
-    if not isinstance(kernel.resolved, Resolved):
+    elif not isinstance(kernel.resolved, Resolved):
         _step(kernel, configured, args, "the kernel has no source to compile")
+    elif SETTINGS.tier == "lockstep":
+        _only_lockstep(kernel, configured, args)
+    else:
+        _compiled_or_irregular(kernel, configured, args)
+
+
+def _compiled_or_irregular(kernel: Any, configured: Any, args: tuple) -> None:
+    found, is_new = specialisation(kernel, configured.block, args)
+    auto = SETTINGS.tier == "auto"
+    if is_new and auto and _answer_at_once(kernel, configured, args, found):
         return
-    found = specialise(kernel, configured.block, args)
-    if found.compiled is None:
-        if SETTINGS.tier == "compiled":
-            raise KernelSourceError(
-                f"{kernel.__name__} cannot run on the compiled tier.",
-                found.reason,
-                "leave the choice to the engine: cuda.tier('auto')",
-            )
-        _step(kernel, configured, args, found.reason)
-        return
-    kernel.last_tier, kernel.reason = "compiled", ""
-    run.run(
-        found.compiled,
+    compiled = found.ready().compiled
+    if compiled is not None:
+        kernel.last_tier, kernel.reason = "compiled", ""
+        run.run(
+            compiled,
+            configured.grid,
+            args,
+            (),
+            configured.shared_bytes,
+            SETTINGS.time_limit_s,
+        )
+    elif not auto:
+        raise KernelSourceError(
+            f"{kernel.__name__} cannot run on the compiled tier.",
+            found.reason,
+            "leave the choice to the engine: cuda.tier('auto')",
+        )
+    else:
+        _irregular(kernel, configured, args, found.reason)
+
+
+def _answer_at_once(kernel: Any, configured: Any, args: tuple, found: Specialisation) -> bool:
+    """Run a first launch of few threads in lockstep, if that can be; return whether it was."""
+    few = configured.grid.count * configured.block.count < LOCKSTEP_THREADS
+    if not few or lockstep.refusal(kernel.resolved) or found.is_on_disk():
+        return False
+    try:
+        with background.resting():
+            _in_lockstep(kernel, configured, args, _at_most(_LOCKSTEP_S))
+    except lockstep.CannotLockstep:
+        return False
+    kernel.last_tier, kernel.reason = "lockstep", "the first launch, while the compiler works"
+    background.later(found.make)
+    return True
+
+
+def _at_most(seconds: float) -> Callable[[], None]:
+    end = time.monotonic() + seconds
+
+    def poll() -> None:
+        if time.monotonic() > end:
+            raise lockstep.CannotLockstep(f"it takes more than {seconds:g} s in lockstep")
+
+    return poll
+
+
+def _in_lockstep(
+    kernel: Any, configured: Any, args: tuple, poll: Any, undo_bytes: int | None = None
+) -> None:
+    limit = stepping.deadline(SETTINGS.time_limit_s)
+
+    def both() -> None:
+        for one in (poll, limit):
+            if one is not None:
+                one()
+
+    keep = {} if undo_bytes is None else {"undo_bytes": undo_bytes}
+    lockstep.launch(
+        kernel.resolved,
         configured.grid,
+        configured.block,
         args,
-        (),
         configured.shared_bytes,
-        SETTINGS.time_limit_s,
+        both if poll or limit else None,
+        **keep,
     )
+
+
+def _irregular(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
+    """Run what cannot be compiled: in lockstep where that can, else step by step."""
+    refused = lockstep.refusal(kernel.resolved)
+    if not refused:
+        try:
+            _in_lockstep(kernel, configured, args, None, _UNDO_BYTES)
+            kernel.last_tier, kernel.reason = "lockstep", reason
+            return
+        except lockstep.CannotLockstep as error:
+            refused = str(error)
+    _step(kernel, configured, args, f"{reason}; in lockstep: {refused}")
+
+
+def _only_lockstep(kernel: Any, configured: Any, args: tuple) -> None:
+    refused = lockstep.refusal(kernel.resolved)
+    try:
+        if not refused:
+            _in_lockstep(kernel, configured, args, None, _UNDO_BYTES)
+    except lockstep.CannotLockstep as error:
+        refused = str(error)
+    if refused:
+        raise KernelSourceError(
+            f"{kernel.__name__} cannot run in lockstep.",
+            refused,
+            "leave the choice to the engine: cuda.tier('auto')",
+        )
+    kernel.last_tier, kernel.reason = "lockstep", "asked for"
 
 
 def _step(kernel: Any, configured: Any, args: tuple, reason: str) -> None:

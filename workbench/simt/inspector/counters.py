@@ -183,8 +183,22 @@ def _count_dense(row, record, itemsize, space, atomic, present):
 
 
 @njit(**_OPTIONS)
-def _count_row(row, record, itemsize, space, atomic, present):
-    """Count one request, and empty its row."""
+def tally(record, times, lanes, present, sectors, ways, meeting):
+    """Add some requests that are alike to a record."""
+    poke_int(record, peek_int(record) + times)
+    poke_int(record + 8, peek_int(record + 8) + times * lanes)
+    poke_int(record + 16, peek_int(record + 16) + times * present)
+    poke_int(record + 24, peek_int(record + 24) + times * sectors)
+    poke_int(record + 32, peek_int(record + 32) + times * ways)
+    if ways > peek_int(record + 8 * 5):
+        poke_int(record + 8 * 5, ways)
+    if meeting > peek_int(record + 8 * 6):
+        poke_int(record + 8 * 6, meeting)
+
+
+@njit(**_OPTIONS)
+def count_lanes(row, record, itemsize, space, atomic, present, times):
+    """Count a request as it stands in a row, some times over, and empty the row."""
     lanes, first, previous, step, even = 0, 0, 0, 0, True
     for lane in range(LANES):
         offset = peek_int(row + 8 * lane) - 1
@@ -215,12 +229,7 @@ def _count_row(row, record, itemsize, space, atomic, present):
     if atomic:
         simple = lanes == 1 or (even and step != 0)
         meeting = 1 if simple else _meeting(row)
-    for word, value in ((0, 1), (1, lanes), (2, present), (3, sectors), (4, ways)):
-        poke_int(record + 8 * word, peek_int(record + 8 * word) + value)
-    if ways > peek_int(record + 8 * 5):
-        poke_int(record + 8 * 5, ways)
-    if meeting > peek_int(record + 8 * 6):
-        poke_int(record + 8 * 6, meeting)
+    tally(record, times, lanes, present, sectors, ways, meeting)
     for lane in range(LANES):
         poke_int(row + 8 * lane, 0)
 
@@ -239,7 +248,7 @@ def count_place(record, buffer, visits, itemsize, space, atomic, present, table)
         if _is_dense(row, itemsize):
             _count_dense(row, record, itemsize, space, atomic, present)
         else:
-            _count_row(row, record, itemsize, space, atomic, present)
+            count_lanes(row, record, itemsize, space, atomic, present, np.int64(1))
     if visits:
         for lane in range(LANES):
             poke_int(visits + 8 * lane, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from workbench.simt.sanitizer.shadow import KEY_SHIFT, SITE_BITS, note
@@ -23,7 +24,7 @@ def left_before(mask, key, line, kind, table):
     if here >= 0 and gone >= 0:
         earlier = (key << KEY_SHIFT) | (gone << SITE_BITS)
         later = (key << KEY_SHIFT) | (here << SITE_BITS)
-        note(table, kind, earlier, later, line, 0.0, 0.0, False)
+        note(table, kind, earlier, later, line, 0.0, 0.0, np.int64(0))
 
 
 @njit(**_OPTIONS)
@@ -39,7 +40,7 @@ def warp_apart(mask, key, line, kind, table):
         if here >= 0 and away >= 0:
             earlier = (key << KEY_SHIFT) | (away << SITE_BITS)
             later = (key << KEY_SHIFT) | (here << SITE_BITS)
-            note(table, kind, earlier, later, line, 0.0, 0.0, False)
+            note(table, kind, earlier, later, line, 0.0, 0.0, np.int64(0))
 
 
 __all__ = ["left_before", "warp_apart"]

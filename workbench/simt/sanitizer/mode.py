@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.simt.emit import Mode
-from workbench.simt.instrument import Unwatchable, declared_spaces
+from workbench.simt.areas import area_text
+from workbench.simt.emit import Mode, Shortcut
+from workbench.simt.epochs import Epoch
+from workbench.simt.footprint import Touch, footprint
+from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
 from workbench.simt.intrinsics import WARP_SYNC
+from workbench.simt.linear import NotLinear
+from workbench.simt.normalise import normalise
 from workbench.simt.resolve import Intrinsic, Resolved, Site
-from workbench.simt.sanitizer.shadow import KEY_SHIFT, MOST_SYNCS, SITE_BITS, SYNC_BITS, Seen
+from workbench.simt.sanitizer.clashes import meetings, same_area
+from workbench.simt.sanitizer.owned import owned_arrays
+from workbench.simt.sanitizer.shadow import (
+    KEY_SHIFT,
+    MOST_SYNCS,
+    PLANES,
+    SITE_BITS,
+    SYNC_BITS,
+    Seen,
+)
 from workbench.simt.source import MISSING
 from workbench.simt.warp_ops import FULL_MASK
 
@@ -20,7 +35,7 @@ _STATE = "_start, _barrier, _warp, _table"
 
 
 def refuse_other_orders(resolved: Resolved) -> None:
-    """Refuse kernels ordered by what stamps do not hold: fences, partial masks, waiting loops.
+    """Refuse kernels ordered by what stamps do not hold: partial masks, waiting loops, the grid.
 
     Raises
     ------
@@ -38,7 +53,7 @@ def refuse_other_orders(resolved: Resolved) -> None:
 
 def _reason_of(node: Intrinsic, resolved: Resolved) -> str:
     name, kind = node.intrinsic.name, node.intrinsic.kind
-    if kind in ("fence", "grid"):
+    if kind == "grid":
         return f"cuda.{name} orders accesses of different blocks"
     if name in WARP_SYNC and node.args and name != "activemask":
         mask = node.args[0]
@@ -57,28 +72,45 @@ class SanitizerMode(Mode):
     Parameters
     ----------
     resolved : Resolved
-    parameters : tuple of str
+    arrays : tuple of str
         The kernel's array parameters.
+    block, grid : tuple of int
     """
 
-    name = "sanitize-3"
+    name = "sanitizer " + stamp_of(Path(__file__).parent)
     imports = (
+        "from workbench.simt.areas import *\n"
+        "from workbench.simt.sanitizer.bulk import *\n"
         "from workbench.simt.sanitizer.meetings import *\n"
         "from workbench.simt.sanitizer.shadow import *"
     )
     hoists = False
 
-    def __init__(self, resolved: Resolved, arrays: tuple[str, ...]):
+    def __init__(self, resolved: Resolved, arrays: tuple[str, ...], block: tuple, grid: tuple):
+        self.normal = normal = normalise(resolved)
         uses: dict[str, set[str]] = {name: set() for name in arrays}
-        for site in resolved.sites:
+        for site in normal.sites:
             uses.setdefault(site.array, set()).add(site.kind)
-        self.spaces = {
-            name: "global" if "store" in kinds else "plain" for name, kinds in uses.items()
-        }
-        self.spaces = {name: self.spaces[name] for name in arrays}
-        self.spaces.update(declared_spaces(resolved))
+        owned = owned_arrays(normal, arrays, block, grid)
+        calm = {name for name in arrays if uses[name] <= {"load"} or uses[name] <= {"atomic"}}
+        self.name += f" {sorted(owned)}"
+        self.spaces = {name: "plain" if name in calm | owned else "global" for name in arrays}
+        self.spaces.update(declared_spaces(normal))
+        self.written = {name for name, kinds in uses.items() if kinds - {"load"}}
+        self.unread = {name for name, kinds in uses.items() if "load" not in kinds}
         self.watched = tuple(name for name in arrays if self.spaces[name] == "global")
-        self.parameters = (*(f"_s_{name}" for name in self.watched), "_tables", "_workers")
+        self.fences = any(
+            isinstance(node, Intrinsic) and node.intrinsic.kind == "fence"
+            for statement in normal.body for node in ast.walk(statement)
+        )  # fmt: skip
+        orders = ("_orders",) if self.fences else ()
+        self.parameters = (
+            *(f"_s_{name}" for name in self.watched), *orders, "_tables", "_workers",
+        )  # fmt: skip
+
+    def planes(self, name: str) -> int:
+        """Return the words of shadow for each element of an argument."""
+        return 1 if name in self.unread else PLANES
 
     # -- the state of a worker and of a block
 
@@ -99,7 +131,15 @@ class SanitizerMode(Mode):
             f"_start = _barrier = _warp = _key << {KEY_SHIFT}",
             "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
             *(f"_a_{name} = address_of(_s_{name})" for name in names),
+            *(
+                ["_order = address_of(_orders)", "_fenced = np.int64(0)", "_orders[0] = 0"]
+                * self.fences
+            ),
+            *(f"_n_{n} = {self._plane(n)}" for n in names if self.spaces[n] != "local"),
         ]
+
+    def _plane(self, name: str) -> str:
+        return "0" if self.spaces[name] == "global" and name in self.unread else f"8 * {name}.size"
 
     def block_ends(self) -> list[str]:
         """Leave where a stamp could not hold the block's count of synchronisations."""
@@ -116,12 +156,62 @@ class SanitizerMode(Mode):
         if mask:
             kind = Seen.WARP_APART if warp else Seen.LEFT_BEFORE_BARRIER
             check = "warp_apart" if warp else "left_before"
-            lines.insert(0, f"{check}({mask}, _key, {line}, {int(kind)}, _table)")
+            lines.insert(
+                0, f"{check}({mask}, _key, np.int64({line}), np.int64({int(kind)}), _table)"
+            )
         if not warp:
             lines.append(f"_barrier = _warp = _key << {KEY_SHIFT}")
         elif name == "syncwarp":
             lines.append(f"_warp = _key << {KEY_SHIFT}")
         return lines
+
+    def fence(self) -> list[str]:
+        """Note what the block's next atomic releases."""
+        return ["_fenced = _key"]
+
+    # -- whole regions
+
+    def shortcut(self, body: list[ast.stmt], translator: Any, epoch: Epoch) -> Shortcut | None:
+        """Let a region run bare where its accesses to shared memory are clean and apart."""
+        try:
+            seen = footprint(body, translator, self._matters)
+        except NotLinear:
+            return None
+        if not all(self._can_judge(touch, translator) for touch in seen.touches):
+            return None
+        found = Shortcut(tests=list(seen.needs))
+        for number, touch in enumerate(seen.touches):
+            found.before.append(f"_q{number} = {area_text(touch, translator.block)}")
+            self._judge(number, seen.touches, epoch, found)
+            if touch.site.kind == "store":
+                found.tests += meetings(number, seen.touches, translator.block)
+        return found
+
+    def _can_judge(self, touch: Touch, translator: Any) -> bool:
+        if touch.site.kind == "atomic":
+            flat = translator.kinds[touch.array].ndim == 1
+            return flat and self.spaces[touch.array] == "plain"
+        return self.spaces[touch.array] == "shared"
+
+    def _matters(self, array: str) -> bool:
+        return self.spaces.get(array, "unknown") != "plain"
+
+    def _judge(self, number: int, touches: list[Touch], epoch: Epoch, found: Shortcut) -> None:
+        touch, area = touches[number], f"_q{number}"
+        array = touch.array
+        shadow, stamp = f"_a_{array}", f"(_key << {KEY_SHIFT}) | {touch.site.number}"
+        if touch.site.kind == "atomic":
+            found.tests.append(f"fits({area}, {array}.size)")
+        elif touch.site.kind == "store":
+            if not epoch.first:
+                found.tests.append(f"clean_write({area}, {shadow}, _n_{array}, _barrier)")
+            found.after.append(f"mark_write({area}, {shadow}, {stamp})")
+        else:
+            if not any(one.site.kind == "store" and same_area(one, touch)
+                       for one in touches[:number]):  # fmt: skip
+                found.tests.append(f"clean_read({area}, {shadow}, _start, _barrier)")
+            if not epoch.last:
+                found.after.append(f"mark_read({area}, {shadow}, _n_{array}, {stamp})")
 
     # -- arrays of a block
 
@@ -130,7 +220,7 @@ class SanitizerMode(Mode):
         if kind == "const":
             return []
         count = f"{name}.size" if not shape or 0 in tuple(shape) else str(int(np.prod(shape)))
-        words = f"{MOST_THREADS} * {count}" if kind == "local" else f"4 * {count} + 4"
+        words = f"{MOST_THREADS if kind == 'local' else PLANES} * {count}"
         return [f"_s_{name} = np.zeros({words}, np.int64)"]
 
     # -- accesses
@@ -149,6 +239,8 @@ class SanitizerMode(Mode):
         if self.spaces[array] == "local":
             shadow += f" + 8 * _t * (_s_{array}.size // {MOST_THREADS})"
             rest = "_start, _table"
+        else:
+            shadow += f", _n_{array}"
         what = f"{place}, address_of({array}), code_of({array}){new}"
         return f"{self.spaces[array]}_{action}({what}, {shadow}, _stamp | {site.number}, {rest})"
 
@@ -161,14 +253,16 @@ class SanitizerMode(Mode):
 
     def store(self, site: Site, array: str, index: str, value: str) -> list[str]:
         """Return a watched write."""
-        self._space(array)
         new = f"_v{site.number}"
-        return [
+        lines = [
             f"{new} = converted({array}, {value})",
             f"_p = {self._place(site, array, index)}",
-            self._watched(array, site, "write", "_p", f", float({new})"),
             f"store_flat({array}, _p, {new})",
         ]
+        if self._space(array) != "plain":
+            watched = self._watched(array, site, "write", "_p", f", np.float64({new})")
+            lines.insert(2, watched)
+        return lines
 
     def atomic(self, site: Site, call: str, array: str, index: str, operands: list[str]) -> str:
         """Return a watched atomic."""
@@ -179,4 +273,6 @@ class SanitizerMode(Mode):
         may = f"{place} >= 0"
         if space != "plain":
             may = self._watched(array, site, "update", place)
+        if self.fences and space != "shared":
+            may = f"meets_others(_order, _blk, _fenced, {may})"
         return f"({done} if {may} else load_flat({array}, -1))"

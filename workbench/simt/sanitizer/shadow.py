@@ -1,7 +1,7 @@
 """Shadow memory for compiled kernels: what generated code calls around each access.
 
-Every element of a watched array has four words: the *stamps* of the last write, of the last read
-and of the last read by another thread, and one to spare. A stamp packs who, when and where into 63
+A watched array has three *planes* with one word for each element: the *stamps* of the last write,
+of the last read and of the last read by another thread. A stamp packs who, when and where into 63
 bits::
 
     block + 1 (24) | synchronisations of the block so far (17) | thread (10) | site (12)
@@ -44,6 +44,8 @@ OTHERS = THREAD_MASK << SITE_BITS
 MOST_SYNCS = (1 << SYNC_BITS) - 1
 MOST_BLOCKS = (1 << 24) - 2
 MOST_SITES = SITE_MASK - 1
+PLANES = 3
+HEADER = 2
 _OPTIONS = {"error_model": "numpy"}
 _INLINED = {"error_model": "numpy", "forceinline": True}
 
@@ -80,7 +82,7 @@ def note(table, kind, earlier, later, element, old, new, across):
     """Count a finding, and keep its first example (the first across warps, where there is one)."""
     sites = peek_int(table)
     place = (kind * sites + (earlier & SITE_MASK)) * sites + (later & SITE_MASK)
-    row = table + 8 * (1 + sites + 8 * place)
+    row = table + 8 * (HEADER + sites + 8 * place)
     count = peek_int(row)
     poke_int(row, count + 1)
     crossed = peek_int(row + 8)
@@ -95,10 +97,33 @@ def note(table, kind, earlier, later, element, old, new, across):
 
 
 @njit(**_OPTIONS)
+def _ordered_by_fences(table, earlier):
+    """Return whether an earlier access was released, and this block has acquired since it began."""
+    orders = peek_int(table + 8)
+    if orders == 0 or peek_int(orders) == 0:
+        return False
+    return peek_int(orders + 8 * (earlier >> BLOCK_SHIFT)) >= earlier >> KEY_SHIFT
+
+
+@njit(**_OPTIONS)
+def meets_others(orders, block, fenced, may):
+    """Let an atomic acquire what others released, and release what a fence stands after.
+
+    `orders` holds one word for "this block has acquired" and one for each block, the key up to
+    which its accesses are released. Blocks of such a kernel run one after the other.
+    """
+    if may:
+        poke_int(orders, 1)
+        if fenced:
+            poke_int(orders + 8 * (block + 1), fenced)
+    return may
+
+
+@njit(**_OPTIONS)
 def conflict(table, kind, earlier, later, element, data, code, new, warp):
     """Take a closer look at two accesses that no block barrier orders."""
-    atomic1 = peek_int(table + 8 * (1 + (earlier & SITE_MASK)))
-    atomic2 = peek_int(table + 8 * (1 + (later & SITE_MASK)))
+    atomic1 = peek_int(table + 8 * (HEADER + (earlier & SITE_MASK)))
+    atomic2 = peek_int(table + 8 * (HEADER + (later & SITE_MASK)))
     if atomic1 and atomic2:
         return
     thread1, thread2 = (earlier >> SITE_BITS) & THREAD_MASK, (later >> SITE_BITS) & THREAD_MASK
@@ -108,26 +133,28 @@ def conflict(table, kind, earlier, later, element, data, code, new, warp):
     one_warp = one_block and thread1 >> 5 == thread2 >> 5
     if one_warp and earlier < warp:
         return
+    if _ordered_by_fences(table, earlier):
+        return
     old = peek_value(data, element, code)
     if kind == 1 and old == as_stored(new, code):
         kind = 2
-    note(table, kind, earlier, later, element, old, new, not one_warp)
+    note(table, kind, earlier, later, element, old, new, np.int64(not one_warp))
 
 
 @njit(**_OPTIONS)
 def unwritten(table, stamp, element, data, code):
     """Record a read of an element that nobody has written."""
     value = peek_value(data, element, code)
-    note(table, 4, stamp, stamp, element, value, value, False)
+    note(table, np.int64(4), stamp, stamp, element, value, value, np.int64(0))
 
 
 @njit(**_OPTIONS)
 def second_look(table, place, stamp):
     """Record an index that is outside or wrapped; return the element, or -1 where it is outside."""
     if place == -1:
-        note(table, 5, stamp, stamp, place, 0.0, 0.0, False)
+        note(table, np.int64(5), stamp, stamp, place, 0.0, 0.0, np.int64(0))
         return np.int64(-1)
-    note(table, 6, stamp, stamp, -2 - place, 0.0, 0.0, False)
+    note(table, np.int64(6), stamp, stamp, -2 - place, 0.0, 0.0, np.int64(0))
     return -2 - place
 
 
@@ -138,37 +165,37 @@ def plain(place, stamp, table):
 
 
 @njit(**_INLINED)
-def shared_read(place, data, code, shadow, stamp, start, barrier, warp, table):
+def shared_read(place, data, code, shadow, plane, stamp, start, barrier, warp, table):
     """Watch a read of shared memory. `start`, `barrier` and `warp` are keys in a stamp's place."""
     if place < 0:
         return place
-    cell = shadow + 32 * place
-    last, before = peek_int(cell), peek_int(cell + 8)
+    cell = shadow + 8 * place
+    last, before = peek_int(cell), peek_int(cell + plane)
     if np.uint64(last - start) >= np.uint64(barrier - start):
         if last < start:
             unwritten(table, stamp, place, data, code)
         elif (last ^ stamp) & OTHERS:
-            conflict(table, 0, last, stamp, place, data, code, math.nan, warp)
+            conflict(table, np.int64(0), last, stamp, place, data, code, math.nan, warp)
     if before >= barrier and (before ^ stamp) & OTHERS:
-        poke_int(cell + 16, before)
-    poke_int(cell + 8, stamp)
+        poke_int(cell + 2 * plane, before)
+    poke_int(cell + plane, stamp)
     return place
 
 
 @njit(**_INLINED)
-def shared_write(place, data, code, new, shadow, stamp, start, barrier, warp, table):
+def shared_write(place, data, code, new, shadow, plane, stamp, start, barrier, warp, table):
     """Watch a write of shared memory."""
     if place < 0:
         return
-    cell = shadow + 32 * place
-    last, one, two = peek_int(cell), peek_int(cell + 8), peek_int(cell + 16)
+    cell = shadow + 8 * place
+    last, one, two = peek_int(cell), peek_int(cell + plane), peek_int(cell + 2 * plane)
     if max(last, one, two) >= barrier:
         if last >= barrier and (last ^ stamp) & OTHERS:
-            conflict(table, 1, last, stamp, place, data, code, new, warp)
+            conflict(table, np.int64(1), last, stamp, place, data, code, new, warp)
         if one >= barrier and (one ^ stamp) & OTHERS:
-            conflict(table, 3, one, stamp, place, data, code, new, warp)
+            conflict(table, np.int64(3), one, stamp, place, data, code, new, warp)
         if two >= barrier and (two ^ stamp) & OTHERS:
-            conflict(table, 3, two, stamp, place, data, code, new, warp)
+            conflict(table, np.int64(3), two, stamp, place, data, code, new, warp)
     poke_int(cell, stamp)
 
 
@@ -182,54 +209,56 @@ def _unordered(earlier, stamp, start, barrier):
 
 
 @njit(**_INLINED)
-def global_read(place, data, code, shadow, stamp, start, barrier, warp, table):
+def global_read(place, data, code, shadow, plane, stamp, start, barrier, warp, table):
     """Watch a read of global memory that the kernel also writes."""
     if place < 0:
         return place
-    cell = shadow + 32 * place
+    cell = shadow + 8 * place
     last = peek_int(cell)
     if _unordered(last, stamp, start, barrier):
-        conflict(table, 0, last, stamp, place, data, code, math.nan, warp)
-    before = peek_int(cell + 8)
+        conflict(table, np.int64(0), last, stamp, place, data, code, math.nan, warp)
+    before = peek_int(cell + plane)
     if (before ^ stamp) & OTHERS or (before ^ stamp) >> BLOCK_SHIFT:
-        poke_int(cell + 16, before)
-    poke_int(cell + 8, stamp)
+        poke_int(cell + 2 * plane, before)
+    poke_int(cell + plane, stamp)
     return place
 
 
 @njit(**_INLINED)
-def global_write(place, data, code, new, shadow, stamp, start, barrier, warp, table):
-    """Watch a write of global memory."""
+def global_write(place, data, code, new, shadow, plane, stamp, start, barrier, warp, table):
+    """Watch a write of global memory; `plane` is 0 for an array that nobody reads."""
     if place < 0:
         return
-    cell = shadow + 32 * place
-    last, one, two = peek_int(cell), peek_int(cell + 8), peek_int(cell + 16)
+    cell = shadow + 8 * place
+    last = peek_int(cell)
     if _unordered(last, stamp, start, barrier):
-        conflict(table, 1, last, stamp, place, data, code, new, warp)
-    if _unordered(one, stamp, start, barrier):
-        conflict(table, 3, one, stamp, place, data, code, new, warp)
-    if _unordered(two, stamp, start, barrier):
-        conflict(table, 3, two, stamp, place, data, code, new, warp)
+        conflict(table, np.int64(1), last, stamp, place, data, code, new, warp)
+    if plane:
+        one, two = peek_int(cell + plane), peek_int(cell + 2 * plane)
+        if _unordered(one, stamp, start, barrier):
+            conflict(table, np.int64(3), one, stamp, place, data, code, new, warp)
+        if _unordered(two, stamp, start, barrier):
+            conflict(table, np.int64(3), two, stamp, place, data, code, new, warp)
     poke_int(cell, stamp)
 
 
 @njit(**_INLINED)
-def shared_update(place, data, code, shadow, stamp, start, barrier, warp, table):
+def shared_update(place, data, code, shadow, plane, stamp, start, barrier, warp, table):
     """Watch an atomic on shared memory; return whether it may go ahead."""
     if place < 0:
         return False
-    if peek_int(shadow + 32 * place) < start:
+    if peek_int(shadow + 8 * place) < start:
         unwritten(table, stamp, place, data, code)
-    shared_write(place, data, code, math.nan, shadow, stamp, start, barrier, warp, table)
+    shared_write(place, data, code, math.nan, shadow, plane, stamp, start, barrier, warp, table)
     return True
 
 
 @njit(**_INLINED)
-def global_update(place, data, code, shadow, stamp, start, barrier, warp, table):
+def global_update(place, data, code, shadow, plane, stamp, start, barrier, warp, table):
     """Watch an atomic on global memory; return whether it may go ahead."""
     if place < 0:
         return False
-    global_write(place, data, code, math.nan, shadow, stamp, start, barrier, warp, table)
+    global_write(place, data, code, math.nan, shadow, plane, stamp, start, barrier, warp, table)
     return True
 
 
@@ -251,7 +280,7 @@ def local_write(place, data, code, new, shadow, stamp, start, table):
     poke_int(shadow + 8 * place, stamp)
 
 
-def new_tables(workers: int, is_atomic: list[bool]) -> np.ndarray:
+def new_tables(workers: int, is_atomic: list[bool], orders: int) -> np.ndarray:
     """Return an empty table for each worker.
 
     Parameters
@@ -259,22 +288,25 @@ def new_tables(workers: int, is_atomic: list[bool]) -> np.ndarray:
     workers : int
     is_atomic : list of bool
         By site number, with one for number 0.
+    orders : int
+        Address of what `fenced` keeps; 0 for a kernel without fences.
     """
     sites = len(is_atomic)
-    tables = np.zeros((workers, 1 + sites + Row.SIZE * len(Seen) * sites**2), np.int64)
+    tables = np.zeros((workers, HEADER + sites + Row.SIZE * len(Seen) * sites**2), np.int64)
     tables[:, 0] = sites
-    tables[:, 1 : 1 + sites] = is_atomic
+    tables[:, 1] = orders
+    tables[:, HEADER : HEADER + sites] = is_atomic
     return tables
 
 
 def rows_of(table: np.ndarray) -> np.ndarray:
     """Return the rows of one worker's table: (kind, site, site, `Row`)."""
     sites = int(table[0])
-    return table[1 + sites :].reshape(len(Seen), sites, sites, Row.SIZE)
+    return table[HEADER + sites :].reshape(len(Seen), sites, sites, Row.SIZE)
 
 
 __all__ = [
     "address_of", "code_of", "converted", "global_read", "global_update", "global_write",
-    "load_flat", "local_read", "local_write", "place_of", "plain", "shared_read",
+    "load_flat", "local_read", "local_write", "meets_others", "place_of", "plain", "shared_read",
     "shared_update", "shared_write", "store_flat",
 ]  # fmt: skip

@@ -1,0 +1,280 @@
+"""The lockstep tier: an answer at once, the types of the compiled tier, and memory put back."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import float32, int32
+
+from workbench import cuda
+from workbench.errors import StoppedError
+from workbench.simt.errors import (
+    BarrierDivergenceError,
+    KernelSourceError,
+    LaunchConfigError,
+    OutOfBoundsError,
+)
+
+
+def _scaled():
+    """Return a kernel that nobody has launched yet."""
+
+    @cuda.jit
+    def scale(a, factor):
+        i = cuda.grid(1)
+        if i < a.size:
+            a[i] = a[i] * factor
+
+    return scale
+
+
+def test_a_first_small_launch_answers_in_lockstep_and_the_second_is_compiled(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    kernel, a = _scaled(), np.ones(100, np.float32)
+    kernel[4, 32](a, 2)
+    assert kernel.last_tier == "lockstep"
+    assert "first launch" in kernel.reason
+    kernel[4, 32](a, 2)
+    assert kernel.last_tier == "compiled"
+    assert (a == 4).all()
+
+
+def test_a_first_large_launch_is_compiled(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    kernel, a = _scaled(), np.ones(10_240, np.float32)
+    kernel[40, 256](a, 2)
+    assert kernel.last_tier == "compiled"
+
+
+def test_a_kernel_that_is_compiled_beforehand_never_runs_in_lockstep(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    kernel, a = _scaled(), np.ones(100, np.float32)
+    kernel.compile(a, 2, block=32)
+    started = time.perf_counter()
+    kernel[4, 32](a, 2)
+    assert kernel.last_tier == "compiled"
+    assert time.perf_counter() - started < 0.2
+
+
+def test_machine_code_on_disk_is_loaded_rather_than_made_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    first, second = _scaled(), _scaled()
+    first.compile(np.ones(100, np.float32), 2, block=32)
+    second[4, 32](np.ones(100, np.float32), 2)
+    assert second.last_tier == "compiled"
+
+
+@cuda.jit
+def _long(out):
+    i = cuda.grid(1)
+    out[i] += 1
+    total = 0
+    for k in range(400_000):
+        total += k
+    out[i] += total
+
+
+def test_what_would_take_longer_than_the_compiler_is_undone_and_compiled():
+    out = np.zeros(2, np.int64)
+    _long[1, 2](out)
+    assert _long.last_tier == "compiled"
+    assert (out == 1 + sum(range(400_000))).all()
+
+
+@cuda.jit
+def _writes_then_prints(out):
+    out[0] += 1
+    print(out[0])
+
+
+def test_a_kernel_that_lockstep_refuses_says_so_and_leaves_memory_alone():
+    out = np.zeros(1, np.int64)
+    with cuda.tier("lockstep"), pytest.raises(KernelSourceError, match="print"):
+        _writes_then_prints[1, 1](out)
+    assert out[0] == 0
+
+
+@cuda.jit
+def _gather(source, index, out):
+    i = cuda.grid(1)
+    if i < out.size:
+        out[i] = source[index[i]]
+
+
+@pytest.mark.parametrize("bad", [8, -9])
+def test_an_index_outside_is_reported_in_the_words_of_the_compiled_tier(bad):
+    said = []
+    for tier in ("lockstep", "compiled"):
+        source, out = np.arange(8, dtype=np.float32), np.zeros(5, np.float32)
+        with cuda.tier(tier), pytest.raises(OutOfBoundsError) as caught:
+            _gather[1, 32](source, np.array([0, 1, 7, bad, 2]), out)
+        said.append(caught.value.saw)
+    assert said[0] == said[1]
+
+
+@cuda.jit
+def _half_waits(out):
+    if cuda.threadIdx.x < 2:
+        cuda.syncthreads()
+    out[0] = 1
+
+
+def test_a_barrier_that_only_some_threads_reach_is_reported():
+    said = []
+    for tier in ("lockstep", "compiled"):
+        with cuda.tier(tier), pytest.raises(BarrierDivergenceError) as caught:
+            _half_waits[1, 4](np.zeros(1, np.int32))
+        said.append(caught.value.saw)
+    assert said[0] == said[1]
+
+
+@cuda.jit
+def _endless(out):
+    while True:
+        out[0] += 1
+
+
+def test_a_time_limit_ends_it():
+    cuda.set_time_limit(0.1)
+    try:
+        with cuda.tier("lockstep"), pytest.raises(StoppedError):
+            _endless[1, 1](np.zeros(1))
+    finally:
+        cuda.set_time_limit(None)
+
+
+@cuda.jit
+def _too_much(out):
+    a = cuda.shared.array((64, 1024), float32)
+    out[0] = a[0, 0]
+
+
+def test_more_shared_memory_than_a_block_has_is_refused():
+    with cuda.tier("lockstep"), pytest.raises(LaunchConfigError, match="shared memory"):
+        _too_much[1, 1](np.zeros(1, np.float32))
+
+
+@cuda.jit
+def _operators(a, b, out):
+    i = cuda.grid(1)
+    x, y = a[i], b[i]
+    out[i, 0] = x + y
+    out[i, 1] = x - y
+    out[i, 2] = x * y
+    out[i, 3] = x / y
+    out[i, 4] = x // y
+    out[i, 5] = x % y
+    out[i, 6] = x**2
+    out[i, 7] = min(x, y) + max(x, 3)
+    out[i, 8] = -x
+    out[i, 9] = x * 0.1
+    out[i, 10] = x if x < y else y
+    total = x
+    for k in range(3):
+        total += y * k
+    out[i, 11] = total
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("uint8", "int16"), ("int8", "float32"), ("int32", "int32"), ("int32", "float32")],
+)
+def test_operators_have_the_types_that_the_compiled_tier_infers(first, second):
+    rng = np.random.default_rng(7)
+    a, b = (rng.integers(1, 100, 32).astype(kind) for kind in (first, second))
+    results = []
+    for tier in ("lockstep", "compiled"):
+        out = np.zeros((32, 12))
+        with cuda.tier(tier):
+            _operators[1, 32](a, b, out)
+        results.append(out)
+    np.testing.assert_array_equal(*results)
+
+
+@cuda.jit
+def _escapes(a, out):
+    i = cuda.grid(1)
+    if i >= a.size:
+        return
+    total = int32(0)
+    for k in range(i, a.size):
+        if a[k] < 0:
+            break
+        if a[k] % 2 == 0:
+            continue
+        total += a[k]
+        while total > 50:
+            total -= 7
+            if total % 5 == 0:
+                out[i] = -total
+                return
+    out[i] = total
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 90), st.integers(0, 1000))
+def test_threads_that_leave_loops_on_their_own_ways_agree_with_the_compiled_tier(n, seed):
+    a = np.random.default_rng(seed).integers(-2, 60, n).astype(np.int32)
+    results = []
+    for tier in ("lockstep", "compiled"):
+        out = np.zeros(n, np.int64)
+        with cuda.tier(tier):
+            _escapes[3, 32](a, out)
+        results.append(out)
+    np.testing.assert_array_equal(*results)
+
+
+@cuda.jit
+def _places(counter, order, last):
+    i = cuda.grid(1)
+    mine = cuda.atomic.add(counter, 0, 1)
+    order[mine] = i
+    cuda.atomic.max(last, i % 3, i)
+
+
+def test_an_atomic_gives_every_thread_a_place_of_its_own():
+    counter, order, last = np.zeros(1, np.int32), np.full(200, -1), np.zeros(3, np.int64)
+    with cuda.tier("lockstep"):
+        _places[5, 40](counter, order, last)
+    assert sorted(order) == list(range(200))
+    assert list(last) == [198, 199, 197]
+
+
+@cuda.jit
+def _two_steps(a, b):
+    grid = cuda.cg.this_grid()
+    i = cuda.grid(1)
+    a[i] = i
+    grid.sync()
+    b[i] = a[a.size - 1 - i]
+
+
+def test_a_barrier_over_the_whole_grid_costs_nothing_here():
+    a, b = np.zeros(4096, np.int64), np.zeros(4096, np.int64)
+    _two_steps[16, 256](a, b)
+    _two_steps[16, 256](a, b)
+    assert _two_steps.last_tier == "lockstep"
+    assert (b == np.arange(4096)[::-1]).all()
+
+
+@cuda.jit
+def _halves(a, b, out):
+    i = cuda.grid(1)
+    if i < a.size:
+        out[i] = cuda.fp16.hfma(a[i], b[i], a[i]) + a[i]
+
+
+def test_half_precision_runs_together_and_rounds_as_step_by_step():
+    rng = np.random.default_rng(1)
+    a, b = (rng.random(100).astype(np.float16) for _ in range(2))
+    results = []
+    for tier in ("auto", "step-through"):
+        out = np.zeros(100, np.float16)
+        with cuda.tier(tier):
+            _halves[4, 32](a, b, out)
+        results.append(out)
+    _halves[4, 32](a, b, out)
+    assert _halves.last_tier == "lockstep"
+    np.testing.assert_array_equal(*results)
