@@ -129,6 +129,21 @@ def test_a_sheet_of_threads_is_counted_as_by_the_tracer(sheet, numbers):
     assert_same_counts(SHEETS[steps][1, block], np.zeros(64, np.float32), *numbers)
 
 
+@cuda.jit
+def in_place(x, count):
+    i = cuda.grid(1)
+    if i < x.size:
+        x[i] = 2 * x[i]
+    if i % 3 == 0:
+        x[i] += 1
+    if cuda.threadIdx.x == 0:
+        cuda.atomic.add(count, cuda.blockIdx.x, 1)
+
+
+def test_what_is_changed_in_place_is_counted_alike():
+    assert_same_counts(in_place[3, 64], np.ones(192, np.float32), np.zeros(3, np.int32))
+
+
 def generated(mode, kernel, kinds, block):
     return build.generate(kernel.resolved, kinds, block, mode)[0].text
 

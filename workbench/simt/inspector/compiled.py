@@ -12,7 +12,7 @@ from workbench.simt import build, run
 from workbench.simt.errors import KernelSourceError, OutOfBoundsError
 from workbench.simt.inspector.counters import MOST_VISITS, Word
 from workbench.simt.inspector.metrics import SECTOR_BYTES
-from workbench.simt.inspector.mode import InspectorMode
+from workbench.simt.inspector.mode import InspectorMode, mark_bytes
 from workbench.simt.inspector.report import AccessMetrics
 from workbench.simt.instrument import (
     Unwatchable,
@@ -36,7 +36,7 @@ class Counted:
     operations : dict of int to int
         Floating-point operations by line.
     sectors : int
-        Different sectors of global memory.
+        Different sectors of global memory that are read, plus those that are written.
     shared_bytes : int
         Shared memory of a block.
     """
@@ -64,7 +64,7 @@ def count_compiled(launch: Launch, arguments: tuple[Any, ...]) -> Counted:
     workers = 1
     if launch.grid.count * launch.block.count >= _PARALLEL_THREADS:
         workers = min(run.cores(), launch.grid.count)
-    marks = {n: np.zeros(one.nbytes // SECTOR_BYTES + 2, np.uint8) for n, one in named.items()
+    marks = {n: np.zeros(2 * mark_bytes(one.nbytes), np.uint8) for n, one in named.items()
              if isinstance(one, np.ndarray)}  # fmt: skip
     tables = np.zeros((workers, mode.table_words), np.int64)
     buffers = np.zeros((workers, mode.buffer_words), np.int64)

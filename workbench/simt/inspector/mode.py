@@ -11,6 +11,7 @@ from workbench.simt.areas import area_text
 from workbench.simt.emit import Mode, Shortcut
 from workbench.simt.footprint import Touch, footprint
 from workbench.simt.inspector.counters import LANES, MOST_VISITS, Space, Word
+from workbench.simt.inspector.metrics import SECTOR_BYTES
 from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
 from workbench.simt.linear import Linear, NotLinear
 from workbench.simt.normalise import normalise
@@ -90,6 +91,7 @@ class InspectorMode(Mode):
             "_buffer = address_of(_buffers) + 8 * _buffers.shape[1] * _worker",
             f"_ops = _table + {8 * self.operations_at}",
             *(f"_m_{name} = address_of(_k_{name})" for name in self.arrays),
+            *(f"_w_{name} = _m_{name} + _k_{name}.size // 2" for name in self.arrays),
         ]
 
     def region_begins(self, lines: tuple[int, int]) -> list[str]:
@@ -161,7 +163,7 @@ class InspectorMode(Mode):
         numbers = f"np.int64({is_shared}), np.int64({int(atomic)}), np.int64({self.threads})"
         found.after.append(f"count_area({area}, {record}, {size}, {numbers}, {buffer})")
         if not is_shared:
-            found.after.append(f"mark_sectors({area}, {size}, _m_{array})")
+            found.after += [f"mark_sectors({area}, {size}, {m})" for m in _marks(touch.site)]
 
     # -- accesses
 
@@ -187,7 +189,8 @@ class InspectorMode(Mode):
         record, buffer, visits = self._where(site.number)
         size = f"itemsize_of({array})"
         if space == "global":
-            place = f"touches({place}, {size}, _m_{array})"
+            for marks in _marks(site):
+                place = f"touches({place}, {size}, {marks})"
         if looped:
             return f"seen({place}, {size}, {record}, {buffer}, {visits}, _lane)"
         return f"seen_once({place}, {size}, {record}, {buffer}, _lane)"
@@ -209,6 +212,17 @@ class InspectorMode(Mode):
         done = super().atomic(site, call, array, index, operands)
         may = self._seen(site, array, index, atomic=True)
         return f"({done} if {may} >= 0 else load_flat({array}, -1))"
+
+
+def mark_bytes(nbytes: int) -> int:
+    """Return the bytes that hold one mark for each sector of an array."""
+    return nbytes // SECTOR_BYTES + 2
+
+
+def _marks(site: Site) -> list[str]:
+    """Return where an access marks its sectors: those read stand before those written."""
+    places = {"load": "m", "store": "w", "atomic": "mw"}[site.kind]
+    return [f"_{place}_{site.array}" for place in places]
 
 
 def _lines_in_loops(nodes: list[ast.AST]) -> set[int]:
