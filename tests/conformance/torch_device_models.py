@@ -90,8 +90,8 @@ MODELS = {
 
 
 DOUBLE = ("mobilenet_v2 (convolutional)",)
-"""Models compared in float64: in float32 the CPU's own third loss changes by 7 % when the input moves
-by one unit in the last place, so that no comparison says anything."""
+"""Compared in float64: in float32 the third loss of the CPU itself changes by 7 % with an input one
+unit in the last place away, so that no comparison says anything."""
 
 
 def made(name):
