@@ -17,10 +17,10 @@ from numba import types
 
 from workbench.errors import InputError
 from workbench.simt.analysis import writes
-from workbench.simt.emit import Mode, Writer
+from workbench.simt.emit import WHO, Mode, Writer
 from workbench.simt.names import Names, constant_integer
 from workbench.simt.normalise import Normal, deepcopy_tree
-from workbench.simt.plan import MeetingResult
+from workbench.simt.plan import MeetingResult, Unplannable
 from workbench.simt.proofs import loop_ends, shrinking_bounds
 from workbench.simt.ranges import Interval, Ranges, inside
 from workbench.simt.resolve import DeviceCall, Index, Intrinsic
@@ -145,6 +145,13 @@ class Translator(ast.NodeTransformer):
         node.id = self.names.use(node.id, getattr(node, "scope", self.source))
         return node
 
+    def visit_Call(self, node: ast.Call):
+        rounds = isinstance(node.func, ast.Name) and self.lookup(node.func) is round
+        self.generic_visit(node)
+        if rounds and len(node.args) == 2:
+            node.func = _expression("workbench.simt.runtime_math.rounded")
+        return node
+
     def visit_Index(self, node: Index):
         value = self.constant(node)
         return _expression(str(value) if value is not None else INDEX_NAMES[node.name])
@@ -254,7 +261,7 @@ class Translator(ast.NodeTransformer):
         node = _flattened(node, self.kinds)
         kind = self.kinds.get(getattr(node.value, "id", ""))
         indices = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if kind is not None and not isinstance(kind, types.Array):
+        if kind is not None and not isinstance(kind, (types.Array, types.Record)):
             return self.generic_visit(node)
         if any(isinstance(part, (ast.Slice, ast.Starred)) for part in indices):
             return self._view(node, indices)
@@ -333,6 +340,7 @@ class Translator(ast.NodeTransformer):
     def write_Assign(self, statement: ast.Assign) -> None:
         target = statement.targets[0]
         if isinstance(target, ast.Subscript) and _is_field(target):
+            self._refuse_text(statement)
             self.out(
                 f"{self.text(target.value)}[{target.slice.value!r}] = {self.text(statement.value)}"
             )
@@ -348,6 +356,15 @@ class Translator(ast.NodeTransformer):
             self.ranges.bind(target.id, interval if self.stores.get(target.id) == 1 else None)
         elif isinstance(target, ast.Tuple):
             self._bind_tuple(target, statement.value)
+
+    def _refuse_text(self, statement: ast.Assign) -> None:
+        value = statement.value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            raise Unplannable(
+                "Numba stores no text into a field of a record.",
+                f"line {statement.lineno}",
+                "another tier runs it",
+            )
 
     def _bind_tuple(self, target: ast.Tuple, value: ast.expr) -> None:
         is_grid = isinstance(value, Intrinsic) and value.intrinsic.name == "grid"
@@ -381,6 +398,15 @@ class Translator(ast.NodeTransformer):
             self.out(f"store_proven({array}, {index}, {text})")
         else:
             self.out(*self.mode.store(target.site, array, index, text))
+
+    def write_Raise(self, statement: ast.Raise) -> None:
+        self.out(*WHO)
+        self.out.statement(self.visit(deepcopy_tree(statement)))
+
+    def write_Assert(self, statement: ast.Assert) -> None:
+        message = [] if statement.msg is None else [self.text(statement.msg)]
+        with self.out.block(f"if not ({self.text(statement.test)}):"):
+            self.out(*WHO, f"raise AssertionError({', '.join(message)})")
 
     def write_If(self, statement: ast.If) -> None:
         with self.out.block(f"if {self.text(statement.test)}:"):
