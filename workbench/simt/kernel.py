@@ -227,6 +227,10 @@ class Launch:
     def __call__(self, *args: Any) -> None:
         """Run the kernel; arrays are written in place.
 
+        It runs in the caller's thread, which asks about twenty times a second whether to go on:
+        Ctrl-C, Jupyter's Stop and a time limit end an endless kernel well within a second. Stop
+        reaches launches of the main thread, as all of Python's signals do.
+
         Raises
         ------
         KernelError
@@ -248,7 +252,8 @@ class Launch:
         return value
 
     def _run(self, kernel: Kernel, args: tuple) -> None:
-        if engines.engine() == "gpu" and tiers.SETTINGS.instead is None:
+        chosen = tiers.SETTINGS.instead is not None or tiers.SETTINGS.tier != "auto"
+        if engines.engine() == "gpu" and not chosen:
             engines.launch(kernel, self, args)
             return
         prepared = kernel.as_declared(prepare(kernel.resolved, args))
