@@ -254,6 +254,20 @@ def device_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (folder("datasets") / "hardware").glob("*.toml")))
 
 
+def sheet_of(product: str) -> str | None:
+    """Return the data sheet's name for a device's own name, or None where there is none.
+
+    Parameters
+    ----------
+    product : str
+        As the driver says it: ``"NVIDIA A100-SXM4-80GB"``, ``"Tesla T4"``, ``"Ascend910B2"``.
+    """
+    plain = "".join(c for c in product.lower() if c.isalnum())
+    models = {name: name.split("_")[1:] or [name] for name in device_names()}
+    fitting = [name for name, words in models.items() if all(word in plain for word in words)]
+    return max(fitting, key=lambda name: len("".join(models[name])), default=None)
+
+
 @cache
 def data_sheet(name: str) -> DataSheet:
     """Return the data sheet of one device.

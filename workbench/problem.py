@@ -95,6 +95,8 @@ class Problem:
     torch_module : callable, optional
         ``torch_module() -> torch.nn.Module`` in eval mode whose ``forward`` takes the inputs, in
         order, as tensors (scalars as Python numbers). The ONNX targets export it.
+    batch : int
+        How many independent instances it holds, see `workbench.batch.batched`.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Problem:
     test_sizes: tuple[int, ...] = (1, 31, 33, 1000)
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     torch_module: Callable[[], Any] | None = None
+    batch: int = 1
 
     def __post_init__(self):
         make = self.inputs
@@ -258,9 +261,10 @@ def _compare(
     wide, target = got.astype(wide_kind), want.astype(wide_kind)
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(wide - target)
-        same = (wide == target) | (np.isnan(wide) & np.isnan(target))
+        # Not of `wide`: float64 cannot tell large int64 apart, and sees no difference between them.
+        same = (got == want) | (np.isnan(wide) & np.isnan(target))
         allowed = limit.atol + limit.rtol * np.abs(target)
-        within = same | (np.isfinite(target) & (difference <= allowed))
+        within = same | (np.isfinite(target) & (difference <= allowed) & (difference > 0))
         difference = np.where(same, 0.0, np.where(np.isnan(difference), np.inf, difference))
         relative = difference / np.maximum(np.abs(target), np.finfo(np.float32).tiny)
     relative = np.where(np.isnan(relative), np.inf, relative)

@@ -63,7 +63,7 @@ def attention_flash(q, k, v, scores, weights, part, out):
             aicore.mul(total[:n], total[:n], shrink[:n])
             aicore.add(total[:n], total[:n], new[:n])
             p = weight_out.allocate((n, m))
-            aicore.cast(p, s)
+            convert(p, s)
             weight_out.enqueue(p)
             score_in.free(s)
             p = weight_out.dequeue()
@@ -85,11 +85,18 @@ def attention_flash(q, k, v, scores, weights, part, out):
         aicore.broadcast(spread[:n, :], total[:n])
         aicore.div(sums[:n, :], sums[:n, :], spread[:n, :])
         answer = result.allocate((n, width))
-        aicore.cast(answer, sums[:n, :])
+        convert(answer, sums[:n, :])
         result.enqueue(answer)
         answer = result.dequeue()
         aicore.data_copy_pad(out[head, top:bottom, :], answer)
         result.free(answer)
+
+
+def convert(target, source):
+    if target.dtype.itemsize == 4:
+        aicore.adds(target, source, 0.0)
+    else:
+        aicore.cast(target, source)
 
 
 def launch(q, k, v, out, blocks=8):

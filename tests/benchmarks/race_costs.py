@@ -105,34 +105,48 @@ def six_lanes():
     return [*SIX, fourth, fifth, sixth]
 
 
-def updates(pairs=8, seconds=4.0):
-    """Count the widget's pictures, and race with and without it side by side."""
-    from workbench.bench.session import RaceSession
+def updates(seconds=40.0):
+    """Count the widget's pictures, and compare blocks of one race with and without them.
+
+    Whether a block's end brings a picture is drawn anew each time: what disturbs the machine falls
+    on both kinds alike. The child measures the next block while the picture is made, so that is
+    the block that pays for it.
+    """
     from workbench.widgets.race import Race
 
-    rates, medians = [], {True: [], False: []}
-    for _ in range(pairs):
-        order = [True, False]
-        random.shuffle(order)
-        for shown in order:
-            seen = []
-            if shown:
-                race = Race("saxpy", six_lanes(), size=30_000, seconds=seconds, keep=False)
-                race.observe(lambda change, seen=seen: seen.append(time.monotonic()), "view")
-                session = race.start().join().session
-                racing = [at for at in seen if at >= seen[-1] - seconds]
-                rates.append(len(racing) / seconds)
-            else:
-                session = RaceSession("saxpy", six_lanes(), size=30_000, seconds=seconds)
-                session.start().join()
-            lanes = [lane for lane in session.records() if lane.samples_ns]
-            medians[shown].append(np.mean([np.log(np.median(r.samples_ns)) for r in lanes]))
-    cost = np.array(medians[True]) - np.array(medians[False])
-    spread = np.std(cost, ddof=1) / np.sqrt(len(cost))
+    steady = Race("saxpy", six_lanes(), size=30_000, seconds=seconds / 4, keep=False)
+    seen = []
+    steady.observe(lambda change: seen.append(time.monotonic()), "view")
+    steady.start().join()
+    rate = len([at for at in seen if at >= seen[-1] - seconds / 4]) / (seconds / 4)
+
+    drawn = {}
+
+    class Sometimes(Race):
+        def _changed(self, session):
+            next_block = len(session.run.conditions)
+            if next_block not in drawn:
+                drawn[next_block] = random.random() < 0.5
+            if drawn[next_block] or session.done:
+                super()._changed(session)
+
+    race = Sometimes("saxpy", six_lanes(), size=30_000, seconds=seconds, keep=False)
+    lanes = [lane for lane in race.start().join().session.records() if lane.samples_ns]
+    logs = {True: [], False: []}
+    for lane in lanes:
+        times, blocks = np.log(np.array(lane.samples_ns)), np.array(lane.blocks)
+        middles = {block: np.median(times[blocks == block]) for block in np.unique(blocks)}
+        for block, middle in middles.items():
+            # against the blocks around it: the machine's slow changes drop out
+            near = [middles[at] for at in range(block - 5, block + 6) if at in middles]
+            if drawn.get(block) is not None:
+                logs[drawn[block]].append(middle - np.median(near))
+    cost = np.mean(logs[True]) - np.mean(logs[False])
+    error = np.sqrt(sum(np.var(one, ddof=1) / len(one) for one in logs.values()))
     print(
-        f"six targets and the control: {min(rates):.1f} to {max(rates):.1f} pictures a second; "
-        f"the widget costs the lanes {np.expm1(np.median(cost)):+.2%} (standard error "
-        f"{spread:.2%}, {pairs} pairs of races)"
+        f"six targets and the control: {rate:.1f} pictures a second; a picture costs the lanes "
+        f"{np.expm1(cost):+.2%} (standard error {error:.2%}, {len(logs[True])} and "
+        f"{len(logs[False])} blocks of lanes)"
     )
 
 

@@ -40,6 +40,12 @@ def test_gemm_times_and_cube_work_agree_with_the_published_ones(size):
     assert (line.cores, line.executed_cores) == (24, 2)
 
 
+def test_all_cores_of_the_largest_size_executed_one_by_one_take_as_long_as_the_sample_says():
+    line = predict(7680, None)
+    assert line.executed_cores == 24
+    assert line.elapsed_ns == predict(7680, (0, -1)).elapsed_ns
+
+
 def test_two_cores_stand_for_all_where_the_work_divides():
     assert predict(1536, (0, -1)).elapsed_ns == predict(1536, None).elapsed_ns
 
@@ -56,12 +62,25 @@ def test_values_and_timeline_of_1024_cubed_take_under_five_seconds_of_one_core()
     np.testing.assert_allclose(out, a.astype(np.float32) @ b.astype(np.float32), atol=1e-2)
 
 
-def test_reading_memory_errs_by_what_is_stated_and_most_in_small_copies():
-    path = Path(__file__).parents[1] / "benchmarks" / "aicore_bandwidth.py"
-    spec = importlib.util.spec_from_file_location("aicore_bandwidth", path)
+def benchmark(name):
+    path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    errors = {row[:2]: row[-1] for row in module.errors()}
+    return module
+
+
+def test_flash_attention_and_torch_err_by_what_is_stated():
+    tokens, width = 32_768, 128
+    line = benchmark("aicore_gemm").attention(tokens, width)
+    rate_tflop_per_s = 4 * tokens**2 * width / line.elapsed_ns / 1e3
+    assert rate_tflop_per_s / 168.5 - 1 == pytest.approx(-0.176, abs=0.005)
+    torch = benchmark("aicore_gemm").gemm(4096, "float16")
+    assert 2 * 4096**3 / torch.elapsed_ns / 1e3 / 314.5 - 1 == pytest.approx(-0.173, abs=0.005)
+
+
+def test_reading_memory_errs_by_what_is_stated_and_most_in_small_copies():
+    errors = {row[:2]: row[-1] for row in benchmark("aicore_bandwidth").errors()}
     stated = {("UB", 128): -0.666, ("UB", 8192): -0.192, ("UB", 131072): -0.125}
     stated |= {("L1", 8192): -0.372, ("L1", 32768): -0.180}
     assert errors == pytest.approx(stated, abs=0.002)

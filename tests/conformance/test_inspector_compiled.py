@@ -70,20 +70,54 @@ def softly(x):
     return math.exp(x) / (1 + math.exp(x))
 
 
+@cuda.jit(device=True)
+def gathered(a, at, times):
+    total = float32(0)
+    for k in range(times):
+        total += a[at + k] * 2
+    return total
+
+
 @cuda.jit
-def with_a_device_function(a, out):
+def with_device_functions(a, b, out):
     i = cuda.grid(1)
-    if i < a.size:
-        out[i] = softly(a[i])
+    if i + 4 < a.size:
+        out[i] = softly(a[i]) + gathered(a, i, 3) + gathered(b, i * 2, 2)
+
+
+def test_device_functions_are_counted_where_they_stand(monkeypatch):
+    a, b = np.zeros(200, np.float32), np.ones(400, np.float32)
+    traced = inspect(with_device_functions[3, 64], a, b, np.zeros_like(a))
+    monkeypatch.setattr(module, "TRACED_THREADS", 0)
+    compiled = inspect(with_device_functions[3, 64], a, b, np.zeros_like(a))
+    assert not compiled.notes
+
+    def totals(report):
+        found = {}
+        for one in report.accesses:
+            key = one.text, one.kind, one.array if one.array in ("a", "b", "out") else "?"
+            found[key] = one.requests, one.bytes_moved
+        return found
+
+    assert totals(compiled) == totals(traced)
+    assert compiled.operations == traced.operations
+
+
+@cuda.jit
+def with_a_row(a, out):
+    i = cuda.grid(1)
+    if i < a.shape[0]:
+        row = a[i, :]
+        out[i] = row[0]
 
 
 def test_what_counters_cannot_describe_is_sampled_and_said_so():
-    a, out = np.zeros(20_000, np.float32), np.zeros(20_000, np.float32)
-    report = inspect(with_a_device_function[157, 128], a, out)
-    assert (out == 0.5).all()
+    a, out = np.ones((20_000, 1), np.float32), np.zeros(20_000, np.float32)
+    report = inspect(with_a_row[157, 128], a, out)
+    assert (out == 1).all()
     assert "8 of 157 blocks" in report.notes[0]
-    assert report.find("a[i]").sectors_per_request == 4
-    assert report.find("a[i]").requests == pytest.approx(157 * 4, rel=0.15)
+    assert report.find("row[0]").sectors_per_request == 4
+    assert report.find("row[0]").requests == pytest.approx(157 * 4, rel=0.15)
 
 
 @cuda.jit

@@ -101,6 +101,95 @@ def test_what_shadow_memory_cannot_describe_is_traced_and_said_so():
     assert "traced" in found.how
 
 
+@cuda.jit(device=True)
+def tree_sum(values, t, waits):
+    k = BLOCK // 2
+    while k > 0:
+        if t < k:
+            values[t] += values[t + k]
+        if waits:
+            cuda.syncthreads()
+        k //= 2
+
+
+@cuda.jit(device=True)
+def put(where, at, value):
+    where[at] = value
+
+
+@cuda.jit
+def sums_with_device_functions(a, b, out, waits):
+    s = cuda.shared.array(BLOCK, float32)
+    u = cuda.shared.array(BLOCK, float32)
+    t, i = cuda.threadIdx.x, cuda.grid(1)
+    put(s, t, a[i])
+    put(u, t, b[i])
+    cuda.syncthreads()
+    tree_sum(s, t, True)
+    tree_sum(u, t, waits)
+    if t == 0:
+        put(out, cuda.blockIdx.x, s[0] - u[0])
+
+
+def test_arrays_that_device_functions_touch_are_watched_under_the_callers_names():
+    a, b = np.ones(100 * BLOCK, np.float32), np.ones(100 * BLOCK, np.float32)
+    out = np.full(100, -1, np.float32)
+    launch = sums_with_device_functions[100, BLOCK]
+    found = sanitize(launch, a, b, out, True)
+    assert not found
+    assert "compiled" in found.how
+    assert (out == 0).all()
+    found = sanitize(launch, a, b, out, False, tier="compiled")
+    assert {one.array for one in found} == {"u"}
+    assert any("values[t + k]" in party.text for one in found for party in one.threads)
+
+
+LAST = """
+def last_block_sums(a, partial, count, out):
+    s = cuda.shared.array(1, int32)
+    t, b = cuda.threadIdx.x, cuda.blockIdx.x
+    if t == 0:
+        {early}
+    cuda.syncthreads()
+    if t == 0:
+        partial[b] = a[b]
+        {late}
+        s[0] = cuda.atomic.add(count, 0, 1)
+    cuda.syncthreads()
+    if s[0] == cuda.gridDim.x - 1 and t == 0:
+        total = float32(0)
+        for k in range(cuda.gridDim.x):
+            total += partial[k]
+        out[0] = total
+"""
+
+
+def last_block(tmp_path, early, late):
+    path = tmp_path / "last_block.py"
+    path.write_text(LAST.format(early=early, late=late))
+    names = {"cuda": cuda, "float32": float32, "int32": int32}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    return cuda.jit(names["last_block_sums"])
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "clean"),
+    [
+        ("pass", "cuda.threadfence()", True),
+        ("pass", "pass", False),
+        ("cuda.threadfence()", "pass", False),
+    ],
+)
+def test_a_fence_and_an_atomic_order_what_blocks_did_before(tmp_path, early, late, clean):
+    kernel = last_block(tmp_path, early, late)
+    a, partial = np.ones(200, np.float32), np.zeros(200, np.float32)
+    for tier, blocks in (("traced", 20), ("compiled", 200)):
+        count, out = np.zeros(1, np.int32), np.zeros(1, np.float32)
+        found = sanitize(kernel[blocks, 64], a, partial, count, out, tier=tier)
+        assert out[0] == blocks
+        assert [one.array for one in found] == ([] if clean else ["partial"]), tier
+
+
 @cuda.jit
 def past_the_end(a):
     a[cuda.grid(1)] = 1

@@ -1,6 +1,7 @@
 """Regions that are judged as a whole are judged as if every access had been watched."""
 
 import importlib
+import math
 from unittest import mock
 
 import numba
@@ -33,7 +34,7 @@ def row_of_threads(out, shift, low, high, back, waits):
     if t >= back:
         s[t] = s[t - back] + s[SIZE - 1 - t]
     cuda.syncthreads()
-    out[cuda.grid(1)] = s[t]
+    out[cuda.grid(1)] = math.sqrt(abs(s[t])) + 1
 
 
 def sheet_of_threads(across, down):
@@ -126,6 +127,21 @@ def test_a_row_of_threads_is_counted_as_by_the_tracer(numbers):
 def test_a_sheet_of_threads_is_counted_as_by_the_tracer(sheet, numbers):
     steps, block = sheet
     assert_same_counts(SHEETS[steps][1, block], np.zeros(64, np.float32), *numbers)
+
+
+@cuda.jit
+def in_place(x, count):
+    i = cuda.grid(1)
+    if i < x.size:
+        x[i] = 2 * x[i]
+    if i % 3 == 0:
+        x[i] += 1
+    if cuda.threadIdx.x == 0:
+        cuda.atomic.add(count, cuda.blockIdx.x, 1)
+
+
+def test_what_is_changed_in_place_is_counted_alike():
+    assert_same_counts(in_place[3, 64], np.ones(192, np.float32), np.zeros(3, np.int32))
 
 
 def generated(mode, kernel, kinds, block):

@@ -63,3 +63,21 @@ def test_the_ladder_of_matmul_gets_faster_at_every_rung_in_the_model():
         times.append(aicore.predict(kernel, args, blocks).elapsed_ns)
     assert times == sorted(times, reverse=True)
     assert times[0] > 5 * times[-1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_overlapped_attention_is_right_and_ordered_where_keys_fill_whole_steps(dtype):
+    (file,) = (one for one in FILES if one.name == "ascend_2_overlapped")
+    rng = np.random.default_rng(5)
+    q, k, v = (2 * rng.standard_normal((3, 2, 1100, 48))).astype(dtype)
+    out = np.zeros_like(q)
+    with aicore.observe() as runs:
+        file.load().launch(q, k, v, out, blocks=3)
+    scores = q.astype(np.float64) @ k.astype(np.float64).transpose(0, 2, 1) / 48**0.5
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    right = weights / weights.sum(-1, keepdims=True) @ v.astype(np.float64)
+    np.testing.assert_allclose(out, right, atol=2e-5 if dtype == "float32" else 5e-3)
+    assert runs[0].hazards(replay=False).clean
+    cube = {bar.start_ns for bar in runs[0].timeline.bars if bar.pipe == "AIC.M"}
+    vector = [bar for bar in runs[0].timeline.bars if bar.pipe.endswith(".V") and not bar.cause]
+    assert any(bar.start_ns < at < bar.stop_ns for bar in vector for at in cube)

@@ -246,18 +246,37 @@ def test_a_clock_that_was_replaced_is_found_by_the_second_one():
     assert kinds & {"ClockError", "TooFastError"}
 
 
-def test_a_time_below_the_roofline_is_a_failure_and_not_a_record():
+def doubts_of(label, ns, devices):
+    """Judge a lane of 1,024-cubed matmuls that took `ns` each."""
     from workbench.bench import judge
     from workbench.bench.records import LaneRecord, Run
 
-    lane = LaneRecord("miracle")
+    lane = LaneRecord(label)
     for number in range(50):
-        lane.add(number, 5.0, False, False, 0)
-    run = Run("matmul", 512, "rows", "warm", 1, 1.0, "miracle", {"miracle": lane})
-    run.bytes_moved, run.operations = 3 * 4 * 512**2, 2 * 512**3
-    found = list(judge.doubts(run, set()))
-    assert [kind for _, kind, _, _ in found] == ["TooFastError"]
-    assert "at least" in found[0][3]
+        lane.add(number, ns, False, False, 0)
+    run = Run("matmul", 1024, "rows", "warm", 1, 1.0, label, {label: lane})
+    run.bytes_moved, run.operations = 3 * 4 * 1024**2, 2 * 1024**3
+    run.environment = {"devices": devices}
+    return [(kind, saw) for _, kind, _, saw in judge.doubts(run, {"torch_cuda"})]
+
+
+def test_a_time_below_the_roofline_is_a_failure_and_not_a_record():
+    ((kind, saw),) = doubts_of("miracle", 5.0, {})
+    assert kind == "TooFastError"
+    assert "at least" in saw
+
+
+@pytest.mark.parametrize(
+    ("product", "ns", "kinds"),
+    [
+        ("NVIDIA H200", 900.0, ["TooFastError"]),  # 2.1 Gop at its fp8 peak take 1.08 us
+        ("NVIDIA H200", 40_000.0, []),
+        ("a chip without a sheet", 900.0, []),
+    ],
+)
+def test_a_devices_own_data_sheet_is_its_floor(product, ns, kinds):
+    found = doubts_of("torch_cuda", ns, {"torch_cuda": product})
+    assert [kind for kind, _ in found] == kinds
 
 
 def test_processor_time_used_after_a_call_is_seen():

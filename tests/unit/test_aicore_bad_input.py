@@ -1,6 +1,9 @@
 """Bad input to AI Core kernels: a clear error with the line, nothing lost, the process alive."""
 
+import _thread
 import pickle
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -131,7 +134,56 @@ def test_endless_loops_are_stopped_with_their_line_whether_they_issue_or_not():
     fails(issuing, "endless", "more instructions", limits=aicore.Limits(instructions=1000))
     error = fails(silent, "endless", "after 0.3 seconds", limits=aicore.Limits(seconds=0.3))
     assert error.sites[0].instruction == "silent"
+    idle = aicore.Limits(idle_seconds=0.3)
+    error = fails(silent, "endless", "issued nothing for 0.3 seconds", limits=idle)
+    assert error.sites[0].source in ("while True:", "pass")
     assert run(lambda x: None).recording.size == 0
+
+
+def test_an_endless_loop_that_issues_nothing_ends_by_default_in_seconds_and_stop_at_once():
+    assert aicore.Limits().idle_seconds <= 10
+
+    def silent(x):
+        while True:
+            aicore.block_idx()
+
+    begin = time.monotonic()
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        aicore.kernel(silent)[1](X)
+    assert time.monotonic() - begin < 1.3
+
+
+def test_a_list_of_numbers_is_named_as_the_argument_that_it_is():
+    def copying(x, out):
+        aicore.data_copy(aicore.scratch("UB", 8, "float32"), x)
+
+    with pytest.raises(InputError, match=r"x is a list of 8.*\n.*numpy\.asarray\(x\)"):
+        aicore.kernel(copying)[1]([1.0] * 8, X)
+    run(lambda x, steps: None, X, [("in", 1)])  # other lists are the kernel's own business
+
+
+LOOKS = (
+    lambda t: t[0] == 1,
+    lambda t: t[0] != 1,
+    lambda t: t[0] > 0,
+    lambda t: bool(t),
+    lambda t: 3 in t,
+    lambda t: t[0] in (1, 2),
+    lambda t: max(t[0], 3),
+    lambda t: int(t[0]),
+    lambda t: len(t),
+)
+
+
+@pytest.mark.parametrize("test", LOOKS)
+def test_a_kernel_cannot_branch_on_data(test):
+    def branching(x):
+        if test(x):
+            aicore.sync_all()
+
+    fails(branching, "values", "nor branch on them")
 
 
 def test_values_cannot_be_looked_at_while_recording():
@@ -269,7 +321,7 @@ def test_a_kernel_that_swallows_everything_is_stopped_all_the_same():
             except BaseException:
                 continue
 
-    fails(stubborn, "endless", "still issuing", limits=aicore.Limits(seconds=0.2))
+    fails(stubborn, "endless", "still running", limits=aicore.Limits(seconds=0.2))
 
 
 def test_events_that_no_hardware_has_are_refused():

@@ -166,3 +166,12 @@ def test_a_damaged_table_of_costs_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr("workbench.aicore.costs.folder", lambda name: tmp_path)
     with pytest.raises(DataFileError, match=r"broken\.toml"):
         costs("broken")
+
+
+def test_a_chip_whose_bandwidth_nobody_gives_says_that_the_floor_is_left_out():
+    with aicore.on_chip("ascend_910b4"):
+        line = run(lambda x: through(x, 2)).timeline
+    assert line.memory_floor_ns == 0
+    assert "no source gives its bandwidth for Huawei Ascend 910B4" in line.bound
+    assert "910B4" in line.chrome_trace()["otherData"]["left_out"]
+    assert run(lambda x: through(x, 2)).timeline.left_out == ""

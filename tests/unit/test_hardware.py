@@ -117,3 +117,19 @@ def test_a_damaged_sheet_is_refused_by_name(tmp_path, text, message):
     with pytest.raises(DataFileError, match=message) as caught:
         hardware.read_data_sheet(path)
     assert "chip.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("product", "sheet"),
+    [
+        ("NVIDIA A100-SXM4-80GB", "nvidia_a100_80gb"),
+        ("Tesla T4", "nvidia_t4"),
+        ("Ascend910B2", "ascend_910b2"),
+        ("NVIDIA H200", "nvidia_h200"),
+        ("NVIDIA H20", "nvidia_h20"),
+        ("NVIDIA GeForce RTX 4090", None),
+        ("", None),
+    ],
+)
+def test_a_drivers_name_finds_its_data_sheet_or_none(product, sheet):
+    assert hardware.sheet_of(product) == sheet

@@ -128,6 +128,20 @@ def test_intensity_and_roofline_of_saxpy():
     assert low == high == pytest.approx(1e3 * 3.35 / 6)
 
 
+@cuda.jit
+def doubled_in_place(x, count):
+    i = cuda.grid(1)
+    if i < x.size:
+        x[i] = 2 * x[i]
+    cuda.atomic.add(count, 0, 1)
+
+
+def test_what_is_changed_in_place_is_read_and_written():
+    x = np.ones(256, np.float32)
+    report = inspect(doubled_in_place[2, 128], x, np.zeros(1, np.int32))
+    assert report.bytes_compulsory == 2 * 4 * 256 + 2 * 32
+
+
 def test_a_partial_warp_is_not_counted_as_lanes_that_are_off():
     x = np.ones(40, np.float32)
     report = inspect(saxpy[1, 40], np.float32(2), x, x.copy(), x.copy())

@@ -49,6 +49,8 @@ from workbench.aicore.sync import (
     set_atomic_none,
     set_flag,
     share,
+    sub_block_idx,
+    sub_block_num,
     sync_all,
     wait_flag,
 )
@@ -155,6 +157,8 @@ __all__ = [
     "share",
     "sqrt",
     "sub",
+    "sub_block_idx",
+    "sub_block_num",
     "sync_all",
     "to_ascend_c",
     "transpose",

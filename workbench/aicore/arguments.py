@@ -7,6 +7,7 @@ overlap in part are refused, because nobody could say what a core sees of the ot
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,12 @@ def arguments(function: Callable[..., None], args: Sequence[Any]) -> Arguments:
                     f"{name} is a {type(value).__module__}.{type(value).__name__}",
                     f"{name}.numpy() or numpy.asarray({name})",
                 )
+            if isinstance(value, list) and value and _numbers(value):
+                raise InputError(
+                    "A kernel takes NumPy arrays, and plain values as they are.",
+                    f"{name} is a list of {len(value)}: {reprlib.repr(value)}",
+                    f"numpy.asarray({name}) for data, tuple({name}) for constants",
+                )
             values.append(value)
             continue
         place = _place(name, value, owners, infos)
@@ -111,6 +118,13 @@ def _names(function: Callable[..., None], args: Sequence[Any]) -> list[str]:
         several = bound.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
         names += [f"{name}[{i}]" for i in range(len(value))] if several else [name]
     return names
+
+
+def _numbers(value: Any) -> bool:
+    """Return whether this is data in lists: numbers all the way down."""
+    if isinstance(value, list):
+        return all(_numbers(one) for one in value)
+    return isinstance(value, (int, float, np.number))
 
 
 def _place(name: str, value: Any, owners: list[Any], infos: list[ArrayInfo]) -> int:

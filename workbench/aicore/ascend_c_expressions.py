@@ -7,87 +7,38 @@ a constant; everything else stays an expression. It refuses whatever it does not
 from __future__ import annotations
 
 import ast
+import inspect
 import operator
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
+from workbench.aicore.ascend_c_slices import Part, difference, sliced
+from workbench.aicore.ascend_c_values import (
+    BINARY,
+    Array,
+    Local,
+    Number,
+    Que,
+    combine,
+    lifted,
+    number,
+    rounded,
+)
 from workbench.aicore.findings import AICoreError, Site
-from workbench.aicore.layouts import fractal
+from workbench.aicore.regions import as_dtype
 
-CPP = {
-    "float16": "half",
-    "bfloat16": "bfloat16_t",
-    "float32": "float",
-    "int8": "int8_t",
-    "uint8": "uint8_t",
-    "int16": "int16_t",
-    "int32": "int32_t",
-    "uint32": "uint32_t",
-}
-_BINARY = {
-    ast.Add: ("+", operator.add),
-    ast.Sub: ("-", operator.sub),
-    ast.Mult: ("*", operator.mul),
-    ast.FloorDiv: ("/", operator.floordiv),
-    ast.Div: ("/", operator.truediv),
-    ast.Mod: ("%", operator.mod),
-    ast.Pow: ("", operator.pow),
-}
 _COMPARE = {
-    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Number:
-    """A scalar: its C++ code, and its value where that is known already."""
-
-    code: str
-    value: float | None = None
-    kind: str = "int32_t"
-
-
-@dataclass(frozen=True)
-class Array:
-    """A part of a global tensor."""
-
-    name: str
-    dtype: Any
-    shape: tuple[Number, ...]
-    strides: tuple[Number, ...]
-    offset: Number
-
-
-@dataclass(frozen=True)
-class Local:
-    """A part of a local tensor; `row` is the distance of rows in elements."""
-
-    code: str
-    dtype: Any
-    buffer: str
-    shape: tuple[Number, ...]
-    whole: tuple[Number, ...]
-    layout: str = "ND"
-    row: Number = field(default=Number("0", 0))
-
-
-@dataclass(frozen=True)
-class Que:
-    """A queue."""
-
-    name: str
-    dtype: Any
-    buffer: str
-    shape: tuple[Number, ...]
-
-
-def number(value: Any) -> Number:
-    """Return a constant."""
-    if isinstance(value, bool):
-        return Number("true" if value else "false", value, "bool")
-    if isinstance(value, int):
-        return Number(str(value), value)
-    return Number(f"{float(value)!r}f", float(value), "float")
+    ast.Lt: ("<", operator.lt),
+    ast.LtE: ("<=", operator.le),
+    ast.Gt: (">", operator.gt),
+    ast.GtE: (">=", operator.ge),
+    ast.Eq: ("==", operator.eq),
+    ast.NotEq: ("!=", operator.ne),
+    ast.Is: ("==", operator.is_),
+    ast.IsNot: ("!=", operator.is_not),
+}
 
 
 def refuse(node: ast.AST, what: str, context: Expressions) -> AICoreError:
@@ -103,20 +54,48 @@ def refuse(node: ast.AST, what: str, context: Expressions) -> AICoreError:
     )
 
 
+@cache
+def _operations() -> dict[int, str]:
+    """Return the names of this package's operations by the identity of what they are."""
+    from workbench import aicore
+
+    made_of_others = {"Matmul", "Softmax"}
+    found = {name: getattr(aicore, name) for name in aicore.__all__ if name not in made_of_others}
+    return {id(value): name for name, value in found.items() if callable(value)}
+
+
 class Expressions:
-    """Evaluates the expressions of one kernel.
+    """Evaluates the expressions of one function, the kernel or a helper of it.
 
     Attributes
     ----------
     names : dict
-        What each Python name stands for now.
+        What each Python name stands for now; what is not in it is looked up where Python would.
+    variables : dict
+        C++ variable of each Python name that has one.
+    assigned : Counter
+        How often each name is assigned.
     """
 
-    def __init__(self, kernel: str, file: str, first_line: int, names: dict[str, Any]):
-        self.kernel, self.file, self.first_line, self.names = kernel, file, first_line, names
+    def __init__(
+        self, function: Any, file: str, first_line: int, names: dict[str, Any], cores: int
+    ):
+        closure = inspect.getclosurevars(function)
+        self.outside = {**closure.builtins, **closure.globals, **closure.nonlocals}
+        self.kernel, self.file, self.first_line = function.__name__, file, first_line
+        self.names, self.vector_cores = names, cores
+        self.variables: dict[str, str] = {}
+        self.assigned: Counter[str] = Counter()
+
+    combine, rounded = staticmethod(combine), staticmethod(rounded)
+
+    def assigns(self, tree: ast.AST) -> None:
+        """Count what the function assigns."""
+        names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+        self.assigned = Counter(node.id for node in names if isinstance(node.ctx, ast.Store))
 
     def of(self, node: ast.AST) -> Any:
-        """Return a Number, Array, Local, Que, tuple of them, or a plain string or dtype."""
+        """Return a Number, Array, Local, Que, tuple of them, or a plain Python object."""
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             raise refuse(node, f"this {type(node).__name__}", self)
@@ -129,33 +108,65 @@ class Expressions:
             raise refuse(node, "this as a number", self)
         return found
 
+    def truth(self, node: ast.AST) -> bool | Number:
+        """Return whether something holds where that is known beforehand, else its C++."""
+        found = self.of(node)
+        if isinstance(found, Number):
+            return found if found.value is None else bool(found.value)
+        return bool(found)
+
+    def operation(self, call: ast.Call) -> str:
+        """Return which of this package's operations a call means; empty for anything else."""
+        if not isinstance(call.func, (ast.Name, ast.Attribute)):
+            return ""
+        if isinstance(call.func, ast.Attribute) and isinstance(
+            self.of(call.func.value), (Array, Local, Que)
+        ):
+            return ""
+        return _operations().get(id(self.of(call.func)), "")
+
+    def is_pure(self, function: Any) -> bool:
+        """Return whether a function may be called while translating."""
+        return function is as_dtype
+
+    def block(self) -> Number:
+        """Return the number of this block."""
+        if self.vector_cores > 1:
+            return Number("my_block")
+        return Number("static_cast<int32_t>(AscendC::GetBlockIdx())")
+
     def _constant(self, node):
-        return number(node.value) if isinstance(node.value, (bool, int, float)) else node.value
+        return lifted(node.value)
 
     def _name(self, node):
-        if node.id not in self.names:
+        if node.id in self.names:
+            return self.names[node.id]
+        if node.id not in self.outside:
             raise refuse(node, f"the name {node.id!r}", self)
-        return self.names[node.id]
+        return lifted(self.outside[node.id])
 
     def _tuple(self, node):
         return tuple(self.of(one) for one in node.elts)
 
     def _attribute(self, node):
         base = self.of(node.value)
-        if node.attr == "itemsize" and hasattr(base, "itemsize"):
-            return number(base.itemsize)
-        if isinstance(base, (Array, Local)) and node.attr in ("dtype", "shape"):
-            return getattr(base, node.attr)
-        if isinstance(base, (Array, Local)) and node.attr == "size":
-            size = number(1)
-            for one in base.shape:
-                size = self.combine(ast.Mult, size, one)
-            return size
+        if isinstance(base, (Array, Local)):
+            if node.attr in ("dtype", "shape"):
+                return getattr(base, node.attr)
+            if node.attr == "size":
+                size = number(1)
+                for one in base.shape:
+                    size = self.combine(ast.Mult, size, one)
+                return size
+        elif hasattr(base, "attribute"):
+            return base.attribute(node.attr)
+        elif not isinstance(base, (Number, Que)) and hasattr(base, node.attr):
+            return lifted(getattr(base, node.attr))
         raise refuse(node, f"the attribute {node.attr!r}", self)
 
     def _binop(self, node):
         left, right = self.whole(node.left), self.whole(node.right)
-        if type(node.op) not in _BINARY:
+        if type(node.op) not in BINARY:
             raise refuse(node, "this operator", self)
         if isinstance(node.op, ast.Pow) and (left.value is None or right.value is None):
             raise refuse(node, "a power that is not known beforehand", self)
@@ -166,60 +177,80 @@ class Expressions:
             raise refuse(node, "a division of what may be negative: C++ rounds it to zero", self)
         return self.combine(type(node.op), left, right)
 
-    def combine(self, op: type, left: Number, right: Number) -> Number:
-        """Return two numbers joined by a Python operator, folded where both are known."""
-        sign, function = _BINARY[op]
-        if left.value is not None and right.value is not None:
-            return number(function(left.value, right.value))
-        neutral = {ast.Add: (0, 0), ast.Sub: (None, 0), ast.Mult: (1, 1), ast.FloorDiv: (None, 1)}
-        first, second = neutral.get(op, (None, None))
-        if first is not None and left.value == first:
-            return right
-        if second is not None and right.value == second:
-            return left
-        if op is ast.Mult and 0 in (left.value, right.value):
-            return number(0)
-        kind = "float" if "float" in (left.kind, right.kind) else "int32_t"
-        return Number(f"({left.code} {sign} {right.code})", None, kind)
-
     def _unaryop(self, node):
-        inner = self.whole(node.operand)
         if isinstance(node.op, ast.USub):
-            return self.combine(ast.Mult, number(-1), inner)
-        return Number(f"!{inner.code}", None, "bool")
+            return self.combine(ast.Mult, number(-1), self.whole(node.operand))
+        inner = self.truth(node.operand)
+        return (
+            number(not inner) if isinstance(inner, bool) else Number(f"!{inner.code}", None, "bool")
+        )
 
     def _compare(self, node):
-        if len(node.ops) != 1 or type(node.ops[0]) not in _COMPARE:
+        left, right = self.of(node.left), self.of(node.comparators[0])
+        sign = type(node.ops[0])
+        if len(node.ops) != 1 or sign not in _COMPARE:
             raise refuse(node, "this comparison", self)
-        left, right = self.whole(node.left), self.whole(node.comparators[0])
-        return Number(f"({left.code} {_COMPARE[type(node.ops[0])]} {right.code})", None, "bool")
+        code, function = _COMPARE[sign]
+        if isinstance(left, Number) and isinstance(right, Number):
+            if left.value is None or right.value is None:
+                return Number(f"({left.code} {code} {right.code})", None, "bool")
+            left, right = left.value, right.value
+        return number(bool(function(left, right)))
 
     def _boolop(self, node):
-        sign = " && " if isinstance(node.op, ast.And) else " || "
-        return Number(f"({sign.join(self.whole(one).code for one in node.values)})", None, "bool")
+        """Leave out what is known beforehand, as Python would stop at it or go on."""
+        ends = isinstance(node.op, ast.Or)
+        codes: list[str] = []
+        found: Any = number(not ends)
+        for one in node.values:
+            found, known = self.of(one), self.truth(one)
+            if isinstance(known, Number):
+                codes.append(known.code)
+            elif known == ends:
+                if codes:
+                    raise refuse(node, "this mixture of conditions", self)
+                return found
+        if not codes:
+            return found
+        return Number(f"({(' || ' if ends else ' && ').join(codes)})", None, "bool")
 
     def _ifexp(self, node):
-        test, yes, no = (self.whole(one) for one in (node.test, node.body, node.orelse))
+        test = self.truth(node.test)
+        if isinstance(test, bool):
+            return self.of(node.body if test else node.orelse)
+        yes, no = self.whole(node.body), self.whole(node.orelse)
         return Number(f"({test.code} ? {yes.code} : {no.code})", None, yes.kind)
 
     def _call(self, node):
-        name = ast.unparse(node.func)
-        if name in ("min", "max"):
-            values = [self.whole(one) for one in node.args]
-            known = [one.value for one in values if one.value is not None]
-            if len(known) == len(values):
-                return number((min if name == "min" else max)(known))
-            code = values[0].code
-            for one in values[1:]:
-                code = f"{name.title()}Of({code}, {one.code})"
-            return Number(code)
-        if name == "aicore.block_idx":
-            return Number("static_cast<int32_t>(AscendC::GetBlockIdx())")
-        if name == "aicore.block_num":
+        if isinstance(node.func, ast.Attribute):
+            base = self.of(node.func.value)
+            if isinstance(base, Array) and node.func.attr == "reshape":
+                return self._reshaped(node)
+            if isinstance(base, dict) and node.func.attr == "get":
+                return lifted(base.get(*(self.of(one) for one in node.args)))
+        callee, name = self.of(node.func), self.operation(node)
+        if callee in (min, max):
+            return self._extreme(callee, [self.whole(one) for one in node.args])
+        if name == "block_idx":
+            return self.block()
+        if name == "block_num":
             return Number("static_cast<int32_t>(AscendC::GetBlockNum())")
-        if name.endswith(".reshape"):
-            return self._reshaped(node)
-        raise refuse(node, f"the call {name}", self)
+        if name == "sub_block_idx":
+            return Number("static_cast<int32_t>(AscendC::GetSubBlockIdx())")
+        if name == "sub_block_num":
+            return number(self.vector_cores)
+        if callable(callee) and self.is_pure(callee):
+            return callee(*(self.of(one) for one in node.args))
+        raise refuse(node, f"the call {ast.unparse(node.func)}", self)
+
+    def _extreme(self, function: Any, values: list[Number]) -> Number:
+        known = [one.value for one in values if one.value is not None]
+        if len(known) == len(values):
+            return number(function(known))
+        code = values[0].code
+        for one in values[1:]:
+            code = f"{function.__name__.title()}Of({code}, {one.code})"
+        return Number(code)
 
     def _reshaped(self, node):
         base = self.of(node.func.value)
@@ -240,43 +271,11 @@ class Expressions:
         if not isinstance(base, (Array, Local)):
             raise refuse(node, "this index", self)
         parts = [self._part(key, length) for key, length in zip(keys, base.shape, strict=False)]
-        parts += [(number(0), one, False) for one in base.shape[len(parts) :]]
-        shape = tuple(count for _, count, drop in parts if not drop)
-        if isinstance(base, Array):
-            offset = base.offset
-            for (start, _, _), stride in zip(parts, base.strides, strict=True):
-                offset = self.combine(ast.Add, offset, self.combine(ast.Mult, start, stride))
-            kept = zip(base.strides, parts, strict=True)
-            return Array(
-                base.name, base.dtype, shape, tuple(s for s, one in kept if not one[2]), offset
-            )
-        offset = self._local_offset(base, [start for start, _, _ in parts])
-        code = base.code if offset.value == 0 else f"{base.code}[{offset.code}]"
-        return replace(base, code=code, shape=shape)
+        return sliced(base, parts)
 
-    def _part(self, key, length):
+    def _part(self, key: ast.expr, length: Number) -> Part:
         if not isinstance(key, ast.Slice):
-            return self.whole(key), number(1), True
+            return Part(self.whole(key), number(1), True)
         start = number(0) if key.lower is None else self.whole(key.lower)
         stop = length if key.upper is None else self.whole(key.upper)
-        if stop.code == f"({start.code} + 1)":
-            return start, number(1), False
-        return start, self.combine(ast.Sub, stop, start), False
-
-    def _local_offset(self, base: Local, starts: list[Number]) -> Number:
-        if base.layout == "ND":
-            steps = [base.row, number(1)][-len(starts) :]
-        else:
-            block = fractal(base.layout, base.dtype.itemsize)
-            height = self.rounded(base.whole[0], block.rows)
-            # NZ and zN: blocks one below the other, then column by column
-            steps = [number(block.columns), height]
-        offset = number(0)
-        for start, step in zip(starts, steps, strict=True):
-            offset = self.combine(ast.Add, offset, self.combine(ast.Mult, start, step))
-        return offset
-
-    def rounded(self, value: Number, step: int) -> Number:
-        """Return a number rounded up to a multiple of a constant."""
-        more = self.combine(ast.Add, value, number(step - 1))
-        return self.combine(ast.Mult, self.combine(ast.FloorDiv, more, number(step)), number(step))
+        return Part(start, difference(start, stop), False)

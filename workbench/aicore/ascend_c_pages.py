@@ -35,8 +35,11 @@ PAGES = {
     "LocalTensor": "0006",
     "GetBlockIdx": "0185",
     "GetBlockNum": "0184",
+    "GetSubBlockIdx": "0281",
+    "KernelType": "0218",
     "Ln": "0026",
     "LoadData": "0238",
+    "LoadDataWithTranspose": "0239",
     "Max": "0039",
     "Maxs": "0056",
     "Min": "0040",
@@ -59,6 +62,7 @@ PAGES = {
     "TBuf": "0160",
     "TPipe": "0108",
     "TQue": "0136",
+    "TransDataTo5HD": "0200",
     "WaitFlag": "0270",
 }
 

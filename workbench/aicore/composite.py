@@ -72,7 +72,8 @@ class Matmul:
             self.a1.free(left)
             self.b1.free(right)
         self.out.enqueue(total)
-        fixpipe(c, self.out.dequeue())
+        total = self.out.dequeue()
+        fixpipe(c, total)
         self.out.free(total)
 
     def _load(self, queue: Queue, source: GlobalTensor) -> None:

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 
 from workbench.aicore.findings import AICoreError
-from workbench.aicore.recording import recorder
+from workbench.aicore.recorder import recorder
 from workbench.aicore.tensors import LocalTensor
 
 # dtype of the operands -> dtype of the accumulator

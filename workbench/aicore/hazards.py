@@ -16,7 +16,7 @@ import numpy as np
 
 from workbench.aicore.findings import Finding, Report
 from workbench.aicore.instructions import Instruction, Recording
-from workbench.aicore.machine import PIPES
+from workbench.aicore.machine import BUFFER_OF, PIPES
 from workbench.aicore.order import Order
 from workbench.aicore.regions import Region
 from workbench.aicore.tensors import GlobalTensor
@@ -119,7 +119,7 @@ def _new_shadow(recording: Recording, region: Region) -> _Shadow:
         size = int(np.prod(info.shape)) * info.dtype.itemsize
         return _Shadow(size, info.dtype.itemsize, not info.workspace)
     buffer = region.space[1]
-    return _Shadow(recording.chip.capacity(buffer), _GRAIN[buffer], False)
+    return _Shadow(recording.chip.capacity(buffer), _GRAIN[BUFFER_OF[buffer]], False)
 
 
 def _access(recording, order, shadow, node, tensor, region, writing):
@@ -206,8 +206,9 @@ def _advice(first: Instruction, second: Instruction) -> str:
     if first.core != second.core:
         return "give each core its own part, use set_atomic_add, or put sync_all between"
     a, b = PIPES[first.pipe], PIPES[second.pipe]
-    if a[:3] == b[:3]:
-        event = f"{a[4:]}_{b[4:]}"
+    (unit, _, source), (other, _, target) = a.partition("."), b.partition(".")
+    if unit == other:
+        event = f"{source}_{target}"
         return f'set_flag("{event}") after the first and wait_flag("{event}") before the second'
     return f'cross_core_set_flag(..., "{a}") and cross_core_wait_flag(..., "{b}")'
 

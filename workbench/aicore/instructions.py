@@ -24,10 +24,13 @@ class Limits:
         For each core.
     seconds : float
         Of recording, all cores together.
+    idle_seconds : float
+        Without issuing a single instruction.
     """
 
-    instructions: int = 2_000_000
+    instructions: int = 500_000
     seconds: float = 120.0
+    idle_seconds: float = 5.0
 
 
 class Instruction:
@@ -38,7 +41,9 @@ class Instruction:
     kind : str
         ``op``, ``set``, ``wait``, ``barrier``, ``arrive`` or ``leave``.
     pipe : int
-        Index into `PIPES`; -1 for barriers, which stand in every queue of the core.
+        Index into `PIPES`; -1 for barriers, which stand in the queues of `pipes`.
+    pipes : range
+        Of a barrier: the pipes that it joins.
     name : str
         The operation, or the event.
     key : tuple or None
@@ -50,36 +55,22 @@ class Instruction:
         Duration; `head` is added where the pipe stood idle before.
     gm_bytes : int
         Traffic with global memory.
+    step : int
+        How many instructions its core's Python had issued, this one included.
     """
 
-    __slots__ = (
-        "apply",
-        "args",
-        "atomic",
-        "core",
-        "cycles",
-        "file",
-        "gm_bytes",
-        "head",
-        "index",
-        "key",
-        "kind",
-        "line",
-        "name",
-        "pipe",
-        "reads",
-        "writes",
-    )
+    # what a set, a wait or a barrier has no use for, so that making one stays cheap
+    writes: tuple[Any, ...] = ()
+    reads: tuple[Any, ...] = ()
+    args: tuple[Any, ...] = ()
+    apply: Callable[..., None] | None = None
+    cycles = head = 0.0
+    gm_bytes, atomic, index, step = 0, False, -1, 0
+    pipes = range(0)
+    file, line = "", 0
 
-    def __init__(self, kind, pipe, name, core, key=None):
+    def __init__(self, kind: str, pipe: int, name: str, core: int, key: tuple | None = None):
         self.kind, self.pipe, self.name, self.core, self.key = kind, pipe, name, core, key
-        self.writes: tuple[Any, ...] = ()
-        self.reads: tuple[Any, ...] = ()
-        self.args: tuple[Any, ...] = ()
-        self.apply: Callable[..., None] | None = None
-        self.cycles = self.head = 0.0
-        self.gm_bytes, self.atomic, self.index = 0, False, -1
-        self.file, self.line = "", 0
 
     @property
     def site(self) -> Site:
@@ -129,7 +120,7 @@ class Recording:
         Blocks launched.
     arrays : tuple of ArrayInfo
     programs : list of list of Instruction
-        For each core, in program order.
+        For each core, and for each of its Vector cores where it has two, in program order.
     placements : list of NamedPlacement
     findings : list of Finding
         What was noticed without ordering anything: leaks.

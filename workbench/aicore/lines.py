@@ -7,8 +7,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from workbench.aicore.findings import AICoreError, Site
+from workbench.aicore.instructions import Limits
 
 
 def caller(depth: int) -> tuple[str, int]:
@@ -38,36 +40,53 @@ class deadline:
     ``PyThreadState_SetAsyncExc``), which works in any thread and on every platform.
     """
 
-    def __init__(self, seconds: float, function: Callable[..., None]):
-        self.seconds = seconds
+    def __init__(self, limits: Limits, function: Callable[..., None]):
+        self.limits = limits
         code = function.__code__
         self.whole = Site(function.__name__, "scalar", 0, code.co_filename, code.co_firstlineno)
         self.thread = threading.get_ident()
         self.lock = threading.Lock()
-        self.done = self.fired = False
+        self.over_now, self.done = threading.Event(), False
+        self.reason = ""
+        self.counted: Any = None
 
-    def __enter__(self):
-        self._arm(self.seconds)
+    def over(self, counted: Any) -> None:
+        """Watch this recorder's count of instructions from now on."""
+        self.counted = counted
 
-    def _arm(self, seconds: float):
-        self.timer = threading.Timer(seconds, self._fire)
-        self.timer.daemon = True
-        self.timer.start()
+    def __enter__(self) -> deadline:
+        self.watchdog = threading.Thread(target=self._watch, daemon=True)
+        self.watchdog.start()
+        return self
 
-    def _fire(self):
+    def _watch(self) -> None:
+        began = moved = time.monotonic()
+        seen: tuple[Any, int] = (None, 0)
+        tick = min(self.limits.seconds, self.limits.idle_seconds, 1.0) / 4
+        while not self.over_now.wait(tick):
+            now, who = time.monotonic(), self.counted
+            count = (who, who.count if who is not None else 0)
+            if count != seen:
+                seen, moved = count, now
+            if now - began > self.limits.seconds:
+                self._fire(f"was still running after {self.limits.seconds:g} seconds")
+            elif now - moved > self.limits.idle_seconds:
+                self._fire(f"issued nothing for {self.limits.idle_seconds:g} seconds")
+                moved = now  # once more later, where the kernel swallowed it
+
+    def _fire(self, reason: str) -> None:
         with self.lock:
             if not self.done:
-                self.fired = True
+                self.reason = self.reason or reason
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self.thread), ctypes.py_object(_TimeUp)
                 )
-                self._arm(1.0)  # once more, where the kernel swallowed it
 
     def __exit__(self, kind, error, trace):
         with self.lock:
             self.done = True
-        self.timer.cancel()
-        if not self.fired:
+        self.over_now.set()
+        if not self.reason or isinstance(error, KeyboardInterrupt):
             return
         if error is None:  # it was fired just now and is still to be delivered
             try:
@@ -77,9 +96,9 @@ class deadline:
         cause = error if isinstance(error, _TimeUp) else getattr(error, "__cause__", error)
         raise AICoreError(
             "endless",
-            f"The kernel was still issuing instructions after {self.seconds:g} seconds.",
+            f"The kernel {self.reason}.",
             "stopped at the line below",
-            "look at the loop's bound, or raise Limits(seconds=...)",
+            "look at the loop's bound, or launch(kernel, args, blocks, limits=Limits(...))",
             (self._where(cause),),
         )
 

@@ -3,8 +3,8 @@
 Sizes and alignments come from the data sheets of floor 0 (`workbench.hardware`); the tables here
 say only how the parts are connected. A chip is either *separate* (910B, 910C: a Cube core "AIC"
 and Vector cores "AIV" that exchange data through global memory) or *coupled* (310P: both in one
-core). A block of a kernel that uses both has one AIC and one AIV here; the second AIV that a real
-910B offers to each AIC is left idle. It refuses to guess a size that no source gives.
+core). A block of a kernel that uses both has one AIC and one AIV, or two with
+``kernel(vector_cores=2)``. It refuses to guess a size that no source gives.
 """
 
 from __future__ import annotations
@@ -31,8 +31,14 @@ _ALIGNMENT_FACT = {
 
 # What each pipe does: S scalar, V vector, M cube, MTE2 in from global memory, MTE1 from L1 to L0,
 # MTE3 out to global memory, FIX out of L0C.
-PIPES = ("AIC.MTE2", "AIC.MTE1", "AIC.M", "AIC.FIX", "AIV.S", "AIV.MTE2", "AIV.V", "AIV.MTE3")
+# AIV1 is the second Vector core of a block, and UB1 its UB.
+_AIC_PIPES = ("AIC.MTE2", "AIC.MTE1", "AIC.M", "AIC.FIX")
+_AIV_PIPES = ("AIV.S", "AIV.MTE2", "AIV.V", "AIV.MTE3")
+PIPES = (*_AIC_PIPES, *_AIV_PIPES, *(name.replace("AIV", "AIV1") for name in _AIV_PIPES))
 PIPE_INDEX = {name: index for index, name in enumerate(PIPES)}
+UNIT_PIPES = {"AIC": range(4), "AIV": range(4, 8), "AIV1": range(8, 12)}
+MEMORIES = ("UB", "UB1", *BUFFERS[1:])
+BUFFER_OF = {name: "UB" if name == "UB1" else name for name in MEMORIES}
 
 
 class Position(NamedTuple):
@@ -118,6 +124,7 @@ class Chip:
 
     def capacity(self, buffer: str) -> int:
         """Return the bytes of a buffer, or raise `UnavailableError` where nobody says."""
+        buffer = BUFFER_OF[buffer]
         if buffer not in self.capacity_bytes:
             raise UnavailableError(
                 f"The size of {buffer} on {self.title} is not known.",
@@ -164,7 +171,7 @@ def chip(name: str = DEFAULT_CHIP) -> Chip:
 
 @dataclass(frozen=True)
 class Placement:
-    """Bytes of one buffer on one core, given out in order of asking (there is no heap)."""
+    """Bytes of one memory (see `MEMORIES`), given out in order of asking (there is no heap)."""
 
     buffer: str
     offset: int

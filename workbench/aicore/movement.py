@@ -8,12 +8,13 @@ layouts of L0A and L0B. It refuses routes that the hardware does not have.
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from workbench.aicore.findings import AICoreError
-from workbench.aicore.recording import Recorder, recorder
+from workbench.aicore.recorder import Recorder, recorder
 from workbench.aicore.regions import BLOCK_BYTES, round_up
 from workbench.aicore.tensors import GlobalTensor, LocalTensor
 
@@ -82,7 +83,7 @@ def load_data(dst: LocalTensor, src: LocalTensor, transpose: bool = False) -> No
     """Bring a part of a matrix from L1 (NZ) into L0A (zZ) or L0B (nZ), transposed if asked."""
     wanted = src.shape[::-1] if transpose else src.shape
     one, route = _begin(dst, src, {("L1", "L0A"), ("L1", "L0B")}, "load_data", wanted)
-    cycles = one.costs.move_cycles(route.mover, dst.region().nbytes)
+    cycles = one.costs.move_cycles(route.mover, dst.filled_bytes)
     one.emit(route.pipe, "load_data", (dst,), (src,), _load, (dst, src, transpose), cycles)
 
 
@@ -137,10 +138,7 @@ def _begin(
     dst: Any, src: Any, routes: set, name: str, shape: tuple | None = None, dtype: bool = True
 ) -> tuple[Recorder, Route]:
     """Check what every movement has in common and return the way it takes."""
-    for tensor in (dst, src):
-        if not isinstance(tensor, (GlobalTensor, LocalTensor)):
-            raise AICoreError("position", f"{name} moves tensors.", repr(tensor), "slice a tensor")
-    ends = (_place(src), _place(dst))
+    ends = (_place(src, name), _place(dst, name))
     if ends not in routes:
         raise AICoreError(
             "position",
@@ -164,8 +162,12 @@ def _begin(
     return one, route
 
 
-def _place(tensor: GlobalTensor | LocalTensor) -> str:
-    return "GM" if isinstance(tensor, GlobalTensor) else tensor.buffer
+def _place(tensor: Any, name: str) -> str:
+    if isinstance(tensor, LocalTensor):
+        return tensor.buffer
+    if isinstance(tensor, GlobalTensor):
+        return "GM"
+    raise AICoreError("position", f"{name} moves tensors.", reprlib.repr(tensor), "slice a tensor")
 
 
 def _emit_copy(one, name, route, dst, src, touched, pad_value) -> None:

@@ -76,15 +76,14 @@ def link(recording: Recording) -> Order:
         Of kind ``unmatched_wait`` or ``deadlock``: the cores would hang, and nothing can be read.
     """
     edges: dict[Instruction, list[Instruction]] = defaultdict(list)
-    findings: list[Finding] = []
     arrivals: list[list[Instruction]] = []
     leaves: list[list[Instruction]] = []
+    findings = _event_edges(recording.programs, edges)
     for program in recording.programs:
         _pipe_edges(program, edges)
-        findings += _event_edges(program, edges)
         arrivals.append([one for one in program if one.kind == "arrive"])
         leaves.append([one for one in program if one.kind == "leave"])
-    _sync_edges(arrivals, leaves, edges)
+    _sync_edges(recording, arrivals, leaves, edges)
     order = Order(_sorted(recording, edges), findings=findings)
     order.before = [[one.index for one in edges[node]] for node in order.nodes]
     _clocks(order)
@@ -99,19 +98,21 @@ def _pipe_edges(program: list[Instruction], edges: dict) -> None:
                 edges[one].append(last[one.pipe])
             last[one.pipe] = one
         else:
-            edges[one] += {id(before): before for before in last if before is not None}.values()
-            last = [one] * PIPE_COUNT
+            held = [last[pipe] for pipe in one.pipes]
+            edges[one] += {id(before): before for before in held if before is not None}.values()
+            last[one.pipes.start : one.pipes.stop] = [one] * len(one.pipes)
 
 
-def _event_edges(program: list[Instruction], edges: dict) -> list[Finding]:
+def _event_edges(programs: list[list[Instruction]], edges: dict) -> list[Finding]:
     sets: dict[tuple, list[Instruction]] = defaultdict(list)
     waits: dict[tuple, list[Instruction]] = defaultdict(list)
-    for one in program:
-        if one.key is not None:
-            (sets if one.kind == "set" else waits)[one.key].append(one)
+    for program in programs:
+        for one in program:
+            if one.key is not None:
+                (sets if one.kind == "set" else waits)[one.core, one.key].append(one)
     findings = []
     for key, marks in sets.items():
-        if key[0] != "queue":
+        if key[1][0] != "queue":
             findings += [
                 Finding(
                     "unmatched_set",
@@ -137,16 +138,18 @@ def _event_edges(program: list[Instruction], edges: dict) -> list[Finding]:
     return findings
 
 
-def _sync_edges(arrivals: list, leaves: list, edges: dict) -> None:
+def _sync_edges(recording: Recording, arrivals: list, leaves: list, edges: dict) -> None:
     counts = [len(one) for one in arrivals]
     if len(set(counts)) > 1:
         short = counts.index(min(counts))
         long = counts.index(max(counts))
         missed = arrivals[long][counts[short]]
+        subs = len(recording.programs) // recording.cores
         raise AICoreError(
             "deadlock",
             "Not every core reaches this sync_all: a real run would hang here.",
-            f"core {short} calls it {counts[short]} times, core {long} {counts[long]} times",
+            f"core {short // subs} calls it {counts[short]} times, core {long // subs} "
+            f"{counts[long]} times",
             "call sync_all outside of conditions that depend on the core",
             (missed.site,),
         )
@@ -157,12 +160,8 @@ def _sync_edges(arrivals: list, leaves: list, edges: dict) -> None:
 
 def _sorted(recording: Recording, edges: dict) -> list[Instruction]:
     """Return a topological order, nearest to program order, and number the instructions."""
-    place: dict[Instruction, int] = {}
-    longest = max((len(program) for program in recording.programs), default=0)
-    for position in range(longest):
-        for program in recording.programs:
-            if position < len(program):
-                place[program[position]] = len(place)
+    issued = sorted((one for some in recording.programs for one in some), key=lambda one: one.step)
+    place = {one: number for number, one in enumerate(issued)}
     after: dict[Instruction, list[Instruction]] = defaultdict(list)
     missing = {}
     for program in recording.programs:

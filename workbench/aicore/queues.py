@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.aicore.findings import AICoreError, Finding, Site
+from workbench.aicore.lines import caller
 from workbench.aicore.machine import BUFFERS, POSITIONS, UNIT_OF_BUFFER
-from workbench.aicore.recording import recorder
+from workbench.aicore.recorder import recorder
 from workbench.aicore.regions import as_dtype, footprint
 from workbench.aicore.tensors import LocalTensor
 from workbench.errors import UnknownNameError
@@ -25,12 +26,13 @@ _LAYOUT = {"L1": "NZ", "L0A": "zZ", "L0B": "nZ", "L0C": "zN", "UB": "ND"}
 class _Slot:
     """One buffer of a queue."""
 
-    __slots__ = ("freed_before", "generation", "number", "place", "queue", "site", "state")
+    __slots__ = ("freed_before", "generation", "keys", "line", "number", "place", "queue", "state")
 
     def __init__(self, queue: Queue, number: int, place):
         self.queue, self.number, self.place = queue, number, place
         self.generation, self.freed_before, self.state = 0, False, "free"
-        self.site: Site | None = None
+        self.keys = {what: ("queue", queue._id, number, what) for what in ("free", "ready")}
+        self.line: tuple[str, int] | None = None
 
 
 class Queue:
@@ -67,9 +69,11 @@ class Queue:
             raise AICoreError("queue", "A queue has at least one buffer.", f"depth = {depth}")
         one.units.add(UNIT_OF_BUFFER[self.position.buffer])
         places = one.place(self.position.buffer, self.nbytes, self.name, depth)
+        self._id = len(one.queues)
         self._slots = [_Slot(self, i, place) for i, place in enumerate(places)]
         self._next, self._waiting = 0, []
-        self._id = len(one.queues)
+        self._fitting: set[tuple[int, ...]] = set()
+        self._free, self._ready = f"{self.name} free", f"{self.name} ready"
         one.queues.append(self)
 
     def allocate(self, shape: Any = None) -> LocalTensor:
@@ -90,8 +94,9 @@ class Queue:
                 "free what was dequeued before allocating again, or use a larger depth",
             )
         wanted = self.shape if shape is None else _shape(shape)
-        if len(wanted) != len(self.shape) or (
-            footprint(wanted, self.dtype, self.layout) > self.nbytes
+        if wanted not in self._fitting and (
+            len(wanted) != len(self.shape)
+            or footprint(wanted, self.dtype, self.layout) > self.nbytes
         ):
             raise AICoreError(
                 "overflow",
@@ -99,15 +104,14 @@ class Queue:
                 f"asked for {wanted}",
                 "give the queue the largest shape that it must hold",
             )
+        self._fitting.add(wanted)
         one = recorder()
         if slot.freed_before:
-            one.synchronise(
-                "wait", self.position.producer, f"{self.name} free", self._key(slot, "free")
-            )
+            one.synchronise("wait", self.position.producer, self._free, slot.keys["free"])
         self._next = (self._next + 1) % self.depth
-        slot.state, slot.site = "allocated", one.here("allocate")
+        slot.state, slot.line = "allocated", caller(2)
         return LocalTensor(
-            one.core, self.position.buffer, slot.place.offset, wanted, self.dtype, self.layout,
+            one.core, slot.place.buffer, slot.place.offset, wanted, self.dtype, self.layout,
             slot=slot,
         )  # fmt: skip
 
@@ -116,9 +120,7 @@ class Queue:
         slot = self._own(tensor, "enqueue", "allocated")
         slot.state = "enqueued"
         self._waiting.append((slot, tensor))
-        recorder().synchronise(
-            "set", self.position.producer, f"{self.name} ready", self._key(slot, "ready")
-        )
+        recorder().synchronise("set", self.position.producer, self._ready, slot.keys["ready"])
 
     def dequeue(self) -> LocalTensor:
         """Return the tensor that was enqueued first; the consumer waits until it is filled."""
@@ -131,9 +133,7 @@ class Queue:
             )
         slot, tensor = self._waiting.pop(0)
         slot.state = "dequeued"
-        recorder().synchronise(
-            "wait", self.position.consumer, f"{self.name} ready", self._key(slot, "ready")
-        )
+        recorder().synchronise("wait", self.position.consumer, self._ready, slot.keys["ready"])
         return tensor
 
     def free(self, tensor: LocalTensor) -> None:
@@ -141,18 +141,16 @@ class Queue:
         slot = self._own(tensor, "free", "dequeued")
         slot.state, slot.freed_before = "free", True
         slot.generation += 1
-        recorder().synchronise(
-            "set", self.position.consumer, f"{self.name} free", self._key(slot, "free")
-        )
+        recorder().synchronise("set", self.position.consumer, self._free, slot.keys["free"])
 
-    def leaks(self) -> list[Finding]:
-        """Return a finding for each buffer that was not given back."""
+    def leaks(self, core: int) -> list[Finding]:
+        """Return a finding for each buffer that was not given back on this core."""
         return [
             Finding(
                 "leak",
                 f"Queue {self.name!r} ends with buffer {slot.number} still {slot.state}.",
-                (slot.site,) if slot.site else (),
-                self.position.buffer,
+                (Site("allocate", "scalar", core, *slot.line),) if slot.line else (),
+                slot.place.buffer,
                 slot.place.offset,
                 slot.place.offset + self.nbytes,
                 advice="dequeue and free every tensor that was allocated",
@@ -160,9 +158,6 @@ class Queue:
             for slot in self._slots
             if slot.state != "free"
         ]
-
-    def _key(self, slot: _Slot, what: str) -> tuple:
-        return ("queue", self._id, slot.number, what)
 
     def _own(self, tensor: LocalTensor, verb: str, state: str) -> _Slot:
         slot = getattr(tensor, "slot", None)
@@ -208,11 +203,13 @@ def scratch(buffer: str, shape: Any, dtype: Any, layout: str = "", name: str = "
     layout = layout or default_layout(buffer, shape)
     one.units.add(UNIT_OF_BUFFER[buffer])
     (place,) = one.place(buffer, footprint(shape, dtype, layout), name or "scratch")
-    return LocalTensor(one.core, buffer, place.offset, shape, dtype, layout)
+    return LocalTensor(one.core, place.buffer, place.offset, shape, dtype, layout)
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if len(dims) == 2 and type(dims[0]) is int is type(dims[1]) and min(dims) > 0:
+        return dims  # what nearly every call is, checked without more ado
     if not 1 <= len(dims) <= 2 or any(
         isinstance(n, bool) or not hasattr(n, "__index__") for n in dims
     ):

@@ -79,14 +79,18 @@ class Tensor:
     def _no_values(self, *_: Any, **__: Any) -> Any:
         raise NoValuesError(
             "values",
-            "A kernel cannot look at the values of a tensor while it is being recorded.",
+            "A kernel cannot look at the values of a tensor, nor branch on them: it is being "
+            "recorded, and nothing is computed yet.",
             f"{self!r} was used like an array or a number",
-            "compute with the operations of workbench.aicore; `dump` shows values of a run",
+            "compute with the operations of workbench.aicore: compare and select choose by "
+            "data, and `dump` shows values of a run",
         )
 
     __array__ = __float__ = __int__ = __bool__ = __index__ = __iter__ = _no_values
     __add__ = __sub__ = __mul__ = __truediv__ = __radd__ = __rmul__ = __matmul__ = _no_values
-    __lt__ = __gt__ = __le__ = __ge__ = __setitem__ = _no_values
+    __lt__ = __gt__ = __le__ = __ge__ = __eq__ = __ne__ = __contains__ = _no_values
+    __setitem__ = __len__ = __abs__ = __neg__ = __pow__ = __mod__ = __floordiv__ = _no_values
+    __hash__ = object.__hash__
 
 
 def as_dtype(value: Any) -> np.dtype:
@@ -132,6 +136,10 @@ def round_up(value: int, step: int) -> int:
 def span(tensor: Tensor, key: Any, length: int) -> tuple[int, int, bool]:
     """Return start, count and whether the axis is dropped, or raise where out of range."""
     if isinstance(key, slice):
+        if type(key.start) is int is type(key.stop) and key.step is None:
+            start, stop = key.start, key.stop
+            if 0 <= start < stop <= length:
+                return start, stop - start, False
         if key.step not in (None, 1):
             raise bad_index(tensor, key, "a step other than 1 is not supported")
         start = 0 if key.start is None else key.start

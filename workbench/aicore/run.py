@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, overload
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from workbench.aicore.hazards import find_hazards
 from workbench.aicore.instructions import Limits, Recording
 from workbench.aicore.machine import DEFAULT_CHIP, Chip, chip
 from workbench.aicore.order import Order, link, shuffled
-from workbench.aicore.recording import record, recording_now
+from workbench.aicore.recorder import recording_now
+from workbench.aicore.recording import record
 from workbench.aicore.timeline import Scoreboard, Timeline
 from workbench.aicore.values import Memory, carry_out, written
 from workbench.errors import InputError
@@ -34,10 +35,16 @@ _CHIP: ContextVar[str] = ContextVar("chip", default=DEFAULT_CHIP)
 
 
 class Kernel:
-    """A function marked `@kernel`: ``kernel[blocks](*args)`` launches it."""
+    """A function marked `@kernel`: ``kernel[blocks](*args)`` launches it.
 
-    def __init__(self, function: Callable[..., None]):
-        self.function = function
+    Attributes
+    ----------
+    vector_cores : int
+        How many Vector cores each block has.
+    """
+
+    def __init__(self, function: Callable[..., None], vector_cores: int = 1):
+        self.function, self.vector_cores = function, vector_cores
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -54,20 +61,35 @@ class Kernel:
         )
 
 
-def kernel(function: Callable[..., None]) -> Kernel:
-    """Mark a function as an AI Core kernel.
+@overload
+def kernel(function: Callable[..., None]) -> Kernel: ...
+@overload
+def kernel(*, vector_cores: int) -> Callable[[Callable[..., None]], Kernel]: ...
+def kernel(function: Callable[..., None] | None = None, *, vector_cores: int = 1) -> Any:
+    """Mark a function as an AI Core kernel, ``@kernel`` or ``@kernel(vector_cores=2)``.
+
+    Parameters
+    ----------
+    vector_cores : int
+        Vector cores that a block has beside its Cube core: 1, or 2 as on a 910B (Ascend C calls
+        the two KERNEL_TYPE_MIX_AIC_1_1 and KERNEL_TYPE_MIX_AIC_1_2). With two, the kernel's
+        Python runs once for each, and `sub_block_idx` tells them apart.
 
     Raises
     ------
     InputError
         For anything but a plain function: a generator would record nothing.
     """
+    if isinstance(vector_cores, bool) or vector_cores not in (1, 2):
+        raise InputError("A block has one or two Vector cores.", f"vector_cores={vector_cores!r}")
+    if function is None:
+        return partial(kernel, vector_cores=vector_cores)
     lazy = inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
     if not inspect.isfunction(function) or lazy:
         raise InputError(
             "A kernel is a plain function.", repr(function), "no class, generator or coroutine"
         )
-    return Kernel(function)
+    return Kernel(function, vector_cores)
 
 
 @dataclass
@@ -197,28 +219,10 @@ def predict(
     table = costs(chip(chip_name or _CHIP.get()).architecture)
     board = Scoreboard(table, keep_bars=False)
 
-    def sink(one) -> None:
-        if one.kind == "arrive":
-            raise InputError(
-                "Time-only mode takes the cores one after the other.",
-                f"{one.name} at line {one.line} joins them",
-                "launch the kernel on a smaller size and read run.timeline",
-            )
-        try:
-            board.feed(one)
-        except (KeyError, IndexError):
-            raise AICoreError(
-                "unmatched_wait",
-                "An event is waited for before it is set.",
-                one.name,
-                "",
-                (one.site,),
-            ) from None
-
     if sample is not None and not all(-blocks <= core < blocks for core in sample):
         raise InputError("The sample names a core that was not launched.", repr(sample))
     only = None if sample is None else sorted({core % blocks for core in sample})
-    recording, _ = _record(kernel, args, blocks, chip_name, limits, only, sink)
+    recording, _ = _record(kernel, args, blocks, chip_name, limits, only, board.feed)
     if recording.findings:
         raise HazardError(tuple(recording.findings))
     return board.timeline(recording.kernel, recording.chip, blocks, recording.arrays)
@@ -266,7 +270,7 @@ def _record(kernel, args, blocks, chip_name, limits, only=None, sink=None):
     used = chip(chip_name or _CHIP.get())
     recording = record(
         kernel.function, given.values, given.infos, used, int(blocks), costs(),
-        limits or Limits(), only=only, sink=sink,
+        limits or Limits(), subs=kernel.vector_cores, only=only, sink=sink,
     )  # fmt: skip
     return recording, given
 

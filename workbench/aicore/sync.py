@@ -8,11 +8,13 @@ the mark is reached. They come in pairs. It refuses events between pipes that no
 from __future__ import annotations
 
 from workbench.aicore.findings import AICoreError
-from workbench.aicore.machine import PIPE_INDEX, event_pipes
-from workbench.aicore.recording import recorder
+from workbench.aicore.machine import PIPES, UNIT_PIPES, event_pipes
+from workbench.aicore.recorder import recorder
 from workbench.errors import UnknownNameError
 
 EVENT_IDS = range(8)
+CROSS_IDS = range(11)  # flags between units: the vendor's page for CrossCoreSetFlag, 910B and 910C
+_ONE_CORE = PIPES[: UNIT_PIPES["AIV"].stop]
 
 
 def block_idx() -> int:
@@ -23,6 +25,16 @@ def block_idx() -> int:
 def block_num() -> int:
     """Return how many blocks were launched."""
     return recorder().cores
+
+
+def sub_block_idx() -> int:
+    """Return which of its block's Vector cores this is; the Cube core sees 0."""
+    return recorder().sub
+
+
+def sub_block_num() -> int:
+    """Return how many Vector cores each block has: 1, or what ``kernel(vector_cores=...)`` says."""
+    return recorder().subs
 
 
 def share(length: int, step: int = 1) -> tuple[int, int]:
@@ -53,33 +65,52 @@ def wait_flag(event: str, event_id: int = 0) -> None:
 def pipe_barrier(pipe: str = "ALL") -> None:
     """Let everything issued after wait for everything before: on one pipe, or on all of the core.
 
+    Where Cube and Vector are cores of their own (910B, 910C), each waits for its own pipes only:
+    between the two it takes `cross_core_set_flag`.
+
     In this model a pipe finishes each instruction before the next, so only ``"ALL"`` changes
     anything. The vendor's page for PipeBarrier asks for one between dependent instructions of a
     single pipe where the compiler does not insert it: keep that in mind on a board.
     """
     if pipe != "ALL":
-        known = {name.partition(".")[2] for name in PIPE_INDEX}
+        known = {name.partition(".")[2] for name in PIPES}
         if pipe not in known:
             raise UnknownNameError("pipe", pipe, known | {"ALL"})
         return
-    recorder().synchronise("barrier", "", "pipe_barrier")
+    one = recorder()
+    for pipes in one.own_pipes:
+        one.join("barrier", "pipe_barrier", pipes)
 
 
 def sync_all() -> None:
     """Let every core wait for all pipes of every other: the only order there is between cores."""
     one = recorder()
-    one.synchronise("arrive", "", "sync_all")
-    one.synchronise("leave", "", "sync_all")
+    pipes = range(one.own_pipes[0].start, one.own_pipes[-1].stop)
+    one.join("arrive", "sync_all", pipes)
+    one.join("leave", "sync_all", pipes)
 
 
 def cross_core_set_flag(flag_id: int, pipe: str) -> None:
-    """Mark, for the other unit of this block, that `pipe` (``"AIC.FIX"``) has come this far."""
-    recorder().synchronise("set", _pipe(pipe), f"cross:{_event(flag_id)}", ("cross", flag_id))
+    """Mark, for the other unit of this block, that `pipe` (``"AIC.FIX"``) has come this far.
+
+    As the vendor's page for CrossCoreSetFlag says of mode 2: what the Cube sets, each of the
+    block's Vector cores can wait for; what the Vector cores set, the Cube waits for from all.
+    """
+    _cross("set", flag_id, pipe, pipe.startswith("AIC"))
 
 
 def cross_core_wait_flag(flag_id: int, pipe: str) -> None:
     """Let `pipe` (``"AIV.MTE2"``) wait for the mark that the other unit of this block set."""
-    recorder().synchronise("wait", _pipe(pipe), f"cross:{_event(flag_id)}", ("cross", flag_id))
+    _cross("wait", flag_id, pipe, not pipe.startswith("AIC"))
+
+
+def _cross(kind: str, flag_id: int, pipe: str, from_cube: bool) -> None:
+    one, name = recorder(), f"cross:{_event(flag_id, CROSS_IDS)}"
+    if pipe not in _ONE_CORE:
+        raise UnknownNameError("pipe", pipe, _ONE_CORE)
+    others = range(one.subs) if pipe.startswith("AIC") else (one.sub,)
+    for other in others:
+        one.synchronise(kind, pipe, name, ("cross", flag_id, from_cube, other))
 
 
 def set_atomic_add() -> None:
@@ -92,18 +123,12 @@ def set_atomic_none() -> None:
     recorder().atomic = False
 
 
-def _event(number: int) -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or number not in EVENT_IDS:
+def _event(number: int, known: range = EVENT_IDS) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or number not in known:
         raise AICoreError(
             "index",
             "There is no such event.",
             f"number {number!r}",
-            f"{EVENT_IDS.start} to {EVENT_IDS.stop - 1}: hardware has eight for each pair of pipes",
+            f"{known.start} to {known.stop - 1}: the hardware has no more of this kind",
         )
     return number
-
-
-def _pipe(name: str) -> str:
-    if name not in PIPE_INDEX:
-        raise UnknownNameError("pipe", name, PIPE_INDEX)
-    return name

@@ -76,7 +76,7 @@ def _touches(run: Run) -> dict[tuple[int, str], list[tuple]]:
             for tensor in tensors:
                 if isinstance(tensor, LocalTensor):
                     key = (bar.start_ns, bar.index, tensor.offset, bar.stop_ns, bar.line)
-                    both = touches[tensor.core, tensor.buffer].setdefault(key, [False, False])
+                    both = touches[tensor.core, tensor.memory].setdefault(key, [False, False])
                     both[what] = True
     return defaultdict(
         list,

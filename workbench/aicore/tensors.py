@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.aicore.findings import AICoreError
 from workbench.aicore.layouts import block_strides, padded
+from workbench.aicore.machine import BUFFER_OF
 from workbench.aicore.regions import (
     BLOCK_BYTES,
     Region,
@@ -106,6 +107,8 @@ class LocalTensor(Tensor):
     core : int
     buffer : str
         ``"UB"``, ``"L1"``, ``"L0A"``, ``"L0B"`` or ``"L0C"``.
+    memory : str
+        The same, but ``"UB1"`` for the UB of a block's second Vector core.
     layout : str
         ``"ND"``, or a fractal layout, see `workbench.aicore.layouts`.
     row_bytes : int
@@ -116,12 +119,13 @@ class LocalTensor(Tensor):
         The queue's slot that owns the bytes; `generation` tells whether it still does.
     """
 
-    __slots__ = ("buffer", "core", "generation", "layout", "row_bytes", "slot", "whole")
+    __slots__ = ("buffer", "core", "generation", "layout", "memory", "row_bytes", "slot", "whole")
 
     def __init__(
-        self, core, buffer, offset, shape, dtype, layout="ND", *, row_bytes=0, whole=(), slot=None
+        self, core, memory, offset, shape, dtype, layout="ND", *, row_bytes=0, whole=(), slot=None
     ):
-        self.core, self.buffer, self.offset = core, buffer, offset
+        self.core, self.memory, self.offset = core, memory, offset
+        self.buffer = BUFFER_OF[memory]
         self.shape, self.dtype, self.layout = tuple(shape), dtype, layout
         self.row_bytes, self.slot = row_bytes, slot
         self.generation = slot.generation if slot is not None else 0
@@ -135,13 +139,18 @@ class LocalTensor(Tensor):
 
     def __repr__(self):
         lay = "" if self.layout == "ND" else f" in {self.layout}"
-        return f"LocalTensor {self.buffer}{list(self.shape)} of {self.dtype}{lay}"
+        return f"LocalTensor {self.memory}{list(self.shape)} of {self.dtype}{lay}"
 
     def __getitem__(self, key) -> LocalTensor:
         keys = key if isinstance(key, tuple) else (key,)
-        if len(keys) > self.ndim:
-            raise bad_index(self, key, f"it has {self.ndim} dimensions")
-        keys = keys + (slice(None),) * (self.ndim - len(keys))
+        axes = len(self.shape)
+        if len(keys) > axes:
+            raise bad_index(self, key, f"it has {axes} dimensions")
+        keys = keys + (slice(None),) * (axes - len(keys))
+        if self.layout != "ND":
+            return self._fractal_part(
+                [span(self, one, length)[:2] for one, length in zip(keys, self.shape, strict=True)]
+            )
         spans, kept = [], []
         for one, length in zip(keys, self.shape, strict=True):
             start, count, drop = span(self, one, length)
@@ -149,8 +158,6 @@ class LocalTensor(Tensor):
             if not drop or len(kept) + self.ndim - len(spans) == 0:
                 kept.append(count)
         item = self.dtype.itemsize
-        if self.layout != "ND":
-            return self._fractal_part(spans)
         steps = (item,) if self.ndim == 1 else (self.row_bytes, item)
         offset = self.offset + sum(
             start * step for (start, _), step in zip(spans, steps, strict=True)
@@ -162,6 +169,7 @@ class LocalTensor(Tensor):
     def _part(self, offset, shape, dtype=None, row_bytes=None) -> LocalTensor:
         part = LocalTensor.__new__(LocalTensor)
         part.core, part.buffer, part.offset = self.core, self.buffer, offset
+        part.memory = self.memory
         part.shape, part.dtype, part.layout = tuple(shape), dtype or self.dtype, self.layout
         part.row_bytes = self.row_bytes if row_bytes is None else row_bytes
         part.whole, part.slot, part.generation = self.whole, self.slot, self.generation
@@ -188,9 +196,17 @@ class LocalTensor(Tensor):
             raise bad_index(self, dtype, "only a vector of whole elements can be reinterpreted")
         return self._part(self.offset, (self.nbytes // dtype.itemsize,), dtype)
 
+    @property
+    def filled_bytes(self) -> int:
+        """Bytes that it names, whole blocks where it is fractal."""
+        if self.layout == "ND":
+            return self.nbytes
+        rows, columns = padded(self.shape, self.layout, self.dtype.itemsize)  # pyright: ignore[reportArgumentType]
+        return rows * columns * self.dtype.itemsize
+
     def region(self) -> Region:
         """Return the bytes that it names, whole blocks where it is fractal."""
-        space = (self.core, self.buffer)
+        space = (self.core, self.memory)
         if self.layout != "ND":
             strides, block = block_strides(self.whole, self.layout, self.dtype.itemsize)
             counts = (-(-self.shape[0] // block.rows), -(-self.shape[1] // block.columns))
@@ -205,7 +221,7 @@ class LocalTensor(Tensor):
         """Return an ND tensor's elements as an array over `memory`'s bytes."""
         item = self.dtype.itemsize
         strides = (item,) if self.ndim == 1 else (self.row_bytes, item)
-        flat = memory[self.core, self.buffer]
+        flat = memory[self.core, self.memory]
         return np.ndarray(self.shape, self.dtype, flat, self.offset, strides)
 
     def load(self, memory: dict) -> np.ndarray:
@@ -232,4 +248,4 @@ class LocalTensor(Tensor):
         strides, block = block_strides(self.whole, self.layout, self.dtype.itemsize)
         counts = (-(-self.shape[0] // block.rows), -(-self.shape[1] // block.columns))
         shape = (counts[0], block.rows, counts[1], block.columns)
-        return np.ndarray(shape, self.dtype, memory[self.core, self.buffer], self.offset, strides)
+        return np.ndarray(shape, self.dtype, memory[self.core, self.memory], self.offset, strides)

@@ -9,13 +9,16 @@ data sheet's bandwidth. Everything here is `modelled`, and says so. It refuses t
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.aicore.costs import Costs
+from workbench.aicore.findings import AICoreError
 from workbench.aicore.instructions import ArrayInfo, Instruction
+from workbench.aicore.lines import caller
 from workbench.aicore.machine import PIPES, Chip
+from workbench.errors import InputError
 from workbench.measurement import Provenance
 
 MODEL = "workbench.aicore scoreboard"
@@ -55,7 +58,9 @@ class Timeline:
     pipes_ns : float
         Until the last pipe is done.
     memory_floor_ns : float
-        Least time of the traffic that all cores share.
+        Least time of the traffic that all cores share; 0 where nobody says the bandwidth.
+    left_out : str
+        What the model had to leave out for this chip; empty for nothing besides `stated_error`.
     busy_ns : dict
         For each pipe, time at work of the core that worked longest there.
     bars : list of Bar
@@ -76,6 +81,7 @@ class Timeline:
     stalls_ns: dict[str, float] = field(default_factory=dict)
     bars: list[Bar] = field(default_factory=list)
     instructions: int = 0
+    left_out: str = ""
     provenance: Provenance = Provenance.MODELLED
     model: str = MODEL
 
@@ -86,7 +92,10 @@ class Timeline:
 
     @property
     def bound(self) -> str:
-        """What bounds the run's time, in words."""
+        """What bounds the run's time, in words, and what may bind besides."""
+        return self._bound() + (f"; {self.left_out}" if self.left_out else "")
+
+    def _bound(self) -> str:
         if self.memory_floor_ns >= self.pipes_ns:
             return "the memory that all cores share"
         pipe = max(self.busy_ns, key=lambda name: self.busy_ns[name], default="nothing")
@@ -115,6 +124,7 @@ class Timeline:
                 }
             )
         other = {"provenance": "modelled", "model": self.model, "stated_error": self.stated_error}
+        other |= {"left_out": self.left_out} if self.left_out else {}
         return {"traceEvents": events, "displayTimeUnit": "ns", "otherData": other}
 
     def save_chrome_trace(self, path: Any) -> None:
@@ -124,18 +134,25 @@ class Timeline:
 
 
 class Scoreboard:
-    """Takes instructions in an allowed order and keeps each pipe's time."""
+    """Takes instructions in an allowed order and keeps each pipe's time.
+
+    Parameters
+    ----------
+    keep_bars : bool
+        False for time-only mode, which takes the cores one after the other and so refuses
+        `sync_all`, and expects each set before its wait.
+    """
 
     def __init__(self, costs: Costs, keep_bars: bool):
         self.costs, self.keep = costs, keep_bars
         self.free: dict[int, list[float]] = defaultdict(lambda: [0.0] * len(PIPES))
         self.busy: dict[int, list[float]] = defaultdict(lambda: [0.0] * len(PIPES))
         self.idle: dict[tuple[int, int], bool] = defaultdict(lambda: True)
-        self.marks: dict[tuple, list[float]] = {}
+        self.marks: dict[tuple, deque[float]] = defaultdict(deque)
         self.stalls: dict[str, float] = defaultdict(float)
         self.traffic: dict[int, int] = defaultdict(int)
-        self.arrived: list[float] = []
-        self.left: set[int] = set()
+        self.rounds: dict[tuple[str, int, range], int] = defaultdict(int)
+        self.arrived: dict[int, float] = defaultdict(float)
         self.bars: list[Bar] = []
         self.count = 0
 
@@ -146,10 +163,9 @@ class Scoreboard:
         if kind == "op":
             self._work(one)
         elif kind == "set":
-            key = (one.core, one.key)
-            self.marks.setdefault(key, []).append(self.free[one.core][one.pipe])
+            self.marks[one.core, one.key].append(self.free[one.core][one.pipe])
         elif kind == "wait":
-            self._wait(one, self.marks[one.core, one.key].pop(0))
+            self._wait(one)
         else:
             self._barrier(one)
 
@@ -170,26 +186,41 @@ class Scoreboard:
         if self.keep and cycles:
             self._bar(one, start, stop, "")
 
-    def _wait(self, one: Instruction, mark: float) -> None:
-        free = self.free[one.core]
-        if mark > free[one.pipe]:
-            self.stalls[PIPES[one.pipe]] += (mark - free[one.pipe]) / self.costs.clock_ghz
+    def _wait(self, one: Instruction) -> None:
+        marks = self.marks[one.core, one.key]
+        if not marks:
+            raise AICoreError(
+                "unmatched_wait",
+                "An event is waited for before it is set.",
+                one.name,
+                "set the event, in the kernel's own order, before it is waited for",
+            )
+        mark, free, pipe = marks.popleft(), self.free[one.core], one.pipe
+        if mark > free[pipe]:
+            self.stalls[PIPES[pipe]] += (mark - free[pipe]) / self.costs.clock_ghz
             if self.keep:
-                self._bar(one, free[one.pipe], mark, one.name)
-            free[one.pipe] = mark
-            self.idle[one.core, one.pipe] = True
+                self._bar(one, free[pipe], mark, one.name)
+            free[pipe] = mark
+            self.idle[one.core, pipe] = True
 
     def _barrier(self, one: Instruction) -> None:
-        free = self.free[one.core]
-        latest = max(free)
-        if one.kind == "arrive":
-            if self.left:
-                self.arrived, self.left = [], set()
-            self.arrived.append(latest)
-        elif one.kind == "leave":
-            latest = max(self.arrived)
-            self.left.add(one.core)
-        self.free[one.core] = [latest] * len(PIPES)
+        free, joined = self.free[one.core], slice(one.pipes.start, one.pipes.stop)
+        latest = max(free[joined])
+        if one.kind != "barrier":  # sync_all: a round is over when all that take part have come
+            if not self.keep:
+                raise InputError(
+                    "Time-only mode takes the cores one after the other.",
+                    f"{one.name} at line {caller(1)[1]} joins them",
+                    "launch the kernel on a smaller size and read run.timeline",
+                )
+            who = (one.kind, one.core, one.pipes)
+            self.rounds[who] += 1
+            number = self.rounds[who]
+            if one.kind == "arrive":
+                self.arrived[number] = max(self.arrived[number], latest)
+            else:
+                latest = self.arrived[number]
+        free[joined] = [latest] * len(one.pipes)
 
     def _bar(self, one: Instruction, start: float, stop: float, cause: str) -> None:
         ghz = self.costs.clock_ghz
@@ -211,6 +242,14 @@ class Scoreboard:
                 size *= length
             shared += min(nbytes * cores / executed, size)
         floor = shared / chip.memory_gb_per_s if chip.memory_gb_per_s else 0.0
+        left_out = (
+            ""
+            if chip.memory_gb_per_s
+            else (
+                f"the memory that all cores share is left out: no source gives its bandwidth for "
+                f"{chip.title}"
+            )
+        )
         busy = {
             name: max(one[i] for one in self.busy.values()) / ghz
             for i, name in enumerate(PIPES)
@@ -219,5 +258,5 @@ class Scoreboard:
         last = max((max(free) for free in self.free.values()), default=0.0) / ghz
         return Timeline(
             kernel, chip.name, ghz, self.costs.stated_error, cores, executed, last, floor, busy,
-            dict(self.stalls), self.bars, self.count,
+            dict(self.stalls), self.bars, self.count, left_out,
         )  # fmt: skip

@@ -25,7 +25,7 @@ class Memory(dict):
 
     def __init__(self, recording: Recording, arrays: Sequence[np.ndarray | None]):
         super().__init__()
-        self._capacity = recording.chip.capacity_bytes
+        self._chip = recording.chip
         self.dumps: list[tuple[str, int, np.ndarray]] = []
         for index, (info, array) in enumerate(zip(recording.arrays, arrays, strict=True)):
             if array is None:
@@ -35,7 +35,7 @@ class Memory(dict):
                 self["GM", index] = np.array(array, order="C", copy=True).reshape(-1).view(np.uint8)
 
     def __missing__(self, space: tuple[int, str]) -> np.ndarray:
-        made = np.full(self._capacity[space[1]], 0xFF, np.uint8)
+        made = np.full(self._chip.capacity(space[1]), 0xFF, np.uint8)
         self[space] = made
         return made
 

@@ -8,6 +8,7 @@ silently, `broadcast` does it in the open.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from workbench.aicore import arithmetic
 from workbench.aicore.costs import repeats
 from workbench.aicore.findings import AICoreError
 from workbench.aicore.movement import require_ub
-from workbench.aicore.recording import recorder
+from workbench.aicore.recorder import recorder
 from workbench.aicore.tensors import LocalTensor
 from workbench.errors import UnknownNameError
 
@@ -139,6 +140,13 @@ def cast(dst: LocalTensor, src: LocalTensor, mode: str = "RINT") -> None:
         raise UnknownNameError("rounding mode", mode, arithmetic.ROUND)
     require_ub("cast", dst, src)
     _shapes("cast", dst, src)
+    if dst.dtype == src.dtype:
+        raise AICoreError(
+            "dtype",
+            "cast converts, and these have one data type already.",
+            f"{src!r} to {dst!r}",
+            "adds(dst, src, 0) copies; Cast of Ascend C would round floats to whole numbers here",
+        )
     _emit(
         "cast",
         dst,
@@ -271,13 +279,18 @@ def _dtype(name: str, *tensors: LocalTensor) -> None:
         raise AICoreError(
             "dtype", f"{name} needs one data type.", ", ".join(map(repr, tensors)), "cast first"
         )
-    if tensors[0].dtype.name not in DTYPES[name]:
+    if not _has(name, tensors[0].dtype):
         raise AICoreError(
             "dtype",
             f"The Vector unit has no {name} for {tensors[0].dtype}.",
             repr(tensors[0]),
             f"cast to one of {', '.join(DTYPES[name])}",
         )
+
+
+@cache
+def _has(name: str, dtype: np.dtype) -> bool:
+    return dtype.name in DTYPES[name]
 
 
 def _mask(name: str, mask: LocalTensor, like: LocalTensor) -> None:

@@ -26,11 +26,11 @@ def runs(first: Run, second: Run) -> dict[str, Comparison]:
     Raises
     ------
     IncomparableMeasurementsError
-        Where problem, size, machine, provenance, cache or threads differ.
+        Where problem, size, machine, provenance, batch, cache or threads differ.
     InputError
         Where they have no target in common.
     """
-    for what in ("cache", "threads"):
+    for what in ("batch", "cache", "threads"):
         if getattr(first, what) != getattr(second, what):
             raise IncomparableMeasurementsError(
                 f"These runs differ in {what} and cannot be compared.",

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.batch import each
 from workbench.errors import InputError, WrongResultError
 from workbench.problem import Arrays, Problem, as_tuple, poisoned
 
@@ -32,9 +33,10 @@ class CallableRunner:
     """
 
     notes: tuple[str, ...] = ()
+    device = ""
 
     def __init__(self, problem: Problem, function: Callable[..., Any], inputs: tuple[Any, ...]):
-        self.function = function
+        self.function = each(function, problem.batch)
         self.buffers = tuple(_copy(value) for value in inputs)
         self.inputs = inputs
         outputs = problem.outputs(*inputs)

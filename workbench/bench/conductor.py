@@ -111,6 +111,8 @@ class Conductor:
         with self.race.lock:
             if kind == "ready":
                 run.lanes[event["lane"]].ready(event)
+                if event["device"]:
+                    run.environment.setdefault("devices", {})[event["lane"]] = event["device"]
             elif kind == "failed":
                 run.lanes[event["lane"]].fail(
                     event["kind"], event["happened"], event["saw"], event["advice"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench import hardware
 from workbench.bench import floor
 from workbench.bench.engine import DECOY, NEW
 from workbench.bench.records import LaneRecord, Run
@@ -65,10 +66,10 @@ def doubts(run: Run, trusted: set[str]) -> Iterator[Doubt]:
 
 def _too_fast(lane: LaneRecord, run: Run, least_ns: float, trusted: bool) -> Iterator[Doubt]:
     if trusted and any(word in lane.label for word in ("cuda", "npu", "cann")):
-        device = run.environment.get("devices", {}).get(lane.label)
-        if not device:
+        sheet = hardware.sheet_of(run.environment.get("devices", {}).get(lane.label, ""))
+        if sheet is None:
             return  # another chip: this processor's bound says nothing about it
-        least_ns = floor.device_floor_ns(device, run.bytes_moved, run.operations)
+        least_ns = floor.device_floor_ns(sheet, run.bytes_moved, run.operations)
     middle = float(np.median(lane.samples_ns))
     if middle < least_ns:
         yield (

@@ -92,7 +92,7 @@ def write_parquet(runs: Iterable[Run], path: str | Path) -> Path:
 
 
 _PARQUET = (
-    *("run", "started_at", "machine", "commit", "problem", "size", "cache", "threads"),
+    *("run", "started_at", "machine", "commit", "problem", "size", "batch", "cache", "threads"),
     *("baseline", "target", "control_of", "provenance", "model", "max_abs_error"),
     *("prepare_ns", "first_call_ns", "round", "latency_ns", "contents", "preempted"),
     *("load", "throttled_share", "stolen_share", "clock_mhz", "temperature_c"),
@@ -107,7 +107,7 @@ def _add_rows(columns: dict[str, list[Any]], run: Run, lane: LaneRecord) -> None
         "target": lane.label,
         "provenance": str(run.provenance_of(lane)),
         **{name: getattr(run, name) for name in ("started_at", "machine", "problem", "size")},
-        **{name: getattr(run, name) for name in ("cache", "threads", "baseline")},
+        **{name: getattr(run, name) for name in ("batch", "cache", "threads", "baseline")},
         **{name: getattr(lane, name) for name in ("control_of", "model", "max_abs_error")},
         **{name: getattr(lane, name) for name in ("prepare_ns", "first_call_ns")},
     }
@@ -127,7 +127,8 @@ def _lane_out(lane: LaneRecord) -> dict[str, Any]:
 
 
 def _run_in(entry: dict[str, Any]) -> Run:
-    facts = {name: entry[name] for name in Run.FACTS}
+    facts = {name: entry[name] for name in Run.FACTS if name != "batch"}
+    facts["batch"] = entry.get("batch", 1)  # recordings of before there were batches
     for name, kind in _KINDS.items():
         if not isinstance(facts[name], kind):
             raise TypeError(f"{name} is {facts[name]!r}")
@@ -161,7 +162,7 @@ def _lane_in(entry: dict[str, Any], blocks: int) -> LaneRecord:
 _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("uuid", "problem", "size_means", "cache", "baseline"), str),
     **dict.fromkeys(("machine", "started_at", "state", "reason"), str),
-    **dict.fromkeys(("size", "threads", "bytes_moved", "operations"), int),
+    **dict.fromkeys(("size", "batch", "threads", "bytes_moved", "operations"), int),
     **dict.fromkeys(("seconds",), (int, float)),
     **dict.fromkeys(("environment",), dict),
 }

@@ -127,6 +127,8 @@ class Run:
     problem, size, size_means : str, int, str
     cache, threads, seconds : str, int, float
         How it was measured; `seconds` is the budget.
+    batch : int
+        How many independent instances one call computes.
     baseline : str
         Label of the lane that the others are compared with.
     lanes : dict of str to LaneRecord
@@ -157,14 +159,15 @@ class Run:
     conditions: list[dict[str, Any]] = field(default_factory=list)
     bytes_moved: int = 0
     operations: int = 0
+    batch: int = 1
     recorded: bool = False
     state: str = "new"
     reason: str = ""
 
     FACTS = (
-        *("uuid", "problem", "size", "size_means", "cache", "threads", "seconds", "baseline"),
-        *("machine", "environment", "started_at", "bytes_moved", "operations", "recorded"),
-        *("state", "reason"),
+        *("uuid", "problem", "size", "size_means", "batch", "cache", "threads", "seconds"),
+        *("baseline", "machine", "environment", "started_at", "bytes_moved", "operations"),
+        *("recorded", "state", "reason"),
     )
 
     def facts(self) -> dict[str, Any]:

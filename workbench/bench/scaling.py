@@ -64,7 +64,7 @@ def crossing_words(crossing: dict[str, Any], size_means: str) -> str:
 
 
 def _same_kind(runs: list[Run]) -> None:
-    for what in ("problem", "machine", "cache", "threads", "recorded"):
+    for what in ("problem", "machine", "batch", "cache", "threads", "recorded"):
         seen = sorted({str(getattr(run, what)) for run in runs})
         if len(seen) > 1:
             raise IncomparableMeasurementsError(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from workbench import catalog
+from workbench.batch import batched
 from workbench.bench import fingerprint
 from workbench.bench.child import packed
 from workbench.bench.conductor import Conductor
@@ -43,6 +44,8 @@ class RaceSession:
         ``f(*inputs, *outputs)``, which join under their own names.
     size : int, optional
         The problem's own size by default.
+    batch : int
+        How many independent instances one call computes, see `workbench.batch`.
     seconds : float
         The budget of measuring time, after everything is prepared.
     baseline : str, optional
@@ -74,6 +77,7 @@ class RaceSession:
         targets: Iterable[Joined],
         *,
         size: int | None = None,
+        batch: int = 1,
         seconds: float = 10.0,
         baseline: str | None = None,
         cache: str = "warm",
@@ -85,6 +89,7 @@ class RaceSession:
     ):
         self.problem = catalog.load_problem(problem) if isinstance(problem, str) else problem
         self._by_name = isinstance(problem, str)
+        self.problem = batched(self.problem, batch)
         size = require_size(self.problem.size if size is None else size)
         self.hang_s, self.sweep, self.trouble = hang_s, sweep, ""
         self.until_sure = until_sure
@@ -121,6 +126,7 @@ class RaceSession:
             fingerprint.environment(),
             bytes_moved=self.problem.bytes_moved(size),
             operations=self.problem.operations(size),
+            batch=self.problem.batch,
         )
         self.waiting_for: tuple[str, float] = ("", 0.0)
         self.trusted = {label for label, spec in self._specs.items() if "address" in spec}
@@ -256,7 +262,7 @@ class RaceSession:
     def config(self, labels: list[str], seconds: float, first_round: int) -> dict[str, Any]:
         """Return what a child must know to race these lanes."""
         problem = (
-            {"problem": self.problem.name}
+            {"problem": self.problem.name, "batch": self.problem.batch}
             if self._by_name
             else {"pickled_problem": packed(self.problem)}
         )

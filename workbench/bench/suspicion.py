@@ -10,6 +10,7 @@ check made in it. That is why answers and statistics are judged in another proce
 
 from __future__ import annotations
 
+import inspect
 import random
 import sys
 import time
@@ -131,7 +132,7 @@ def _busy_while_asleep(seconds: float) -> int:
 
 
 def _place(function: Any) -> tuple[str, int] | None:
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
     return None if code is None else _code_place(code)
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.batch import batched
 from workbench.bench import conditions, suspicion
 from workbench.bench.callables import CallableRunner
 from workbench.bench.engine import CLOCK, Engine, Lane
@@ -94,7 +95,7 @@ class Worker:
             return _unpickled(self.config["pickled_problem"])
         from workbench import catalog
 
-        return catalog.load_problem(self.config["problem"])
+        return batched(catalog.load_problem(self.config["problem"]), self.config["batch"])
 
     def _prepare(self, spec: dict[str, Any]) -> Lane | None:
         """Prepare one lane and run it once; the first call is timed apart."""
@@ -130,7 +131,8 @@ class Worker:
     def _runner(self, spec: dict[str, Any], inputs: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
         if "pickled" in spec:
             runner = CallableRunner(self.problem, _unpickled(spec["pickled"]), inputs)
-            return runner, {"provenance": "measured", "model": "", "stated_error": "", "notes": []}
+            about = {"provenance": "measured", "model": "", "stated_error": ""}
+            return runner, {**about, "notes": [], "device": ""}
         from workbench import targets
 
         target = targets.find(spec["address"])
@@ -140,6 +142,7 @@ class Worker:
             "model": target.model,
             "stated_error": target.stated_error,
             "notes": list(runner.notes),
+            "device": runner.device,
         }
 
     def _trial(self, spec: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ def command(
     size: Annotated[
         int | None, typer.Option(help="Problem size (default: the problem's own).")
     ] = None,
+    batch: Annotated[int, typer.Option(help="Independent instances in one call.")] = 1,
     targets: Annotated[
         str | None,
         typer.Option(help="Comma-separated addresses, such as numpy,simt/cuda_1_naive."),
@@ -56,6 +57,7 @@ def command(
         problem,
         lanes,
         size=size,
+        batch=batch,
         seconds=seconds,
         baseline=_baseline(lanes),
         threads=threads,

@@ -93,7 +93,7 @@ def _row(run: Run) -> tuple[str, ...]:
     lanes = [label for label, lane in run.lanes.items() if not lane.control_of]
     kinds = {str(run.provenance_of(run.lanes[label])) for label in lanes}
     when = run.started_at[:16].replace("T", " ")
-    work = f"{run.problem} {run.size:,}"
+    work = f"{run.problem} {run.size:,}" + (f" x {run.batch}" if run.batch > 1 else "")
     return run.uuid[:8], when, work, ", ".join(lanes), ", ".join(kinds), run.reason or "cut short"
 
 
@@ -106,8 +106,8 @@ def _show(run: Run, as_json: bool) -> None:
         typer.echo(json.dumps(state))
         return
     screen = console()
-    head = f"{run.problem}, {run.size:,} {run.size_means}, {run.cache} cache; {run.started_at}"
-    screen.print(words(head, "bold"))
+    head = f"{run.problem}, {run.size:,} {run.size_means}, batch {run.batch}, {run.cache} cache"
+    screen.print(words(f"{head}; {run.started_at}", "bold"))
     screen.print(words(run.machine, "dim"))
     screen.print(words(state["sentence"]))
     for warning in state["warnings"]:

@@ -89,8 +89,11 @@ class Mode:
         """Return lines at the end of every block."""
         return []
 
-    def shortcut(self, body: list[ast.stmt], translator: Any) -> Shortcut | None:
-        """Return how a region may run bare, or None: every access is instrumented."""
+    def shortcut(self, body: list[ast.stmt], translator: Any, epoch: Any) -> Shortcut | None:
+        """Return how a region may run bare, or None: every access is instrumented.
+
+        `epoch` is the region's `epochs.Epoch`.
+        """
         return None
 
     def region_begins(self, lines: tuple[int, int]) -> list[str]:
@@ -111,6 +114,10 @@ class Mode:
 
     def meets(self, name: str, line: int, mask: str | None) -> list[str]:
         """Return lines at a barrier or warp operation; `mask` is an array or None for all."""
+        return []
+
+    def fence(self) -> list[str]:
+        """Return lines at a memory fence."""
         return []
 
     def declares(self, kind: str, name: str, shape: Any, dtype: Any) -> list[str]:

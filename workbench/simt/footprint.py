@@ -21,6 +21,7 @@ from workbench.simt.analysis import ESCAPES, escapes, writes
 from workbench.simt.guards import Box, guarded
 from workbench.simt.kinds import is_float
 from workbench.simt.linear import Linear, LinearReader, NotLinear
+from workbench.simt.names import is_math
 from workbench.simt.resolve import DeviceCall, Intrinsic, Site
 from workbench.simt.translate import Translator
 
@@ -210,11 +211,15 @@ class _Walk:
                 return True
             if (
                 self.counting
-                and isinstance(part, ast.BinOp)
+                and self._computes(part)
                 and is_float(part, self.reader, self.translator) is not False
             ):
                 return True
         return False
+
+    def _computes(self, node: ast.AST) -> bool:
+        is_call = isinstance(node, ast.Call) and is_math(node.func, self.translator.lookup)
+        return is_call or isinstance(node, ast.BinOp)
 
     # -- expressions
 
@@ -237,7 +242,7 @@ class _Walk:
             if isinstance(node, ast.Subscript) and hasattr(node, "site"):
                 if not isinstance(node.value, ast.Name) or self.relevant(node.value.id):
                     self._touch(node.site, node.value, node.slice, box)
-            elif self.counting and isinstance(node, ast.BinOp):
+            elif self.counting and self._computes(node):
                 floats = is_float(node, self.reader, self.translator)
                 if floats is None:
                     raise NotLinear

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from workbench.simt.normalise import Normal, deepcopy_tree
 from workbench.simt.raw import NUMBERS
-from workbench.simt.resolve import Intrinsic, Resolved
+from workbench.simt.resolve import DeviceCall, Intrinsic, Resolved
 
-_SPACES = {"shared.array": "shared", "local.array": "local", "const.array_like": "plain"}
+_SPACES = {"shared": "shared", "local": "local", "const": "plain"}
 
 
 class Unwatchable(Exception):
@@ -23,17 +25,33 @@ def stamp_of(folder: Path) -> str:
     return repr([(one.name, one.stat().st_mtime_ns) for one in sorted(folder.glob("*.py"))])
 
 
-def declared_spaces(resolved: Resolved) -> dict[str, str]:
+def declared_spaces(normal: Normal) -> dict[str, str]:
     """Return the arrays that a kernel declares, with where they live."""
-    found = {}
-    for node in ast.walk(resolved.tree):
-        value = getattr(node, "value", None)
-        if isinstance(node, ast.Assign) and isinstance(value, Intrinsic):
-            space = _SPACES.get(value.intrinsic.name)
-            for target in node.targets:
-                if space and isinstance(target, ast.Name):
-                    found[target.id] = space
-    return found
+    return {one.name: _SPACES[one.kind] for one in normal.declarations}
+
+
+def with_arrays_in_sight(resolved: Resolved, arithmetic: bool = False) -> Resolved:
+    """Return a copy in which device functions that touch arrays will be inlined.
+
+    An access can be watched only where the name of its array is known, which in a function that is
+    called with several arrays it is not. With `arithmetic` all device functions will be.
+    """
+    copies: dict[int, Resolved] = {}
+
+    def copied(one: Resolved) -> Resolved:
+        if id(one) not in copies:
+            new = copies[id(one)] = replace(one, tree=deepcopy_tree(one.tree))
+            calls = [node for node in ast.walk(new.tree) if isinstance(node, DeviceCall)]
+            for call in calls:
+                call.function = copied(call.function)
+            touches = any(hasattr(node, "site") for node in ast.walk(new.tree))
+            new.inlined = arithmetic or touches or any(call.function.inlined for call in calls)
+        return copies[id(one)]
+
+    result = copied(resolved)
+    result.device_functions = {key: copied(one) for key, one in resolved.device_functions.items()}
+    result.inlined = False
+    return result
 
 
 def refuse_unnamed(resolved: Resolved) -> None:
@@ -43,14 +61,12 @@ def refuse_unnamed(resolved: Resolved) -> None:
     ------
     Unwatchable
     """
-    for one in resolved.device_functions.values():
-        if any(hasattr(node, "site") for node in ast.walk(one.tree)):
-            raise Unwatchable(f"the device function {one.name} touches an array")
-    for node in ast.walk(resolved.tree):
-        if isinstance(node, ast.Slice):
-            raise Unwatchable("a slice is another name for the same memory")
-        if isinstance(node, Intrinsic) and node.intrinsic.name.startswith(("ld", "st")):
-            raise Unwatchable(f"cuda.{node.intrinsic.name} is not watched at compiled speed")
+    for one in (resolved, *resolved.device_functions.values()):
+        for node in ast.walk(one.tree):
+            if isinstance(node, ast.Slice):
+                raise Unwatchable("a slice is another name for the same memory")
+            if isinstance(node, Intrinsic) and node.intrinsic.name.startswith(("ld", "st")):
+                raise Unwatchable(f"cuda.{node.intrinsic.name} is not watched at compiled speed")
 
 
 def refuse_arguments(named: dict[str, Any]) -> None:

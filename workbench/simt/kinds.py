@@ -11,7 +11,12 @@ from typing import Any
 from numba import types
 
 from workbench.simt.linear import LinearReader, NotLinear
+from workbench.simt.names import is_math
 from workbench.simt.translate import Translator
+
+_FLOATS = ("cos", "erf", "exp", "expm1", "fabs", "log", "log10", "log1p", "log2", "pow", "sin",
+           "sqrt", "tan", "tanh")  # fmt: skip
+"""Functions of `math` that return a float whatever they are given."""
 
 
 def is_float(node: ast.AST, reader: LinearReader, translator: Translator) -> bool | None:
@@ -26,6 +31,8 @@ def is_float(node: ast.AST, reader: LinearReader, translator: Translator) -> boo
     if isinstance(node, ast.IfExp):
         sides = is_float(node.body, reader, translator), is_float(node.orelse, reader, translator)
         return None if None in sides else True in sides
+    if isinstance(node, ast.Call) and is_math(node.func, translator.lookup):
+        return True if getattr(node.func, "attr", "") in _FLOATS else None
     return _is_float_leaf(node, reader, translator)
 
 

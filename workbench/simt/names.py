@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import math
 import types as python_types
 from typing import Any
 
@@ -119,6 +120,14 @@ def _literal(value: Any) -> str:
     if isinstance(value, float) and not np.isfinite(value):
         return f"float({str(value)!r})"
     return repr(value)
+
+
+def is_math(function: ast.AST, lookup: Any) -> bool:
+    """Return whether a called expression is a function of `math`."""
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return lookup(function.value) is math
+    value = lookup(function) if isinstance(function, ast.Name) else None
+    return getattr(value, "__module__", "") == "math"
 
 
 def constant_integer(node: ast.AST, lookup: Any, block: tuple[int, ...]) -> int | None:

@@ -147,7 +147,9 @@ def _waits(node: ast.AST) -> bool:
     """Return whether evaluating this node itself must stand alone."""
     if isinstance(node, Intrinsic):
         return node.intrinsic.synchronises or node.intrinsic.kind == "declare"
-    return isinstance(node, DeviceCall) and (node.function.synchronises or node.function.shares)
+    if not isinstance(node, DeviceCall):
+        return False
+    return node.function.synchronises or node.function.shares or node.function.inlined
 
 
 def _must_stand_alone(node: ast.AST) -> bool:
@@ -367,7 +369,7 @@ class _Normaliser:
         return load(name, node)
 
     def inline(self, node: DeviceCall, result: str, out: list[ast.stmt]) -> ast.expr:
-        """Put a device function that synchronises in place of its call."""
+        """Put a device function in place of its call."""
         callee = node.function
         if callee in self.calls:
             raise self.refuse(node, "recursion through a barrier", "write it as a loop")
@@ -376,11 +378,21 @@ class _Normaliser:
         substitute, before = self._bind(callee, node, prefix, body)
         renamed = _Renamer(substitute, prefix, callee)
         body = [renamed.visit(statement) for statement in body]
+        self._own_sites(body)
         self.calls.append(callee)
         out += before
         out += self.statements(_returns_to(result, body, self, node))
         self.calls.pop()
         return load(result, node)
+
+    def _own_sites(self, body: list[ast.stmt]) -> None:
+        """Give accesses of an inlined function sites of their own, with the caller's arrays."""
+        for node in (part for statement in body for part in ast.walk(statement)):
+            site = getattr(node, "site", None)
+            if site is not None:
+                array = ast.unparse(node.args[0] if isinstance(node, Intrinsic) else node.value)
+                node.site = replace(site, number=len(self.result.sites) + 1, array=array)
+                self.result.sites.append(node.site)
 
     def _bind(self, callee: Resolved, node: DeviceCall, prefix: str, body: list[ast.stmt]):
         names = list(callee.source.parameters)

@@ -24,6 +24,7 @@ from numba.np.numpy_support import from_dtype
 from workbench.simt import limits
 from workbench.simt.analysis import reads
 from workbench.simt.emit import PLAIN, Mode, Writer
+from workbench.simt.epochs import epochs
 from workbench.simt.names import Names, evaluate
 from workbench.simt.narrow import narrowed
 from workbench.simt.normalise import Normal, normalise
@@ -282,6 +283,7 @@ class RegionWriter:
         self.local_arrays = {one.name: one for one in arrays if one.kind == "local"}
         self.shared_axis = self._locals_that_cross()
         self.everyone = False
+        self.epochs = epochs(plan.nodes)
 
     def _locals_that_cross(self) -> set[str]:
         """Local arrays that more than one region touches: they gain a thread axis."""
@@ -436,7 +438,7 @@ class RegionWriter:
         """Write a region that an instrumenting mode judges as a whole; return whether it does."""
         mode, translator = self.mode, self.translator
         translator.begin_region([*node.again, *node.body], fast=True)
-        found = mode.shortcut([*node.again, *node.body], translator)
+        found = mode.shortcut([*node.again, *node.body], translator, self.epochs[id(node)])
         if found is None:
             return False
         self.mode = translator.mode = PLAIN

@@ -94,6 +94,8 @@ class Resolved:
         Whether it, or a device function it calls, has a barrier or a warp operation.
     shares : bool
         Whether it, or a device function it calls, makes an array that the block shares.
+    inlined : bool
+        Whether `normalise` puts it in place of its calls although it could stay a function.
     """
 
     source: KernelSource
@@ -102,6 +104,7 @@ class Resolved:
     device_functions: dict[Any, Resolved] = field(default_factory=dict)
     synchronises: bool = False
     shares: bool = False
+    inlined: bool = False
 
     @property
     def name(self) -> str:

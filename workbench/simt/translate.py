@@ -18,7 +18,7 @@ from numba import types
 from workbench.errors import InputError
 from workbench.simt.analysis import writes
 from workbench.simt.emit import WHO, Mode, Writer
-from workbench.simt.names import Names, constant_integer
+from workbench.simt.names import Names, constant_integer, is_math
 from workbench.simt.normalise import Normal, deepcopy_tree
 from workbench.simt.plan import MeetingResult, Unplannable
 from workbench.simt.proofs import loop_ends, shrinking_bounds
@@ -171,6 +171,11 @@ class Translator(ast.NodeTransformer):
         line = getattr(node, "lineno", 0)
         self.generic_visit(node)
         return self.mode.operation(line, node)
+
+    def visit_Call(self, node: ast.Call):
+        line, counts = getattr(node, "lineno", 0), is_math(node.func, self.lookup)
+        self.generic_visit(node)
+        return self.mode.operation(line, node) if counts else node
 
     def visit_BoolOp(self, node: ast.BoolOp):
         keys: list[str] = []
@@ -334,6 +339,7 @@ class Translator(ast.NodeTransformer):
     def write_Expr(self, statement: ast.Expr) -> None:
         value = statement.value
         if isinstance(value, Intrinsic) and value.intrinsic.kind == "fence":
+            self.out(*self.mode.fence())
             return
         self.out(self.text(value))
 

@@ -57,6 +57,8 @@ class Runner(abc.ABC):
 
     notes: tuple[str, ...] = ()
     """Plain sentences that a reader must see beside the numbers."""
+    device: str = ""
+    """The device's own name, as its driver says it; empty for the host's processor."""
 
     @abc.abstractmethod
     def load(self, inputs: tuple[Any, ...]) -> None:

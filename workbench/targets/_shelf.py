@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from workbench import catalog
+from workbench.batch import each
 from workbench.catalog import KernelFile
 from workbench.errors import InputError, UnknownNameError
 from workbench.measurement import Availability
@@ -153,7 +154,7 @@ class LaunchRunner(Runner):
         to_host: Callable[[Any], np.ndarray] = np.array,
         synchronize: Callable[[], Any] = lambda: None,
     ):
-        self._problem, self._launch = problem, launch
+        self._problem, self._launch = problem, each(launch, problem.batch)
         self._to_device, self._to_host, self._synchronize = to_device, to_host, synchronize
         self.load(inputs)
 

@@ -75,7 +75,10 @@ def prepare(
             f"device {current} is current",
             "use one process for each device",
         )
-    return on_cuda(problem, inputs, kernel)
+    runner = on_cuda(problem, inputs, kernel)
+    name = cuda.get_current_device().name
+    runner.device = name.decode() if isinstance(name, bytes) else str(name)
+    return runner
 
 
 def on_cuda(problem: Problem, inputs: tuple[Any, ...], kernel: str | None) -> Runner:

@@ -56,4 +56,6 @@ def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Run
     from workbench.targets._torch import TorchRunner
 
     device = f"cuda:{index}"
-    return TorchRunner(problem, inputs, device, lambda: torch.cuda.synchronize(device))
+    runner = TorchRunner(problem, inputs, device, lambda: torch.cuda.synchronize(device))
+    runner.device = torch.cuda.get_device_name(index)
+    return runner

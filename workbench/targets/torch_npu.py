@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from workbench import catalog
+from workbench.batch import batched
 from workbench.measurement import Availability
 from workbench.problem import Problem
 from workbench.targets import Runner
@@ -59,7 +60,8 @@ def prepare(problem: Problem, inputs: tuple[Any, ...], *, index: int = 0) -> Run
     """Return a runner of the torch module on NPU number `index`."""
     from workbench.targets._child import ChildRunner
 
-    return ChildRunner("torch_npu", f"{__name__}:_inside", (problem.name, inputs, index))
+    arguments = (problem.name, problem.batch, inputs, index)
+    return ChildRunner("torch_npu", f"{__name__}:_inside", arguments)
 
 
 def _torch() -> Any:
@@ -74,11 +76,11 @@ def _device_names() -> list[str]:
     return [torch.npu.get_device_name(number) for number in range(torch.npu.device_count())]
 
 
-def _inside(name: str, inputs: tuple[Any, ...], index: int) -> Runner:
+def _inside(name: str, batch: int, inputs: tuple[Any, ...], index: int) -> Runner:
     """Return the runner itself; runs in the child."""
     from workbench.targets._torch import TorchRunner
 
     torch = _torch()
     device = f"npu:{index}"
-    problem = catalog.load_problem(name)
+    problem = batched(catalog.load_problem(name), batch)
     return TorchRunner(problem, inputs, device, lambda: torch.npu.synchronize(device))

@@ -19,7 +19,7 @@ _NARROW = {"description_width": "initial"}
 
 
 class Controls(ipywidgets.VBox):
-    """Problem, size, seconds, cache and baseline; one box for each target; Start and Stop.
+    """Problem, size, batch, seconds, cache and baseline; one box for each target; Start and Stop.
 
     Parameters
     ----------
@@ -40,6 +40,9 @@ class Controls(ipywidgets.VBox):
             "size": ipywidgets.SelectionSlider(
                 options=[1], continuous_update=False, style=_NARROW, layout={"width": "320px"}
             ),
+            "batch": ipywidgets.SelectionSlider(
+                description="batch", options=[1], continuous_update=False, style=_NARROW
+            ),
             "seconds": ipywidgets.Dropdown(description="seconds", **menu),
             "cache": ipywidgets.Dropdown(description="cache", options=CACHES, **menu),
             "baseline": ipywidgets.Dropdown(description="against", **menu),
@@ -57,7 +60,8 @@ class Controls(ipywidgets.VBox):
         Parameters
         ----------
         choices : dict
-            What can be picked: ``problems``, ``sizes``, ``size_means``, ``seconds``, ``targets``.
+            What can be picked: ``problems``, ``sizes``, ``size_means``, ``batches``, ``seconds``
+            and ``targets``.
         chosen : dict
             What is picked, by the names of the controls, and ``targets``.
         busy : bool
@@ -67,6 +71,7 @@ class Controls(ipywidgets.VBox):
         offered = {
             "problem": [(name, name) for name in choices["problems"]],
             "size": [(f"{size:,}", size) for size in choices["sizes"]],
+            "batch": [(f"{batch}", batch) for batch in choices["batches"]],
             "seconds": [(f"{seconds:g}", seconds) for seconds in choices["seconds"]],
             "baseline": [(name, name) for name in lanes],
         }

@@ -11,7 +11,7 @@ from typing import Any
 
 import traitlets
 
-from workbench.aicore.machine import BUFFERS
+from workbench.aicore.machine import MEMORIES
 from workbench.aicore.run import Run
 from workbench.aicore.tenancy import tenancies
 from workbench.errors import InputError
@@ -42,7 +42,7 @@ class BufferMap(Widget):
         super().__init__()
         self._run, self._stays = run, tenancies(run)
         used = {one.place.buffer for one in run.recording.placements}
-        self._buffers = [name for name in BUFFERS if name in used]
+        self._buffers = [name for name in MEMORIES if name in used]
         if not self._buffers:
             raise InputError(
                 "There is nothing to draw.",

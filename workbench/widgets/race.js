@@ -4,7 +4,7 @@ function laneTable(view) {
   const verdict = (value, row) => (row.error ? `failed: ${row.error.happened} ${row.error.saw}`
     : row.label === view.baseline ? "" : value || "too few rounds");
   const error = (value, row) => (row.audits ? `${wb.number(value)} (${row.audits} checked)` : "–");
-  const about = view.problem ? `${view.problem}, ${wb.count(view.size)} ${view.size_means}, ${view.cache} cache, `
+  const about = view.problem ? `${view.problem}, ${wb.count(view.size)} ${view.size_means}, ${view.batch > 1 ? `batches of ${view.batch}, ` : ""}${view.cache} cache, `
     + `${view.threads} thread${view.threads === 1 ? "" : "s"}; differences under ${wb.number(100 * view.threshold, 2)} % are noise` : "No race yet";
   return wb.table(about, [
     { key: "label", label: "lane" },

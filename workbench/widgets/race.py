@@ -24,6 +24,7 @@ from workbench.widgets._race_controls import Controls
 
 UPDATE_S = 0.09
 """Least time between two pictures: more than five a second, and little work for the kernel."""
+BATCHES = (1, 2, 4, 8, 16, 32)
 SECONDS = (3, 10, 30, 60)
 
 
@@ -36,7 +37,7 @@ class Race(Widget):
         What is computed first; the first problem of the shelf by default.
     targets : iterable of str or callable, optional
         Who races; every usable target by default. Callables join under their own names.
-    size, seconds, baseline, cache, threads
+    size, batch, seconds, baseline, cache, threads
         As in `RaceSession`.
     keep : bool
         Whether runs go into the user's store.
@@ -59,6 +60,7 @@ class Race(Widget):
         targets: Iterable[str | Callable[..., Any]] | None = None,
         *,
         size: int | None = None,
+        batch: int = 1,
         seconds: float = 10,
         baseline: str | None = None,
         cache: str = "warm",
@@ -82,6 +84,7 @@ class Race(Widget):
             "baseline": baseline,
             "cache": cache,
             "size": size,
+            "batch": batch,
         }
         self.controls = Controls(self._heard)
         self._offer()
@@ -118,6 +121,7 @@ class Race(Widget):
             self._problems[pick["problem"]],
             self._racers(),
             size=pick["size"],
+            batch=pick["batch"],
             seconds=float(pick["seconds"]),
             baseline=pick["baseline"] if pick["baseline"] in pick["targets"] else None,
             cache=pick["cache"],
@@ -181,6 +185,7 @@ class Race(Widget):
             "sizes": sizes,
             "size_means": problem.size_means,
             "targets": offered,
+            "batches": sorted({*BATCHES, self.chosen["batch"]}),
             "seconds": sorted({*SECONDS, self.chosen["seconds"]}),
         }
         if self.chosen["size"] is None:

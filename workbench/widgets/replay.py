@@ -79,8 +79,8 @@ class Replay(Widget):
         run = self.run
         kind = "Recorded" if run.recorded else "Measured here"
         return (
-            f"{kind}: {run.problem}, {run.size:,} {run.size_means}, {run.cache} cache, "
-            f"{run.threads} thread(s), on {run.machine}, {run.started_at}"
+            f"{kind}: {run.problem}, {run.size:,} {run.size_means}, batch {run.batch}, "
+            f"{run.cache} cache, {run.threads} thread(s), on {run.machine}, {run.started_at}"
         )
 
     def sentence(self) -> str:

@@ -8,10 +8,11 @@ X = np.random.default_rng(7).standard_normal((32, 32)).astype(np.float16)
 PAIRS = []
 
 
-def pair(kind, sites, buffer="", blocks=1):
+def pair(kind, sites, buffer="", blocks=1, vector_cores=1):
     """Mark a kernel ``(x, space, out, repaired)`` as a pair."""
 
     def mark(body):
+        body.vector_cores = vector_cores
         space = aicore.workspace((32, 32), "float32")
         args = (X.copy(), space, np.zeros((32, 32), np.float32))
         PAIRS.append((body.__name__, kind, sites, buffer, blocks, body, args))
@@ -139,3 +140,46 @@ def two_pipes_wait_for_each_other(x, space, out, repaired):
 def one_core_never_comes_to_the_meeting(x, space, out, repaired):
     if repaired or aicore.block_idx() < 2:
         aicore.sync_all()
+
+
+def my_half(tensor):
+    """Return the rows of this Vector core of the block."""
+    begin = aicore.sub_block_idx() * 16
+    return tensor[begin : begin + 16, :]
+
+
+@pair("missing_wait", ("data_copy", "data_copy"), "space", vector_cores=2)
+def a_vector_core_reads_what_the_other_writes(x, space, out, repaired):
+    mine = aicore.scratch("UB", (16, 32), "float32")
+    aicore.duplicate(mine, float(aicore.sub_block_idx()))
+    aicore.set_flag("V_MTE3")
+    aicore.wait_flag("V_MTE3")
+    aicore.data_copy(my_half(space), mine)
+    if repaired:
+        aicore.sync_all()
+    begin = (1 - aicore.sub_block_idx()) * 16
+    through(my_half(out), space[begin : begin + 16, :])
+
+
+@pair("missing_wait", ("fixpipe", "data_copy"), "space", vector_cores=2)
+def a_barrier_is_taken_to_join_the_cube_and_both_vector_cores(x, space, out, repaired):
+    aicore.Matmul(x.dtype, (32, 32, 32), 1)(space, x, x)
+    if repaired:
+        aicore.cross_core_set_flag(10, "AIC.FIX")
+        aicore.cross_core_wait_flag(10, "AIV.MTE2")
+    else:
+        aicore.pipe_barrier("ALL")
+    through(my_half(out), my_half(space))
+
+
+@pair("unmatched_wait", ("cross:3",), vector_cores=2)
+def only_one_of_two_vector_cores_sets_what_the_cube_waits_for(x, space, out, repaired):
+    ones = aicore.scratch("UB", (16, 32), "float32")
+    aicore.duplicate(ones, 1.0)
+    aicore.set_flag("V_MTE3")
+    aicore.wait_flag("V_MTE3")
+    aicore.data_copy(my_half(space), ones)
+    if repaired or aicore.sub_block_idx() == 0:
+        aicore.cross_core_set_flag(3, "AIV.MTE3")
+    aicore.cross_core_wait_flag(3, "AIC.MTE2")
+    aicore.Matmul("float32", (32, 32, 32), 1)(out, space, space)

@@ -9,14 +9,18 @@ import numba
 import numpy as np
 
 from workbench.simt import build, run
-from workbench.simt.errors import OutOfBoundsError
+from workbench.simt.errors import KernelSourceError, OutOfBoundsError
 from workbench.simt.inspector.counters import MOST_VISITS, Word
 from workbench.simt.inspector.metrics import SECTOR_BYTES
-from workbench.simt.inspector.mode import InspectorMode
+from workbench.simt.inspector.mode import InspectorMode, mark_bytes
 from workbench.simt.inspector.report import AccessMetrics
-from workbench.simt.instrument import Unwatchable, refuse_arguments, refuse_unnamed
+from workbench.simt.instrument import (
+    Unwatchable,
+    refuse_arguments,
+    refuse_unnamed,
+    with_arrays_in_sight,
+)
 from workbench.simt.kernel import Launch
-from workbench.simt.plan import Unplannable
 from workbench.simt.tiers import SETTINGS, signature_key
 
 _PARALLEL_THREADS = 1 << 14
@@ -32,7 +36,7 @@ class Counted:
     operations : dict of int to int
         Floating-point operations by line.
     sectors : int
-        Different sectors of global memory.
+        Different sectors of global memory that are read, plus those that are written.
     shared_bytes : int
         Shared memory of a block.
     """
@@ -56,13 +60,11 @@ def count_compiled(launch: Launch, arguments: tuple[Any, ...]) -> Counted:
     resolved = launch.kernel.resolved
     named = dict(zip(resolved.source.parameters, arguments, strict=True))
     refuse_arguments(named)
-    if resolved.device_functions:
-        raise Unwatchable("arithmetic in device functions is not counted at compiled speed")
     mode, compiled = _compiled(launch, arguments)
     workers = 1
     if launch.grid.count * launch.block.count >= _PARALLEL_THREADS:
         workers = min(run.cores(), launch.grid.count)
-    marks = {n: np.zeros(one.nbytes // SECTOR_BYTES + 2, np.uint8) for n, one in named.items()
+    marks = {n: np.zeros(2 * mark_bytes(one.nbytes), np.uint8) for n, one in named.items()
              if isinstance(one, np.ndarray)}  # fmt: skip
     tables = np.zeros((workers, mode.table_words), np.int64)
     buffers = np.zeros((workers, mode.buffer_words), np.int64)
@@ -80,7 +82,7 @@ def count_compiled(launch: Launch, arguments: tuple[Any, ...]) -> Counted:
             for number, site in enumerate(compiled.module.sites, 1)
             if records[:, number, Word.REQUESTS].any()
         ],
-        {mode.first_line + int(at): int(operations[at]) for at in np.flatnonzero(operations)},
+        {line: int(operations[at]) for line, at in mode.lines.items() if operations[at]},
         sum(int(np.count_nonzero(one)) for one in marks.values()),
         compiled.module.shared_bytes + (launch.shared_bytes if compiled.module.uses_dynamic else 0),
     )
@@ -96,9 +98,10 @@ def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[InspectorMode
         kinds = tuple(numba.typeof(one) for one in arguments)
         try:
             refuse_unnamed(resolved)
+            resolved = with_arrays_in_sight(resolved, arithmetic=True)
             mode = InspectorMode(resolved, arrays, launch.block.count)
             found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
-        except Unplannable as error:
+        except KernelSourceError as error:
             found = Unwatchable(error.happened)
         except Unwatchable as error:
             found = error

@@ -11,8 +11,10 @@ from workbench.simt.areas import area_text
 from workbench.simt.emit import Mode, Shortcut
 from workbench.simt.footprint import Touch, footprint
 from workbench.simt.inspector.counters import LANES, MOST_VISITS, Space, Word
+from workbench.simt.inspector.metrics import SECTOR_BYTES
 from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
 from workbench.simt.linear import Linear, NotLinear
+from workbench.simt.normalise import normalise
 from workbench.simt.resolve import Resolved, Site
 
 _NOWHERE = Site(0, "", "", "load", "", 0, 0)
@@ -39,13 +41,14 @@ class InspectorMode(Mode):
     hoists = False
 
     def __init__(self, resolved: Resolved, arrays: tuple[str, ...], threads: int):
+        normal = normalise(resolved)
         self.threads, self.arrays = threads, arrays
-        self.spaces = {**dict.fromkeys(arrays, "global"), **declared_spaces(resolved)}
-        self.first_line = resolved.source.first_line
-        last = max(getattr(node, "end_lineno", 0) or 0 for node in ast.walk(resolved.tree))
-        self.lines = last - self.first_line + 1
-        self.places = 3 * len(resolved.sites) + 8
-        self.looped = _lines_in_loops(resolved)
+        self.spaces = {**dict.fromkeys(arrays, "global"), **declared_spaces(normal)}
+        nodes = [node for statement in normal.body for node in ast.walk(statement)]
+        lines = sorted({getattr(node, "lineno", 0) for node in nodes} - {0})
+        self.lines = {line: at for at, line in enumerate(lines)}
+        self.places = len(normal.sites) + 8
+        self.looped = _lines_in_loops(nodes)
         self.parameters = (*(f"_k_{name}" for name in arrays), "_tables", "_buffers", "_workers")
         self._region: dict[int, tuple[str, bool, bool]] = {}
 
@@ -59,7 +62,7 @@ class InspectorMode(Mode):
     @property
     def visits_at(self) -> int:
         """Where the visits of each lane at each place begin."""
-        return self.operations_at + self.lines
+        return self.operations_at + len(self.lines)
 
     @property
     def table_words(self) -> int:
@@ -88,6 +91,7 @@ class InspectorMode(Mode):
             "_buffer = address_of(_buffers) + 8 * _buffers.shape[1] * _worker",
             f"_ops = _table + {8 * self.operations_at}",
             *(f"_m_{name} = address_of(_k_{name})" for name in self.arrays),
+            *(f"_w_{name} = _m_{name} + _k_{name}.size // 2" for name in self.arrays),
         ]
 
     def region_begins(self, lines: tuple[int, int]) -> list[str]:
@@ -116,8 +120,8 @@ class InspectorMode(Mode):
 
     def operation(self, line: int, node: ast.expr) -> ast.expr:
         """Count an operation where its result is a float."""
-        at = line - self.first_line
-        if not 0 <= at < self.lines:
+        at = self.lines.get(line)
+        if at is None:
             return node
         call: Any = ast.parse(f"counted(_ops + {8 * at}, 0)", mode="eval").body
         call.args[1] = node
@@ -125,7 +129,7 @@ class InspectorMode(Mode):
 
     # -- whole regions
 
-    def shortcut(self, body: list[ast.stmt], translator: Any) -> Shortcut | None:
+    def shortcut(self, body: list[ast.stmt], translator: Any, epoch: Any) -> Shortcut | None:
         """Let a region run bare where its requests follow from the thread index."""
         try:
             seen = footprint(body, translator, self._matters, counting=True)
@@ -139,9 +143,8 @@ class InspectorMode(Mode):
             area = area_text(Touch(_NOWHERE, "", Linear.number(0), box), translator.block)
             lines[line, area] = lines.get((line, area), 0) + 1
         for (line, area), count in lines.items():
-            at = line - self.first_line
-            if 0 <= at < self.lines:
-                found.after += [f"count_operations(_ops + {8 * at}, {area})"] * count
+            at = 8 * self.lines[line]
+            found.after += [f"count_operations(_ops + {at}, {area})"] * count
         return found
 
     def _matters(self, array: str) -> bool:
@@ -160,7 +163,7 @@ class InspectorMode(Mode):
         numbers = f"np.int64({is_shared}), np.int64({int(atomic)}), np.int64({self.threads})"
         found.after.append(f"count_area({area}, {record}, {size}, {numbers}, {buffer})")
         if not is_shared:
-            found.after.append(f"mark_sectors({area}, {size}, _m_{array})")
+            found.after += [f"mark_sectors({area}, {size}, {m})" for m in _marks(touch.site)]
 
     # -- accesses
 
@@ -186,7 +189,8 @@ class InspectorMode(Mode):
         record, buffer, visits = self._where(site.number)
         size = f"itemsize_of({array})"
         if space == "global":
-            place = f"touches({place}, {size}, _m_{array})"
+            for marks in _marks(site):
+                place = f"touches({place}, {size}, {marks})"
         if looped:
             return f"seen({place}, {size}, {record}, {buffer}, {visits}, _lane)"
         return f"seen_once({place}, {size}, {record}, {buffer}, _lane)"
@@ -210,20 +214,21 @@ class InspectorMode(Mode):
         return f"({done} if {may} >= 0 else load_flat({array}, -1))"
 
 
-def _lines_in_loops(resolved: Resolved) -> set[int]:
+def mark_bytes(nbytes: int) -> int:
+    """Return the bytes that hold one mark for each sector of an array."""
+    return nbytes // SECTOR_BYTES + 2
+
+
+def _marks(site: Site) -> list[str]:
+    """Return where an access marks its sectors: those read stand before those written."""
+    places = {"load": "m", "store": "w", "atomic": "mw"}[site.kind]
+    return [f"_{place}_{site.array}" for place in places]
+
+
+def _lines_in_loops(nodes: list[ast.AST]) -> set[int]:
     """Return the lines inside loops that a thread runs within one region."""
     found: set[int] = set()
-    for node in ast.walk(resolved.tree):
-        if isinstance(node, (ast.For, ast.While)) and not _waits(node):
+    for node in nodes:
+        if isinstance(node, (ast.For, ast.While)) and not has_sync(node):
             found |= {getattr(inner, "lineno", 0) for inner in ast.walk(node)}
     return found
-
-
-def _waits(node: Any) -> bool:
-    from workbench.simt.resolve import DeviceCall, Intrinsic
-
-    return has_sync(node) or any(
-        (isinstance(inner, Intrinsic) and inner.intrinsic.synchronises)
-        or (isinstance(inner, DeviceCall) and inner.function.synchronises)
-        for inner in ast.walk(node)
-    )

@@ -66,7 +66,7 @@ class Recorder(Observer):
     def __init__(self):
         self.requests: dict[tuple, Requests] = {}
         self.operations: dict[int, int] = defaultdict(int)
-        self.sectors: set[tuple[int, int]] = set()
+        self.sectors: set[tuple[int, int, str]] = set()
         self._open: dict[tuple, dict[int, int]] = {}
 
     def load(self, thread, array, position, address, value, site):
@@ -117,7 +117,8 @@ class Recorder(Observer):
             first, last = address, address + array.data.itemsize - 1
             base = memory.start
             for sector in range((first - base) // SECTOR_BYTES, (last - base) // SECTOR_BYTES + 1):
-                self.sectors.add((base, sector))
+                for way in (READ, WRITE) if kind == ATOMIC else (kind,):
+                    self.sectors.add((base, sector, way))
 
     def block_ends(self, block):
         """Turn what was open into rows."""

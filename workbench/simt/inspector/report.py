@@ -101,7 +101,8 @@ class InspectionReport:
     operations : dict of int to int
         Floating-point operations by line.
     bytes_compulsory : int
-        Different sectors of global memory times 32: the least that main memory must move.
+        The least that main memory must move: 32 times the different sectors that are read, plus
+        those that are written. An atomic does both.
     shared_bytes : int
         Shared memory of a block.
     occupancy : Occupancy

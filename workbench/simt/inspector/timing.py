@@ -28,7 +28,7 @@ class Work:
     operations : float
         Floating-point operations.
     dram_bytes : float
-        Different 32-byte sectors of global memory, each counted once.
+        Different 32-byte sectors of global memory: those read, and those written.
     sectors : float
         Sectors of all global requests.
     shared_turns : float
@@ -62,7 +62,7 @@ class ModelledTime:
     time_ns: float
     bound: str
     parts_ns: dict[str, float]
-    model: str = "simt-bounds-1"
+    model: str = "simt-bounds-2"
     stated_error: str = STATED_ERROR
     provenance: Provenance = Provenance.MODELLED
 
@@ -76,11 +76,11 @@ class ModelledTime:
 def modelled_time(work: Work, fit: Occupancy) -> ModelledTime:
     """Return the time of the slowest of four parts, lengthened by the unevenness of the last wave.
 
-    The model ``simt-bounds-1``. Four parts are assumed to overlap perfectly, so that the slowest
+    The model ``simt-bounds-2``. Four parts are assumed to overlap perfectly, so that the slowest
     one is the time:
 
-    - *main memory*: each different sector once, ``dram_bytes / bandwidth``: as if the caches
-      caught every repeated access;
+    - *main memory*: ``dram_bytes / bandwidth``, each sector read once and written once: as if the
+      caches caught every repeated access;
     - *L1 cache*: ``sectors / (4 * SMs * clock)``, repeated accesses counted;
     - *shared memory*: ``shared_turns / (SMs * clock)``, one turn of the banks a cycle;
     - *arithmetic*: ``operations / peak`` of float32.

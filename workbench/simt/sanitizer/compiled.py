@@ -13,12 +13,15 @@ import numba
 import numpy as np
 
 from workbench.simt import build, run
-from workbench.simt.errors import BarrierDivergenceError
-from workbench.simt.instrument import Unwatchable, refuse_arguments, refuse_unnamed
+from workbench.simt.errors import BarrierDivergenceError, KernelSourceError
+from workbench.simt.instrument import (
+    Unwatchable,
+    refuse_arguments,
+    refuse_unnamed,
+    with_arrays_in_sight,
+)
 from workbench.simt.kernel import Launch
 from workbench.simt.names import Names
-from workbench.simt.normalise import normalise
-from workbench.simt.plan import Unplannable
 from workbench.simt.regions import declared_arrays
 from workbench.simt.sanitizer import sentences, shadow
 from workbench.simt.sanitizer.findings import Finding, FindingKind, Party
@@ -56,37 +59,38 @@ def sanitize_compiled(launch: Launch, arguments: tuple[Any, ...]) -> list[Findin
     Unwatchable
         Where the kernel needs the tracer.
     """
-    watched = _watched(launch, arguments)
+    named = dict(zip(launch.kernel.resolved.source.parameters, arguments, strict=True))
+    refuse_arguments(named)
     mode, compiled = _compiled(launch, arguments)
+    watched = _written(launch, named, mode)
     sites = compiled.module.sites
     workers = 1
     if launch.grid.count * launch.block.count >= _PARALLEL_THREADS:
-        workers = min(run.cores(), launch.grid.count)
-    tables = shadow.new_tables(workers, [False, *(site["kind"] == "atomic" for site in sites)])
-    named = dict(zip(launch.kernel.resolved.source.parameters, arguments, strict=True))
+        workers = 1 if mode.fences else min(run.cores(), launch.grid.count)
+    orders = np.zeros(1 + launch.grid.count if mode.fences else 0, np.int64)
+    atomics = [False, *(site["kind"] == "atomic" for site in sites)]
+    tables = shadow.new_tables(workers, atomics, orders.ctypes.data if mode.fences else 0)
     shadows = [np.zeros(mode.planes(n) * named[n].size, np.int64) for n in mode.watched]
     before = tuple(_copy(one, name in watched) for name, one in named.items())
     diverged = False
     try:
-        run.run(compiled, launch.grid, arguments, (*shadows, tables, workers),
-                launch.shared_bytes, SETTINGS.time_limit_s, workers)  # fmt: skip
+        extra = (*shadows, *([orders] * mode.fences), tables, workers)
+        limit_s = SETTINGS.time_limit_s
+        run.run(compiled, launch.grid, arguments, extra, launch.shared_bytes, limit_s, workers)
     except BarrierDivergenceError:
         diverged = True
     return _Reading(launch, sites, mode, before, diverged).findings(tables)
 
 
-def _watched(launch: Launch, arguments: tuple[Any, ...]) -> set[str]:
+def _written(launch: Launch, named: dict[str, Any], mode: SanitizerMode) -> set[str]:
     """Return the arrays that the kernel writes; refuse what stamps cannot describe."""
-    resolved = launch.kernel.resolved
-    named = dict(zip(resolved.source.parameters, arguments, strict=True))
-    refuse_arguments(named)
     arrays = {name: one for name, one in named.items() if isinstance(one, np.ndarray)}
-    written = {s.array for s in resolved.sites if s.kind != "load"} & set(arrays)
+    written = mode.written & set(arrays)
     for name in written:
         for other, array in arrays.items():
             if other != name and np.may_share_memory(arrays[name], array):
                 raise Unwatchable(f"{name} and {other} share memory")
-    if launch.grid.count > shadow.MOST_BLOCKS or len(resolved.sites) > shadow.MOST_SITES // 2:
+    if launch.grid.count > shadow.MOST_BLOCKS or len(mode.normal.sites) > shadow.MOST_SITES:
         raise Unwatchable("the launch or the kernel is too large for the stamps")
     return written
 
@@ -102,10 +106,11 @@ def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[SanitizerMode
         kinds = tuple(numba.typeof(one) for one in arguments)
         try:
             refuse_unnamed(resolved)
+            resolved = with_arrays_in_sight(resolved)
             refuse_other_orders(resolved)
             mode = SanitizerMode(resolved, arrays, tuple(launch.block), flat)
             found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
-        except Unplannable as error:
+        except KernelSourceError as error:
             found = Unwatchable(error.happened)
         except Unwatchable as error:
             found = error
@@ -138,7 +143,7 @@ class _Reading:
         seen = [(Seen(kind), row) for table in tables for kind, row in _rows(shadow.rows_of(table))]
         if not seen:
             return []
-        for one in declared_arrays(normalise(self.launch.kernel.resolved), Names()):
+        for one in declared_arrays(self.mode.normal, Names()):
             self.shapes[one.name] = (self.launch.shared_bytes,) if one.dynamic else one.shape
         races = [(kind, row) for kind, row in seen if kind in _RACES]
         found = self._conflicts(races)

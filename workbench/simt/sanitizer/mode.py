@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.simt.areas import area_text
 from workbench.simt.emit import Mode, Shortcut
+from workbench.simt.epochs import Epoch
 from workbench.simt.footprint import Touch, footprint
 from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
 from workbench.simt.intrinsics import WARP_SYNC
@@ -34,7 +35,7 @@ _STATE = "_start, _barrier, _warp, _table"
 
 
 def refuse_other_orders(resolved: Resolved) -> None:
-    """Refuse kernels ordered by what stamps do not hold: fences, partial masks, waiting loops.
+    """Refuse kernels ordered by what stamps do not hold: partial masks, waiting loops, the grid.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def refuse_other_orders(resolved: Resolved) -> None:
 
 def _reason_of(node: Intrinsic, resolved: Resolved) -> str:
     name, kind = node.intrinsic.name, node.intrinsic.kind
-    if kind in ("fence", "grid"):
+    if kind == "grid":
         return f"cuda.{name} orders accesses of different blocks"
     if name in WARP_SYNC and node.args and name != "activemask":
         mask = node.args[0]
@@ -86,7 +87,7 @@ class SanitizerMode(Mode):
     hoists = False
 
     def __init__(self, resolved: Resolved, arrays: tuple[str, ...], block: tuple, grid: tuple):
-        normal = normalise(resolved)
+        self.normal = normal = normalise(resolved)
         uses: dict[str, set[str]] = {name: set() for name in arrays}
         for site in normal.sites:
             uses.setdefault(site.array, set()).add(site.kind)
@@ -94,10 +95,18 @@ class SanitizerMode(Mode):
         calm = {name for name in arrays if uses[name] <= {"load"} or uses[name] <= {"atomic"}}
         self.name += f" {sorted(owned)}"
         self.spaces = {name: "plain" if name in calm | owned else "global" for name in arrays}
-        self.spaces.update(declared_spaces(resolved))
+        self.spaces.update(declared_spaces(normal))
+        self.written = {name for name, kinds in uses.items() if kinds - {"load"}}
         self.unread = {name for name, kinds in uses.items() if "load" not in kinds}
         self.watched = tuple(name for name in arrays if self.spaces[name] == "global")
-        self.parameters = (*(f"_s_{name}" for name in self.watched), "_tables", "_workers")
+        self.fences = any(
+            isinstance(node, Intrinsic) and node.intrinsic.kind == "fence"
+            for statement in normal.body for node in ast.walk(statement)
+        )  # fmt: skip
+        orders = ("_orders",) if self.fences else ()
+        self.parameters = (
+            *(f"_s_{name}" for name in self.watched), *orders, "_tables", "_workers",
+        )  # fmt: skip
 
     def planes(self, name: str) -> int:
         """Return the words of shadow for each element of an argument."""
@@ -122,7 +131,11 @@ class SanitizerMode(Mode):
             f"_start = _barrier = _warp = _key << {KEY_SHIFT}",
             "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
             *(f"_a_{name} = address_of(_s_{name})" for name in names),
-            *(f"_n_{name} = {self._plane(name)}" for name in names),
+            *(
+                ["_order = address_of(_orders)", "_fenced = np.int64(0)", "_orders[0] = 0"]
+                * self.fences
+            ),
+            *(f"_n_{n} = {self._plane(n)}" for n in names if self.spaces[n] != "local"),
         ]
 
     def _plane(self, name: str) -> str:
@@ -152,9 +165,13 @@ class SanitizerMode(Mode):
             lines.append(f"_warp = _key << {KEY_SHIFT}")
         return lines
 
+    def fence(self) -> list[str]:
+        """Note what the block's next atomic releases."""
+        return ["_fenced = _key"]
+
     # -- whole regions
 
-    def shortcut(self, body: list[ast.stmt], translator: Any) -> Shortcut | None:
+    def shortcut(self, body: list[ast.stmt], translator: Any, epoch: Epoch) -> Shortcut | None:
         """Let a region run bare where its accesses to shared memory are clean and apart."""
         try:
             seen = footprint(body, translator, self._matters)
@@ -164,7 +181,10 @@ class SanitizerMode(Mode):
             return None
         found = Shortcut(tests=list(seen.needs))
         for number, touch in enumerate(seen.touches):
-            self._judge(number, touch, seen.touches, translator.block, found)
+            found.before.append(f"_q{number} = {area_text(touch, translator.block)}")
+            self._judge(number, seen.touches, epoch, found)
+            if touch.site.kind == "store":
+                found.tests += meetings(number, seen.touches, translator.block)
         return found
 
     def _can_judge(self, touch: Touch, translator: Any) -> bool:
@@ -176,26 +196,22 @@ class SanitizerMode(Mode):
     def _matters(self, array: str) -> bool:
         return self.spaces.get(array, "unknown") != "plain"
 
-    def _judge(
-        self, number: int, touch: Touch, touches: list[Touch], block: tuple, found: Shortcut
-    ) -> None:
-        array, area = touch.array, f"_q{number}"
+    def _judge(self, number: int, touches: list[Touch], epoch: Epoch, found: Shortcut) -> None:
+        touch, area = touches[number], f"_q{number}"
+        array = touch.array
         shadow, stamp = f"_a_{array}", f"(_key << {KEY_SHIFT}) | {touch.site.number}"
-        found.before.append(f"{area} = {area_text(touch, block)}")
         if touch.site.kind == "atomic":
             found.tests.append(f"fits({area}, {array}.size)")
-            return
-        if touch.site.kind == "store":
-            found.tests.append(f"clean_write({area}, {shadow}, _n_{array}, _barrier)")
+        elif touch.site.kind == "store":
+            if not epoch.first:
+                found.tests.append(f"clean_write({area}, {shadow}, _n_{array}, _barrier)")
             found.after.append(f"mark_write({area}, {shadow}, {stamp})")
-            found.tests += meetings(number, touches, block)
-            return
-        written = any(
-            one.site.kind == "store" and same_area(one, touch) for one in touches[:number]
-        )
-        if not written:
-            found.tests.append(f"clean_read({area}, {shadow}, _start, _barrier)")
-        found.after.append(f"mark_read({area}, {shadow}, _n_{array}, {stamp})")
+        else:
+            if not any(one.site.kind == "store" and same_area(one, touch)
+                       for one in touches[:number]):  # fmt: skip
+                found.tests.append(f"clean_read({area}, {shadow}, _start, _barrier)")
+            if not epoch.last:
+                found.after.append(f"mark_read({area}, {shadow}, _n_{array}, {stamp})")
 
     # -- arrays of a block
 
@@ -257,4 +273,6 @@ class SanitizerMode(Mode):
         may = f"{place} >= 0"
         if space != "plain":
             may = self._watched(array, site, "update", place)
+        if self.fences and space != "shared":
+            may = f"meets_others(_order, _blk, _fenced, {may})"
         return f"({done} if {may} else load_flat({array}, -1))"

@@ -17,7 +17,7 @@ from workbench.simt.analysis import writes
 from workbench.simt.linear import Linear, LinearReader, NotLinear
 from workbench.simt.names import constant_integer
 from workbench.simt.normalise import Normal
-from workbench.simt.resolve import Intrinsic
+from workbench.simt.resolve import Index, Intrinsic
 from workbench.simt.source import MISSING
 
 
@@ -101,5 +101,7 @@ def _pairs(node: ast.Assign, reader: LinearReader) -> list[tuple[str, Linear]]:
 
 
 def _index_text(node: Any) -> str:
+    if not isinstance(node, Index):
+        return "_gridsize"
     kind, _, axis = node.name.partition(".")
     return f"_{'b' if kind == 'blockIdx' else 'g'}{axis}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.simt.sanitizer.findings import Finding, FindingKind, Party, Severity
+from workbench.simt.sanitizer.updates import atomic_for
 
 _ARTICLE = "the {space} array {array}"
 
@@ -82,6 +83,9 @@ def _conflict_cure(
             f" with cuda.syncthreads() {between}" if together else " in launches of their own"
         )
     if both_write and len(lines) == 1:
+        atomic = atomic_for(second.text)
+        if atomic:
+            return f"write {atomic}: the line reads and then writes, and other threads come between"
         return "use cuda.atomic, give each thread an element of its own, or let one thread write"
     if together:
         return f"put cuda.syncthreads() {between}"

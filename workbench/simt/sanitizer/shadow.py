@@ -45,6 +45,7 @@ MOST_SYNCS = (1 << SYNC_BITS) - 1
 MOST_BLOCKS = (1 << 24) - 2
 MOST_SITES = SITE_MASK - 1
 PLANES = 3
+HEADER = 2
 _OPTIONS = {"error_model": "numpy"}
 _INLINED = {"error_model": "numpy", "forceinline": True}
 
@@ -81,7 +82,7 @@ def note(table, kind, earlier, later, element, old, new, across):
     """Count a finding, and keep its first example (the first across warps, where there is one)."""
     sites = peek_int(table)
     place = (kind * sites + (earlier & SITE_MASK)) * sites + (later & SITE_MASK)
-    row = table + 8 * (1 + sites + 8 * place)
+    row = table + 8 * (HEADER + sites + 8 * place)
     count = peek_int(row)
     poke_int(row, count + 1)
     crossed = peek_int(row + 8)
@@ -96,10 +97,33 @@ def note(table, kind, earlier, later, element, old, new, across):
 
 
 @njit(**_OPTIONS)
+def _ordered_by_fences(table, earlier):
+    """Return whether an earlier access was released, and this block has acquired since it began."""
+    orders = peek_int(table + 8)
+    if orders == 0 or peek_int(orders) == 0:
+        return False
+    return peek_int(orders + 8 * (earlier >> BLOCK_SHIFT)) >= earlier >> KEY_SHIFT
+
+
+@njit(**_OPTIONS)
+def meets_others(orders, block, fenced, may):
+    """Let an atomic acquire what others released, and release what a fence stands after.
+
+    `orders` holds one word for "this block has acquired" and one for each block, the key up to
+    which its accesses are released. Blocks of such a kernel run one after the other.
+    """
+    if may:
+        poke_int(orders, 1)
+        if fenced:
+            poke_int(orders + 8 * (block + 1), fenced)
+    return may
+
+
+@njit(**_OPTIONS)
 def conflict(table, kind, earlier, later, element, data, code, new, warp):
     """Take a closer look at two accesses that no block barrier orders."""
-    atomic1 = peek_int(table + 8 * (1 + (earlier & SITE_MASK)))
-    atomic2 = peek_int(table + 8 * (1 + (later & SITE_MASK)))
+    atomic1 = peek_int(table + 8 * (HEADER + (earlier & SITE_MASK)))
+    atomic2 = peek_int(table + 8 * (HEADER + (later & SITE_MASK)))
     if atomic1 and atomic2:
         return
     thread1, thread2 = (earlier >> SITE_BITS) & THREAD_MASK, (later >> SITE_BITS) & THREAD_MASK
@@ -108,6 +132,8 @@ def conflict(table, kind, earlier, later, element, data, code, new, warp):
         return
     one_warp = one_block and thread1 >> 5 == thread2 >> 5
     if one_warp and earlier < warp:
+        return
+    if _ordered_by_fences(table, earlier):
         return
     old = peek_value(data, element, code)
     if kind == 1 and old == as_stored(new, code):
@@ -254,7 +280,7 @@ def local_write(place, data, code, new, shadow, stamp, start, table):
     poke_int(shadow + 8 * place, stamp)
 
 
-def new_tables(workers: int, is_atomic: list[bool]) -> np.ndarray:
+def new_tables(workers: int, is_atomic: list[bool], orders: int) -> np.ndarray:
     """Return an empty table for each worker.
 
     Parameters
@@ -262,22 +288,25 @@ def new_tables(workers: int, is_atomic: list[bool]) -> np.ndarray:
     workers : int
     is_atomic : list of bool
         By site number, with one for number 0.
+    orders : int
+        Address of what `fenced` keeps; 0 for a kernel without fences.
     """
     sites = len(is_atomic)
-    tables = np.zeros((workers, 1 + sites + Row.SIZE * len(Seen) * sites**2), np.int64)
+    tables = np.zeros((workers, HEADER + sites + Row.SIZE * len(Seen) * sites**2), np.int64)
     tables[:, 0] = sites
-    tables[:, 1 : 1 + sites] = is_atomic
+    tables[:, 1] = orders
+    tables[:, HEADER : HEADER + sites] = is_atomic
     return tables
 
 
 def rows_of(table: np.ndarray) -> np.ndarray:
     """Return the rows of one worker's table: (kind, site, site, `Row`)."""
     sites = int(table[0])
-    return table[1 + sites :].reshape(len(Seen), sites, sites, Row.SIZE)
+    return table[HEADER + sites :].reshape(len(Seen), sites, sites, Row.SIZE)
 
 
 __all__ = [
     "address_of", "code_of", "converted", "global_read", "global_update", "global_write",
-    "load_flat", "local_read", "local_write", "place_of", "plain", "shared_read",
+    "load_flat", "local_read", "local_write", "meets_others", "place_of", "plain", "shared_read",
     "shared_update", "shared_write", "store_flat",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 Every kernel has one form, ``int64 kernel(int64 *w)``: a block of 64-bit words in, a status out (0
 is success). Words ``w[0]`` and ``w[1]`` are the range of rows or elements to do, so that any
-kernel can be cut in two for two cores. The rest are addresses, strides and numbers, in an order
+kernel can be shared between cores. The rest are addresses, strides and numbers, in an order
 that the family which generates the text knows.
 
 A kernel's file lies in the user's cache folder, where it can be read, and Numba keeps the machine
@@ -27,14 +27,15 @@ from pathlib import Path
 
 import numba
 
-from workbench.torch_device.codegen import functions
+from workbench.torch_device.codegen import functions, vector_math
 
-_VERSION = "3"
+_VERSION = "5"
 _HEADER = """import math
 import numpy as np
 from numba import cfunc, types
 from workbench.torch_device.codegen.functions import *
 from workbench.torch_device.codegen.intrinsics import *
+from workbench.torch_device.codegen.vector_math import *
 
 @cfunc(types.int64(types.CPointer(types.int64)), cache=True, error_model="numpy"{fast})
 """
@@ -77,15 +78,15 @@ class Kernel:
     def __init__(self, name: str, compiled, source: Path):
         self.name, self.source, self._compiled = name, source, compiled
         self.address = compiled.address
-        self.run: Callable[[bytes], int] = _RELEASES_GIL(self.address)
+        self.run: Callable[[bytes | ctypes.c_char_p], int] = _RELEASES_GIL(self.address)
         self.run_briefly: Callable[[bytes], int] = _KEEPS_GIL(self.address)
 
 
 def _functions_of(body: str) -> str:
-    """Return the text of `functions` where a kernel calls one: Numba does not see it change."""
-    if set(re.findall(r"[A-Za-z_]\w*", body)).isdisjoint(functions.__all__):
-        return ""
-    return Path(functions.__file__).read_text()
+    """Return the text of the modules whose functions a kernel calls: Numba misses their changes."""
+    words = set(re.findall(r"[A-Za-z_]\w*", body))
+    called = [m for m in (functions, vector_math) if not words.isdisjoint(m.__all__)]
+    return "".join(Path(m.__file__).read_text() for m in called)
 
 
 def compile_kernel(name: str, body: str, fast: bool = False) -> Kernel:

@@ -11,6 +11,7 @@ It refuses shapes that do not broadcast and dtypes that `types.KINDS` lacks.
 
 from __future__ import annotations
 
+import re
 import struct
 from functools import cache
 
@@ -19,8 +20,10 @@ import torch
 from workbench.torch_device.codegen import types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
+from workbench.torch_device.codegen.vector_math import GUARDED
 from workbench.torch_device.core.memory import DELTA
 
+_TILE = 32  # elements each way: from here on walking in tiles pays
 _INT, _FLOAT = struct.Struct("q"), struct.Struct("d")
 _NUMBER = {
     "i": "i8({w})",
@@ -44,6 +47,7 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
     operands : tuple of (str, torch.dtype or str)
         Argument names, each with its dtype, or with ``"i"``, ``"f"``, ``"c"`` for a number.
     """
+    expression = types.rounded(expression, out)
     pointers = [(n, d) for n, d in operands if isinstance(d, torch.dtype)]
     lines = ["def kernel(w):", "    first_, last_ = w[0], w[1]"]
     lines += [f"    o, so = p_{types.KINDS[out].pointer}(w[2]), w[3]"]
@@ -59,18 +63,24 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
                 number = f"{compute}({text}.real)"
             lines.append(f"    {argument} = {number}")
             word += 2 if kind == "c" else 1
-    lines += [f"    T = {compute}"]
+    lines += [f"    T = {compute}", "    bad_ = False"]
+    divides = _divides(expression, compute)
 
     def body(index):
         inner = [
             f"            {n} = {types.load(d, f'p{i}[{index(i)}]', compute)}"
             for i, (n, d) in enumerate(pointers)
         ]
+        if divides:
+            inner.append("            bad_ |= other == 0")
         place = "i" if index(-1) == "i" else "i * so"
         return [*inner, f"            o[{place}] = {types.store(out, expression, compute)}"]
 
     unit = " and ".join(["so == 1", *(f"s{i} == 1" for i in range(len(pointers)))])
-    lines += [f"    if {unit}:", "        for i in range(first_, last_):"]
+    quick = GUARDED.get(expression) if compute == "f4" and len(pointers) == 1 else None
+    if quick is not None:
+        lines += _guarded(unit, pointers[0], out, compute, *quick)
+    lines += [f"    {'el' if quick else ''}if {unit}:", "        for i in range(first_, last_):"]
     lines += body(lambda i: "i")
     if len(pointers) == 2:
         lines += ["    elif so == 1 and s0 == 1 and s1 == 0:"]
@@ -79,8 +89,35 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
         lines += [line for line in body(lambda i: "i") if "p1[" not in line]
     lines += ["    else:", "        for i in range(first_, last_):"]
     lines += body(lambda i: "i * so" if i < 0 else f"i * s{i}")
-    lines += ["    return 0", ""]
+    lines += ["    return i8(bad_)", ""]
     return compile_kernel(name, "\n".join(lines))
+
+
+def _divides(expression: str, compute: str) -> bool:
+    """Whether whole numbers are divided by the operand ``other``, which then may not be 0."""
+    return compute[0] == "i" and re.search(r"//|%|trunc_div\(", expression) is not None
+
+
+def zero_division(status: int) -> Exception:
+    """Return the error of a division of whole numbers by 0, in PyTorch's word for it."""
+    return RuntimeError("ZeroDivisionError")
+
+
+def _guarded(unit, operand, out, compute, condition, expression) -> list[str]:
+    """Return a loop over blocks: where a block meets a condition, another expression serves."""
+    name, dtype = operand
+    read = f"            {name} = {types.load(dtype, 'p0[i]', compute)}"
+    return [
+        "    near_ = True",
+        f"    if {unit}:",
+        "        for i in range(first_, last_):",
+        read,
+        f"            near_ &= {condition}",
+        f"    if near_ and {unit}:",
+        "        for i in range(first_, last_):",
+        read,
+        f"            o[i] = {types.store(out, expression, compute)}",
+    ]
 
 
 _DRIVER = """
@@ -106,9 +143,40 @@ def kernel(w):
 """
 
 
+_TILED = """
+def kernel(w):
+    # as above, with the last outer dimension in blocks of 64: w[6] is how many blocks it has
+    outer, operands, words, blocks = w[3], w[4], w[5], w[6]
+    sizes, strides = 7, 7 + outer
+    inner = strides + outer * operands
+    room = inner + words
+    count = w[inner + 1]
+    status = 0
+    for block in range(w[0], w[1]):
+        first = block % blocks * 64
+        last = min(first + 64, w[sizes + outer - 1])
+        for column in range(0, count, 64):
+            for row in range(first, last):
+                for k in range(words):
+                    w[room + k] = w[inner + k]
+                w[room], w[room + 1] = column, min(column + 64, count)
+                rest = block // blocks
+                for j in range(operands):
+                    w[room + 2 + 2 * j] += row * w[strides + j * outer + outer - 1]
+                for d in range(outer - 2, -1, -1):
+                    at = rest % w[sizes + d]
+                    rest = rest // w[sizes + d]
+                    for j in range(operands):
+                        w[room + 2 + 2 * j] += at * w[strides + j * outer + d]
+                status |= call_kernel(w[2], offset_words(w, room))
+    return status
+"""
+
+
 @cache
-def _driver() -> Kernel:
-    return compile_kernel("rows_of_strided", _DRIVER)
+def _driver(tiled: bool) -> Kernel:
+    return compile_kernel("tiles_of_strided" if tiled else "rows_of_strided",
+                          _TILED if tiled else _DRIVER)  # fmt: skip
 
 
 def number_words(value) -> tuple[str, tuple[int, ...]]:
@@ -187,22 +255,23 @@ def run(
             numbers.extend(words)
     kernel = loop(name, expression, compute, out.dtype, tuple(signature))
     addresses = [t.data_ptr() + DELTA for t in pointers]
+    explain = zero_division if _divides(expression, compute) else None
     shape = out.shape
     if out.is_contiguous() and all(t.is_contiguous() and t.shape == shape for t in pointers):
         words = [w for address in addresses for w in (address, 1)]
-        launch(kernel, count, (*words, *numbers), len(pointers))
+        launch(kernel, count, (*words, *numbers), len(pointers), explain)
         return kernel
     sizes, strides = coalesce(shape, [broadcast_strides(t, shape) for t in pointers])
     if len(sizes) <= 1:
         inner = [s[0] if s else 1 for s in strides]
         words = [w for pair in zip(addresses, inner, strict=True) for w in pair]
-        launch(kernel, count, (*words, *numbers), len(pointers))
+        launch(kernel, count, (*words, *numbers), len(pointers), explain)
         return kernel
-    _drive(kernel, sizes, strides, pointers, addresses, numbers)
+    _drive(kernel, sizes, strides, pointers, addresses, numbers, explain)
     return kernel
 
 
-def _drive(kernel, sizes, strides, pointers, addresses, numbers) -> None:
+def _drive(kernel, sizes, strides, pointers, addresses, numbers, explain) -> None:
     outer, inner = sizes[:-1], sizes[-1]
     words = [0, inner]
     for address, steps in zip(addresses, strides, strict=True):
@@ -216,5 +285,13 @@ def _drive(kernel, sizes, strides, pointers, addresses, numbers) -> None:
     rows = 1
     for n in outer:
         rows *= n
-    head = (kernel.address, len(outer), len(pointers), len(words), *outer, *bytes_per_step)
-    launch(_driver(), rows, (*head, *words, *words), inner)
+    head = (kernel.address, len(outer), len(pointers), len(words))
+    crossing = any(abs(steps[-1]) > abs(steps[-2]) > 0 for steps in strides)
+    if crossing and inner >= _TILE and outer[-1] >= _TILE:  # else each cache line is read 16 times
+        blocks = -(-outer[-1] // 64)
+        head += (blocks, *outer, *bytes_per_step)
+        count = rows // outer[-1] * blocks
+        launch(_driver(True), count, (*head, *words, *words), 64 * inner, explain)
+        return
+    every = (*head, *outer, *bytes_per_step, *words, *words)
+    launch(_driver(False), rows, every, inner, explain)

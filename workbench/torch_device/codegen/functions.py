@@ -5,12 +5,26 @@ infinities, division by zero) agree with its CPU kernels. They refuse dtypes: Nu
 for what it is given.
 """
 
+# Numba's intrinsics take a typing context that callers never see.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import math
 
 import numpy as np
 from numba import njit
+
+from workbench.torch_device.codegen.intrinsics import (
+    bits_of_f4,
+    brain_to_f4,
+    f4,
+    f4_of_bits,
+    f4_to_brain,
+    f4_to_half,
+    half_to_f4,
+    i4,
+)
 
 _inline = njit(error_model="numpy")
 
@@ -224,6 +238,42 @@ def gelu_tanh_slope(x):
 
 
 @_inline
+def as_half(x):
+    """Round to float16."""
+    return half_to_f4(f4_to_half(f4(x)))
+
+
+@_inline
+def as_brain(x):
+    """Round to bfloat16."""
+    return brain_to_f4(f4_to_brain(f4(x)))
+
+
+@_inline
+def order_of(x, nan_order):
+    """Return a whole number that orders float32 as ``<`` does, with NaN at `nan_order`.
+
+    The bits of a float are ordered like a sign and a magnitude; flipping the magnitude of negative
+    ones makes two's complement of them. Comparing whole numbers is what vector units do best.
+    """
+    bits = bits_of_f4(x)
+    order = bits ^ (i4(bits >> 31) & 0x7FFFFFFF)
+    return i4(nan_order) if x != x else i4(order)
+
+
+@_inline
+def rank_of(x, nan_order):
+    """Return `order_of`, the two zeros being equal."""
+    return i4(0) if x == f4(0.0) else order_of(x, nan_order)
+
+
+@_inline
+def of_order(order):
+    """Return the float32 of an `order_of`."""
+    return f4_of_bits(i4(order ^ (i4(order >> 31) & 0x7FFFFFFF)))
+
+
+@_inline
 def uniform(key, counter):
     """Return a number in [0, 1) from a key and a counter: SplitMix64's finaliser, 53 bits."""
     z = np.uint64(key) + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
@@ -261,9 +311,10 @@ def stable_order(values):
 
 
 __all__ = [
-    "bessel_i", "digamma", "entropy", "erfcx", "erfinv", "floor_div", "gcd", "gelu_tanh_slope",
+    "as_brain", "as_half", "bessel_i", "digamma", "entropy", "erfcx", "erfinv", "floor_div",
+    "gcd", "gelu_tanh_slope",
     "int_power", "lcm",
-    "log_ndtr", "logaddexp", "modulo", "ndtri", "next_bits",
+    "log_ndtr", "logaddexp", "modulo", "ndtri", "next_bits", "of_order", "order_of", "rank_of",
     "round_decimals", "sigmoid", "sinc", "softplus",
     "stable_order", "trunc_div", "uniform",
 ]  # fmt: skip

@@ -140,6 +140,17 @@ def swap_if(typing_context, address, expected, new):
 
 
 @intrinsic
+def add_to(typing_context, address, amount):
+    """Atomically add to the word at an address; return what it was."""
+
+    def generate(context, builder, signature, arguments):
+        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", place, arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
 def offset_words(typing_context, words, count):
     """Return the address of a later word."""
 
@@ -150,6 +161,7 @@ def offset_words(typing_context, words, count):
 
 
 __all__ = [
+    "add_to",
     "address_of",
     "bits_of_f4",
     "bits_of_f8",

@@ -6,6 +6,7 @@ and stores one element. It refuses dtypes that are not in the table; `supported`
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import torch
@@ -43,6 +44,15 @@ SHORT = {
     torch.uint8: "u8", torch.uint16: "u16", torch.uint32: "u32", torch.bool: "b1",
     torch.complex64: "c64", torch.complex128: "c128",
 }  # fmt: skip
+
+
+_ROUND = re.compile(r"\bR\(")
+
+
+def rounded(text: str, dtype: torch.dtype) -> str:
+    """Return text in which ``R(...)`` rounds to a dtype: it does nothing but for 16-bit floats."""
+    name = {torch.float16: "as_half(", torch.bfloat16: "as_brain("}.get(dtype, "(")
+    return _ROUND.sub(name, text)
 
 
 def supported(*dtypes: torch.dtype) -> bool:

@@ -23,6 +23,7 @@ FAMILIES = (
     "selection",
     "matmul",
     "softmax",
+    "normalisation",
     "indexing",
     "sorting",
     "random",

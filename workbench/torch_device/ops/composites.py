@@ -8,14 +8,18 @@ kernel, and those not in `INCLUDED`.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch._decomp import decomposition_table
+
+from workbench.torch_device.core.views import overload
 
 INCLUDED = (
     # losses
     "binary_cross_entropy", "binary_cross_entropy.out", "binary_cross_entropy_backward",
     "binary_cross_entropy_backward.grad_input", "huber_loss", "huber_loss.out",
-    "huber_loss_backward.out", "mse_loss.out", "mse_loss_backward", "mse_loss_backward.grad_input",
+    "huber_loss_backward.out", "mse_loss_backward", "mse_loss_backward.grad_input",
     "smooth_l1_loss.out", "smooth_l1_loss_backward.grad_input", "multi_margin_loss",
     "multi_margin_loss.out", "multilabel_margin_loss_forward",
     "multilabel_margin_loss_forward.output", "nll_loss_forward.output",
@@ -23,8 +27,7 @@ INCLUDED = (
     "nll_loss2d_backward", "nll_loss2d_backward.grad_input", "log_sigmoid_forward",
     "log_sigmoid_forward.output", "glu.out", "glu_backward", "glu_backward.grad_input",
     # normalisation
-    "native_batch_norm", "native_batch_norm.out", "_native_batch_norm_legit",
-    "_native_batch_norm_legit.no_stats", "_batch_norm_with_update", "native_batch_norm_backward",
+    "native_batch_norm.out", "native_batch_norm_backward",
     "batch_norm_backward", "native_layer_norm_backward", "native_group_norm_backward",
     "_weight_norm_interface", "renorm.out",
     # pictures
@@ -43,29 +46,21 @@ INCLUDED = (
     "_prelu_kernel_backward", "aminmax.out", "count_nonzero.dim_IntList",
     "embedding_dense_backward",
     "isin.Tensor_Tensor_out", "isin.Scalar_Tensor_out", "isin.Tensor_Scalar_out",
-    "linalg_cross.out",
     "logit.out", "logspace.out", "native_dropout", "nansum", "norm.out",
-    "norm.dtype_out", "take", "take.out", "trace", "tril_indices", "triu_indices", "mvlgamma.out",
+    "norm.dtype_out", "take", "take.out", "trace", "tril_indices", "triu_indices",
     "nan_to_num.out", "clamp.Tensor_out", "clamp.out",
 )  # fmt: skip
 """Operators whose decomposition is used; the others are primitive, or theirs is wrong here."""
-
-_INFERENCE_EMPTY = ("native_batch_norm", "_native_batch_norm_legit")
-"""Operators that return empty statistics in inference on the CPU; the decomposition does not."""
-
-
-def _as_on_cpu(function):
-    def kernel(data, weight, bias, mean, variance, training, momentum, eps):
-        out, *statistics = function(data, weight, bias, mean, variance, training, momentum, eps)
-        return (out, *(s if training else s.new_empty((0,)) for s in statistics))
-
-    return kernel
 
 
 def _into(function, outs: list[str]):
     """Deliver results into outputs: a decomposition may widen what it is given, outputs too."""
 
     def kernel(*args, **kwargs):
+        args = list(args)  # PyTorch's generated code passes outputs by name, autograd in order
+        missing = [name for name in outs if name not in kwargs]
+        kwargs |= dict(zip(missing, args[len(args) - len(missing) :], strict=True))
+        args = args[: len(args) - len(missing)]
         targets = [kwargs.pop(name) for name in outs]
         made = function(*args, **kwargs)
         made = made if isinstance(made, (tuple, list)) else (made,)
@@ -79,6 +74,43 @@ def _into(function, outs: list[str]):
 
 
 _HAS = torch._C._dispatch_has_kernel_for_dispatch_key
+
+
+def mse_loss(self, target, reduction=1):
+    """Return squared differences, their mean (1) or their sum (2), rounded as on the CPU."""
+    difference = self - target
+    squares = difference * difference
+    return squares.mean() if reduction == 1 else squares.sum() if reduction == 2 else squares
+
+
+def linalg_cross(self, other, *, dim=-1):
+    """Return the cross product along a dimension of three elements."""
+    if self.shape[dim] != 3 or other.shape[dim] != 3:
+        raise RuntimeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {self.shape[dim]} and "
+            f"{other.shape[dim]}"
+        )
+    first = self.roll(-1, dim) * other.roll(-2, dim)
+    return first - self.roll(-2, dim) * other.roll(-1, dim)
+
+
+def mvlgamma(self, p):
+    """Return the multivariate log-gamma function (DLMF 35.3.4)."""
+    if not (self.is_floating_point() or self.dtype is not torch.bool):
+        raise RuntimeError("mvlgamma: result cannot be cast")
+    dtype = self.dtype if self.is_floating_point() else torch.get_default_dtype()
+    steps = torch.arange(-p / 2 + 0.5, 0.5, 0.5, dtype=dtype, device=self.device)
+    terms = (steps + self.unsqueeze(-1)).lgamma_()
+    return terms.sum(-1).add_(p * (p - 1) * math.log(math.pi) / 4)
+
+
+OWN = {
+    "mse_loss.out": mse_loss,
+    "linalg_cross.out": linalg_cross,
+    "mvlgamma": mvlgamma,
+    "mvlgamma.out": mvlgamma,
+}
+"""Composites of our own, where PyTorch's are computed wider than its CPU kernels compute."""
 
 
 def needs_kernel(name: str) -> bool:
@@ -95,14 +127,16 @@ def needs_kernel(name: str) -> bool:
 
 def decompositions(taken: set[str]) -> dict[str, object]:
     """Return operator name -> decomposition, for those that need one and are not `taken`."""
-    found = {}
+    found: dict[str, object] = {}
+    for short, function in OWN.items():
+        outs = [a.name for a in overload(short)._schema.arguments if a.is_out]
+        found[short] = _into(function, outs) if outs else function
     for op, function in decomposition_table.items():
         if not isinstance(op, torch._ops.OpOverload) or op.namespace != "aten":
             continue
         name = op.name()
         short = name.removeprefix("aten::")
         if short not in taken and short in INCLUDED and needs_kernel(name):
-            function = _as_on_cpu(function) if short in _INFERENCE_EMPTY else function
             outs = [a.name for a in op._schema.arguments if a.is_out]
             found[short] = _into(function, outs) if outs else function
     return found

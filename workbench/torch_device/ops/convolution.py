@@ -213,6 +213,10 @@ def convolution(data, weight, bias, stride, padding, dilation, transposed, outpu
     check_devices("aten::convolution", (data, weight, bias), {})
     if not _fits(data, weight, bias):
         return fallback(_aten.convolution.default, data, weight, bias, *given)
+    dtype = data.dtype
+    if bias is not None and dtype.itemsize == 2:  # so that the sum is rounded once
+        data, weight, bias = (t.to(torch.float32) for t in (data, weight, bias))
+        return convolution(data, weight, bias, *given).to(dtype)
     shape = _out_shape(data, weight, *given)
     a, b = rows.contiguous(data), rows.contiguous(weight)
     if transposed:

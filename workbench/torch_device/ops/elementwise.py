@@ -1,6 +1,7 @@
 """Elementwise operators: one line each, an expression over the operator's own argument names.
 
-``T`` is the type of the arithmetic. A row may have different expressions for floats (``f``) and
+``T`` is the type of the arithmetic, and ``R`` rounds to the result's dtype where the CPU's 16-bit
+kernels do so half way. A row may have different expressions for floats (``f``) and
 integers (``i``), for one dtype (``f16``), for a string argument, or for both (``floor i``). Where
 PyTorch generates the functional and the in-place form around ``.out``, only ``.out`` is in the
 table. Complex numbers are computed by the rows in `COMPLEX` alone; the others fall back for them,
@@ -103,15 +104,13 @@ SAME = {  # computed in the operands' common type
     "hardswish": {"f": "self * min(max(self + T(3), T(0)), T(6)) * T(1 / 6)"},
     "hardswish_": {"f": "self * min(max(self + T(3), T(0)), T(6)) * T(1 / 6)"},
     "hardswish.out": {"f": "self * min(max(self + T(3), T(0)), T(6)) * T(1 / 6)"},
-    "elu.out": {"f": "self * scale if self > 0 else np.expm1(self * input_scale) * alpha * scale"},
-    "softplus.out": {
-        "f": "self if self * beta > threshold else np.log1p(np.exp(self * beta)) / beta"
-    },
-    "silu.out": {"f": "self / (T(1) + np.exp(-self))"},
-    "mish.out": {"f": "self * np.tanh(softplus(self))"},
+    "elu.out": {"f": "self * scale if self > 0 else expm1(self * input_scale) * alpha * scale"},
+    "softplus.out": {"f": "self if self * beta > threshold else log1p(exp(self * beta)) / beta"},
+    "silu.out": {"f": "self / (T(1) + exp(-self))"},
+    "mish.out": {"f": "self * tanh(softplus(self))"},
     "gelu.out": {
-        "none": "T(0.5) * self * (T(1) + T(math.erf(self * T(0.7071067811865476))))",
-        "tanh": "T(0.5) * self * (T(1) + np.tanh(T(0.7978845608028654) * "
+        "none": "T(0.5) * self * (T(1) + T(erf(self * T(0.7071067811865476))))",
+        "tanh": "T(0.5) * self * (T(1) + tanh(T(0.7978845608028654) * "
         "(self + T(0.044715) * self * self * self)))",
     },
     "_prelu_kernel": {"f": "self if self > 0 else weight * self"},
@@ -122,13 +121,13 @@ SAME = {  # computed in the operands' common type
 FLOAT = {  # integers are computed, and answered, in the default float type
     name + ".out": expression
     for name, expression in {
-        "exp": "np.exp(self)",
+        "exp": "exp(self)",
         "exp2": "np.exp2(self)",
-        "expm1": "np.expm1(self)",
-        "log": "np.log(self)",
+        "expm1": "expm1(self)",
+        "log": "log(self)",
         "log2": "np.log2(self)",
         "log10": "np.log10(self)",
-        "log1p": "np.log1p(self)",
+        "log1p": "log1p(self)",
         "sqrt": "np.sqrt(self)",
         "rsqrt": "T(1) / np.sqrt(self)",
         "reciprocal": "T(1) / self",
@@ -140,12 +139,12 @@ FLOAT = {  # integers are computed, and answered, in the default float type
         "atan": "np.arctan(self)",
         "sinh": "np.sinh(self)",
         "cosh": "np.cosh(self)",
-        "tanh": "np.tanh(self)",
+        "tanh": "tanh(self)",
         "asinh": "np.arcsinh(self)",
         "acosh": "np.arccosh(self)",
         "atanh": "np.arctanh(self)",
-        "sigmoid": "T(1) / (T(1) + np.exp(-self))",
-        "erf": "math.erf(self)",
+        "sigmoid": "T(1) / (T(1) + exp(-self))",
+        "erf": "erf(self)",
         "erfc": "math.erfc(self)",
         "erfinv": "erfinv(f8(self))",
         "lgamma": "math.lgamma(self)",
@@ -155,7 +154,7 @@ FLOAT = {  # integers are computed, and answered, in the default float type
         "special_i0e": "bessel_i(0, f8(self))",
         "special_i1": "bessel_i(1, f8(self)) * math.exp(abs(f8(self)))",
         "special_i1e": "bessel_i(1, f8(self))",
-        "special_entr": "entropy(self)",
+        "special_entr": "-self * R(log(self)) if self > 0 else entropy(self)",
         "special_ndtri": "ndtri(f8(self))",
         "special_log_ndtr": "log_ndtr(f8(self))",
         "special_erfcx": "erfcx(f8(self))",
@@ -166,16 +165,16 @@ FLOAT = {  # integers are computed, and answered, in the default float type
         "div": "self / other",
         "copysign": "np.copysign(self, other)",
         "special_xlog1py": "T(np.nan) if other != other else T(0) if self == 0 else "
-        "self * np.log1p(other)",
+        "self * R(log1p(other))",
     }.items()
 } | {
     "xlogy.OutTensor": "T(np.nan) if other != other else T(0) if self == 0 else "
-    "self * np.log(other)",
+    "self * log(other)",
     "angle": {"f": "self if self != self else T(np.pi) if self < 0 else T(0)",
               "i": "T(np.pi) if self < 0 else T(0)"},
     "angle.out": {"f": "self if self != self else T(np.pi) if self < 0 else T(0)",
                   "i": "T(np.pi) if self < 0 else T(0)"},
-    "logit": "np.log(self / (T(1) - self))",
+    "logit": "log(R(self / R(T(1) - self)))",
 }  # fmt: skip
 
 COMPARE = {  # computed in the common type, answered as booleans
@@ -217,10 +216,10 @@ BACKWARD = {  # gradients: computed in the common type of floats
     "elu_backward.grad_input":
         "(grad_output * scale if self_or_result > 0 else "
         "(grad_output * input_scale * (self_or_result + alpha * scale)) if is_result else "
-        "grad_output * input_scale * alpha * scale * np.exp(self_or_result * input_scale))",
+        "grad_output * input_scale * alpha * scale * exp(self_or_result * input_scale))",
     "gelu_backward.grad_input": {
-        "none": "grad_output * (T(0.5) * (T(1) + T(math.erf(self * T(0.7071067811865476)))) + "
-        "self * np.exp(T(-0.5) * self * self) * T(0.3989422804014327))",
+        "none": "grad_output * (T(0.5) * (T(1) + T(erf(self * T(0.7071067811865476)))) + "
+        "self * exp(T(-0.5) * self * self) * T(0.3989422804014327))",
         "tanh": "gelu_tanh_slope(self) * grad_output",
     },
     "logit_backward.grad_input": "grad_output / (self * (T(1) - self))",

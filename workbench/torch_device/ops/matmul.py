@@ -11,7 +11,7 @@ from functools import cache
 
 import torch
 
-from workbench.torch_device.codegen import rows, types
+from workbench.torch_device.codegen import elementwise, rows, types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
 from workbench.torch_device.core import tensors, traffic
@@ -24,7 +24,7 @@ _PRODUCT = """
 def kernel(w):
     # one row of one product: o[r, :] = sum over k of a[r, k] * b[k, :]
     rows, inner, columns = w[2], w[3], w[4]
-    a, b, o = p_{p}(w[5]), p_{p}(w[6]), p_{p}(w[7])
+    a, b, o = p_{p}(w[5]), p_{p}(w[6]), p_{q}(w[7])
     acc = np.empty(columns, {T})
     for r in range(w[0], w[1]):
         base = (r // rows) * inner * columns
@@ -41,19 +41,20 @@ def kernel(w):
 
 
 @cache
-def _kernel(dtype: torch.dtype) -> Kernel:
+def _kernel(dtype: torch.dtype, result: torch.dtype) -> Kernel:
     kind = types.KINDS[dtype]
     text = _PRODUCT.format(
         p=kind.pointer,
+        q=types.KINDS[result].pointer,
         T=kind.compute,
         load_a=types.load(dtype, "a[r * inner + k]", kind.compute),
         load_b=types.load(dtype, "b[base + k * columns + j]", kind.compute),
-        store=types.store(dtype, "acc[j]", kind.compute),
+        store=types.store(result, "acc[j]", kind.compute),
     )
     return compile_kernel("matmul", text, fast=True)
 
 
-def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def product(a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
     """Return ``a @ b`` of two matrices or two stacks of matrices, contiguous.
 
     Parameters
@@ -62,12 +63,14 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         ``(..., n, k)``
     b : torch.Tensor
         ``(..., k, m)``, same dtype and leading dimensions.
+    dtype : torch.dtype, optional
+        Of the result, where it is not the operands'.
     """
     a, b = rows.contiguous(a), rows.contiguous(b)
     n, k, m = a.shape[-2], a.shape[-1], b.shape[-1]
-    out = tensors.empty([*a.shape[:-1], m], a.dtype, a.device.index)
+    out = tensors.empty([*a.shape[:-1], m], dtype or a.dtype, a.device.index)
     words = (n, k, m, *(t.data_ptr() + DELTA for t in (a, b, out)))
-    launch(_kernel(a.dtype), out.numel() // m if m else 0, words, k * m)
+    launch(_kernel(a.dtype, out.dtype), out.numel() // m if m else 0, words, k * m)
     traffic.NATIVE["matmul"] += 1
     return out
 
@@ -90,6 +93,22 @@ def _plain(name: str):
     return kernel
 
 
+_WIDE = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+"""What products are kept in until they have been scaled and added: so they are rounded once."""
+
+
+def _scaled_sum(made, alpha, self, beta, out) -> torch.Tensor:
+    """Write ``alpha * made + beta * self`` into `out`; where beta is 0, `self` is not read."""
+    if not out.is_floating_point():
+        alpha, beta = int(alpha), int(beta)
+    operands = {"made": made, "alpha": alpha}
+    if beta != 0:
+        operands |= {"self": self.expand(out.shape), "beta": beta}
+    text = "made * alpha + self * beta" if beta != 0 else "made * alpha"
+    elementwise.run("scaled_sum", text, types.KINDS[out.dtype].compute, out, operands)
+    return out
+
+
 def _added(name: str, matrix_name: str):
     """Return the kernel of ``beta * self + alpha * (a @ b)``."""
     op = overload(f"{name}.out")
@@ -99,14 +118,10 @@ def _added(name: str, matrix_name: str):
         if not _fits(self, a, b, out):
             return fallback(op, self, a, b, beta=beta, alpha=alpha, out=out)
         vector = b.dim() == 1
-        made = product(a, b.unsqueeze(-1) if vector else b)
+        made = product(a, b.unsqueeze(-1) if vector else b, _WIDE.get(a.dtype))
         made = made.squeeze(-1) if vector else made
-        if alpha != 1:
-            made.mul_(alpha)
-        if beta != 0:
-            made.add_(self, alpha=beta)
-        check_out(op, out, made.shape, made.dtype)
-        return rows.deliver(made, out)
+        check_out(op, out, made.shape, self.dtype)
+        return _scaled_sum(made, alpha, self, beta, out)
 
     return kernel
 
@@ -142,8 +157,13 @@ def addbmm(self, batch1, batch2, *, beta=1, alpha=1):
         return fallback(overload("addbmm"), self, batch1, batch2, beta=beta, alpha=alpha)
     if batch1.dim() != 3 or batch2.dim() != 3 or batch1.shape[2] != batch2.shape[1]:
         return fallback(overload("addbmm"), self, batch1, batch2, beta=beta, alpha=alpha)
-    made = product(batch1, batch2).sum(0)
-    return made * alpha + (self * beta if beta != 0 else 0)
+    if not batch1.shape[0]:
+        return self.expand(batch1.shape[1], batch2.shape[2]) * beta
+    made = self
+    for a, b in zip(batch1, batch2, strict=True):  # rounded after each, as on the CPU
+        made = torch.addmm(made, a, b, beta=beta, alpha=alpha)
+        beta = 1
+    return made
 
 
 KERNELS = {

@@ -16,26 +16,27 @@ from workbench.torch_device.ops.pointwise import check_out
 from workbench.torch_device.ops.reductions import _to, reduce, reduced_shape
 
 
-def _moments(self, dim, correction, keepdim):
+def _moments(self, dim, correction, keepdim, wide: bool = False):
     dims = rows.dims_of(self, dim)
     number = {"f_correction": float(1 if correction is None else correction)}
     shape = reduced_shape(self.shape, dims, keepdim)
-    return reduce("var", self, dims, [self.dtype, self.dtype], shape, number)
+    dtype = torch.float32 if wide and self.dtype.itemsize == 2 else self.dtype
+    return reduce("var", self, dims, [dtype, dtype], shape, number)
 
 
 def _variance(op_name: str, root: bool, both: bool):
     op = overload(op_name)
 
     def kernel(self, dim=None, *, correction=None, keepdim=False, out=None):
-        made = _moments(self, dim, correction, keepdim)
+        made = _moments(self, dim, correction, keepdim, wide=root)
         if made is None:
             extra = {"out": out} if out is not None else {}
             return fallback(op, self, dim, correction=correction, keepdim=keepdim, **extra)
-        spread = made[0].sqrt_() if root else made[0]
+        spread = made[0].sqrt_().to(self.dtype) if root else made[0]  # rounded once
         if out is not None:
             check_out(op, out, spread.shape, spread.dtype)
             return rows.deliver(spread, out)
-        return (spread, made[1]) if both else spread
+        return (spread, made[1].to(self.dtype)) if both else spread
 
     return kernel
 

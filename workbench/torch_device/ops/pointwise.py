@@ -23,6 +23,8 @@ from workbench.torch_device.core.views import overload
 from workbench.torch_device.ops import elementwise as table
 
 Row = str | dict[str, str]
+_CAST = ("alpha", "min_val", "max_val")
+"""Numbers that are cast to the tensors' dtype and do not take part in promotion."""
 
 
 def common_dtype(values) -> torch.dtype:
@@ -169,7 +171,7 @@ class Pointwise:
             elif not is_tensor and value != default:
                 return fallback(self.op, *args, **kwargs)
         values = list(operands.values())
-        common = common_dtype([v for n, v in operands.items() if n != "alpha"])
+        common = common_dtype([v for n, v in operands.items() if n not in _CAST])
         expression = self._expression(common, variant)
         if expression is None or not types.supported(common):
             return fallback(self.op, *args, **kwargs)

@@ -13,7 +13,7 @@ from math import prod
 
 import torch
 
-from workbench.torch_device.codegen import rows, types
+from workbench.torch_device.codegen import columns, rows, types
 from workbench.torch_device.core import tensors, traffic
 from workbench.torch_device.core.fallback import fallback
 from workbench.torch_device.core.views import overload
@@ -40,6 +40,12 @@ O[0] = acc
 """
 _HIGHEST = {"f": "-np.inf", "i": "-0x7fffffffffffffff - 1"}
 _LOWEST = {"f": "np.inf", "i": "0x7fffffffffffffff"}
+_EXTREME = """
+acc = order_of(X[0], {nan})
+for i in range(n):
+    acc = {choose}(acc, order_of(X[i], {nan}))
+O[0] = of_order(acc)
+"""
 _GREATER = "x if (x > acc or x != x) else acc"
 _LESSER = "x if (x < acc or x != x) else acc"
 _ARG = """
@@ -51,6 +57,26 @@ for i in range(1, n):
         best = x
         at = i
 """
+_ARG_OF_SINGLE = """
+best = rank_of(X[0], {nan})
+for i in range(n):
+    best = {choose}(best, rank_of(X[i], {nan}))
+at = 0
+start = 0
+while start < n:
+    stop = min(n, start + 1024)
+    met = False
+    for i in range(start, stop):
+        met |= rank_of(X[i], {nan}) == best
+    if met:
+        at = start
+        while rank_of(X[at], {nan}) != best:
+            at += 1
+        stop = n
+    start = stop
+"""
+_ARGMAX4 = _ARG_OF_SINGLE.format(choose="max", nan="0x7fffffff")
+_ARGMIN4 = _ARG_OF_SINGLE.format(choose="min", nan="-0x80000000")
 _ARGMAX, _ARGMIN = _ARG.format(sign=">"), _ARG.format(sign="<")
 
 BODIES = {
@@ -58,15 +84,19 @@ BODIES = {
     "nansum": {"f": _SUM.format(term="(X[i] if X[i] == X[i] else T(0))", finish="acc"),
                "i": _SUM.format(term="X[i]", finish="acc")},
     "mean": {"f": _SUM.format(term="X[i]", finish="acc / n")},
-    "prod": {k: _FOLD.format(first=1, step="acc * x") for k in "fi"},
-    "amax": {k: _FOLD.format(first=_HIGHEST[k], step=_GREATER) for k in "fi"},
-    "amin": {k: _FOLD.format(first=_LOWEST[k], step=_LESSER) for k in "fi"},
+    "prod": {k: _FOLD.format(first=1, step="R(acc * x)") for k in "fi"},
+    "amax": {k: _FOLD.format(first=_HIGHEST[k], step=_GREATER) for k in "fi"}
+    | {"f4": _EXTREME.format(choose="max", nan="0x7fffffff")},
+    "amin": {k: _FOLD.format(first=_LOWEST[k], step=_LESSER) for k in "fi"}
+    | {"f4": _EXTREME.format(choose="min", nan="-0x80000000")},
     "any": {k: _FOLD.format(first=0, step="T(1) if x != 0 else acc") for k in "fi"},
     "all": {k: _FOLD.format(first=1, step="acc if x != 0 else T(0)") for k in "fi"},
-    "argmax": {k: _ARGMAX + "O[0] = at" for k in "fi"},
-    "argmin": {k: _ARGMIN + "O[0] = at" for k in "fi"},
-    "max": {k: _ARGMAX + "O[0] = best\nP[0] = at" for k in "fi"},
-    "min": {k: _ARGMIN + "O[0] = best\nP[0] = at" for k in "fi"},
+    "argmax": {k: _ARGMAX + "O[0] = at" for k in "fi"} | {"f4": _ARGMAX4 + "O[0] = at"},
+    "argmin": {k: _ARGMIN + "O[0] = at" for k in "fi"} | {"f4": _ARGMIN4 + "O[0] = at"},
+    "max": {k: _ARGMAX + "O[0] = best\nP[0] = at" for k in "fi"}
+    | {"f4": _ARGMAX4 + "O[0] = X[at]\nP[0] = at"},
+    "min": {k: _ARGMIN + "O[0] = best\nP[0] = at" for k in "fi"}
+    | {"f4": _ARGMIN4 + "O[0] = X[at]\nP[0] = at"},
     "count_nonzero": {k: _SUM.format(term="(T(1) if X[i] != 0 else T(0))", finish="i8(acc)")
                       for k in "fi"},
     "cumsum": {k: "acc = A(0)\nfor i in range(n):\n    acc += X[i]\n    O[i] = acc" for k in "fi"},
@@ -92,9 +122,26 @@ BODIES = {
 }  # fmt: skip
 """Name -> kind of number (``f``, ``i``) -> text; ``A`` is the accumulator's type."""
 
+_NONZERO = "(T(1) if x != 0 else T(0))"
+FOLDS = {
+    "sum": {k: ("0", "acc + x", "acc") for k in "fi"},
+    "nansum": {"f": ("0", "acc + (x if x == x else T(0))", "acc"), "i": ("0", "acc + x", "acc")},
+    "mean": {"f": ("0", "acc + x", "acc / n")},
+    "prod": {k: ("1", "R(acc * x)", "acc") for k in "fi"},
+    "amax": {k: (_HIGHEST[k], _GREATER, "acc") for k in "fi"},
+    "amin": {k: (_LOWEST[k], _LESSER, "acc") for k in "fi"},
+    "any": {k: ("0", "1 if x != 0 else acc", "acc") for k in "fi"},
+    "all": {k: ("1", "acc if x != 0 else 0", "acc") for k in "fi"},
+    "count_nonzero": {k: ("0", f"acc + {_NONZERO}", "acc") for k in "fi"},
+    "norm1": {"f": ("0", "acc + abs(x)", "acc")},
+    "norm2": {"f": ("0", "acc + x * x", "math.sqrt(acc)")},
+}
+"""Name -> kind -> a fold for `codegen.columns`: reductions that need not see a row in order."""
+
 TWO_STAGE = {"sum", "nansum", "prod", "amax", "amin", "any", "all"}
 """Reductions whose partial results reduce by the same text: a long row is cut into pieces."""
 _PIECES, _LONG = 64, 1 << 17
+_NARROW = 8  # columns: below it, rows are longer than a vector and do better
 
 
 def text(name: str, dtype: torch.dtype) -> tuple[str, str] | None:
@@ -102,11 +149,11 @@ def text(name: str, dtype: torch.dtype) -> tuple[str, str] | None:
     if not types.supported(dtype):
         return None
     compute = types.KINDS[dtype].compute
-    body = BODIES[name].get(compute[0])
+    body = BODIES[name].get(compute) or BODIES[name].get(compute[0])
     if body is None:
         return None
     accumulator = "f8" if compute[0] == "f" else "i8"
-    return body.replace("A(", accumulator + "("), compute
+    return types.rounded(body, dtype).replace("A(", accumulator + "("), compute
 
 
 def reduced_shape(shape, dims: list[int], keepdim: bool) -> list[int]:
@@ -121,18 +168,47 @@ def reduce(name, self, dims, out_dtypes, shape, numbers=None) -> list[torch.Tens
     found = text(name, self.dtype)
     if found is None:
         return None
-    device = self.device.index
-    data, n = rows.last(self, dims)
-    made = [tensors.empty(shape, dtype, device) for dtype in out_dtypes]
+    made = [tensors.empty(shape, dtype, self.device.index) for dtype in out_dtypes]
     count = prod(shape)
-    if count == 1 and n >= _LONG and name in TWO_STAGE and n % _PIECES == 0:
-        wide = torch.float64 if data.dtype is torch.float64 else made[0].dtype
-        pieces = tensors.empty([_PIECES], wide, device)
-        rows.run(name, *found, [data], [pieces], (n // _PIECES, 1), numbers)
-        data, n, found = pieces, _PIECES, text(name, wide)
+    if _by_columns(name, found[1], self, dims, made):
+        traffic.NATIVE[name] += 1
+        return made
+    data, n = rows.last(self, dims)
+    if count == 1 and n >= _LONG and name in TWO_STAGE:
+        data, n, found = _in_pieces(name, found, data.reshape(-1), made[0].dtype, numbers)
     rows.run(name, *found, [data], made, (n, 1), numbers, count=count)
     traffic.NATIVE[name] += 1
     return made
+
+
+def _by_columns(name: str, compute: str, self, dims: list[int], made: list) -> bool:
+    """Reduce over neighbouring dimensions before the last without transposing, where possible."""
+    fold = FOLDS.get(name, {}).get(compute[0])
+    inner = prod(self.shape[d] for d in range(max(dims, default=0) + 1, self.dim()))
+    neighbours = dims == list(range(dims[0], dims[-1] + 1)) if dims else False
+    if fold is None or inner < _NARROW or not neighbours or not self.is_contiguous():
+        return False
+    if not self.numel():
+        return False
+    outer = prod(self.shape[: dims[0]])
+    sums = name in ("sum", "nansum", "mean", "prod", "norm1", "norm2")
+    accumulator = "f8" if compute[0] == "f" and sums else "i8" if compute[0] == "i" else compute
+    shape = (outer, self.numel() // (outer * inner), inner)
+    fold = (fold[0], types.rounded(fold[1], self.dtype), fold[2])
+    columns.run(name, fold, (compute, accumulator), self, made[0], shape)
+    return True
+
+
+def _in_pieces(name, found, data, out_dtype, numbers):
+    """Reduce a long row to a short one, the pieces shared out between the cores."""
+    wide = torch.float64 if data.dtype is torch.float64 else out_dtype
+    piece, rest = divmod(len(data), _PIECES)
+    made = tensors.empty([_PIECES + (rest > 0)], wide, data.device.index)
+    cut = len(data) - rest
+    rows.run(name, *found, [data[:cut]], [made[:_PIECES]], (piece, 1), numbers)
+    if rest:
+        rows.run(name, *found, [data[cut:]], [made[_PIECES:]], (rest, 1), numbers)
+    return made, len(made), text(name, wide)
 
 
 def reduction(name: str, dims_at: str | None, how: str = "same"):

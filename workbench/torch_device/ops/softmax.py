@@ -27,7 +27,7 @@ BODIES = {
     + """
 buffer = np.empty(n, T)
 for i in range(n):
-    buffer[i] = np.exp(X[i] - top)
+    buffer[i] = exp(X[i] - top)
 for i in range(n):
     total += buffer[i]
 for i in range(n):
@@ -36,8 +36,8 @@ for i in range(n):
     "_log_softmax": _TOP
     + """
 for i in range(n):
-    total += np.exp(X[i] - top)
-shift = top + np.log(total)
+    total += exp(X[i] - top)
+shift = top + log(total)
 for i in range(n):
     O[i] = X[i] - shift
 """,
@@ -53,7 +53,7 @@ total = T(0)
 for i in range(n):
     total += X[i]
 for i in range(n):
-    O[i] = X[i] - np.exp(Y[i]) * total
+    O[i] = X[i] - exp(Y[i]) * total
 """,
 }
 

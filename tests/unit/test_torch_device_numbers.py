@@ -1,0 +1,124 @@
+"""What the wb device's vectorised kernels must get right: functions, folds, special values."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import workbench.torch_device as wb
+
+SPECIAL = [0.0, -0.0, math.inf, -math.inf, math.nan, 88.7, 88.8, -87.4, -104.5, 1e-40, 1e-30, 3e38]
+
+
+@pytest.fixture
+def own_kernels():
+    was = wb.vendor_library(False)
+    yield
+    wb.vendor_library(was)
+
+
+def units_in_the_last_place(got, want):
+    spacing = torch.from_numpy(np.spacing(want.float().abs().numpy())).double()
+    ordinary = torch.isfinite(want.float()) & (want.abs() > 1e-37)
+    return ((got.double() - want).abs() / spacing)[ordinary].max().item()
+
+
+FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "erf")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_vectorised_function_is_within_its_stated_error(own_kernels, name):
+    torch.manual_seed(0)
+    bits = torch.randint(-(2**31), 2**31 - 1, (100_000,)).to(torch.int32).view(torch.float32)
+    for x in (torch.randn(100_000) * 3, bits, torch.tensor(SPECIAL)):
+        if name == "erf":
+            x = x[x.abs() > 1e-30] if x.numel() > 20 else x
+        got, want = getattr(torch, name)(x.to("wb")).cpu(), getattr(torch, name)(x.double())
+        assert torch.equal(torch.isnan(got), torch.isnan(want))
+        assert torch.equal(torch.isinf(got), torch.isinf(want.float()))
+        assert units_in_the_last_place(got, want) <= (6 if name == "erf" else 2.5)
+
+
+def test_a_sine_of_a_huge_angle_is_not_a_guess(own_kernels):
+    x = torch.tensor([1e6, 2e6, 1e15, 3e38, 0.5])
+    torch.testing.assert_close(torch.sin(x.to("wb")).cpu(), torch.sin(x.double()).float())
+
+
+FOLDS = ("sum", "mean", "amax", "amin", "argmax", "argmin", "prod", "any", "all", "nansum", "var")
+
+
+@pytest.mark.parametrize("name", FOLDS)
+@pytest.mark.parametrize("dim", [0, 1, 2, (0, 1)])
+def test_a_reduction_agrees_with_the_cpu_along_any_dimension(own_kernels, name, dim):
+    if isinstance(dim, tuple) and (name.startswith("arg") or name == "prod"):
+        dim = 0
+    x = torch.linspace(-2, 2, 6 * 5 * 21).reshape(6, 5, 21).roll(17, 1)
+    x[3, 2, 5] = math.nan
+    x[0, 0, :3] = torch.tensor([-0.0, 0.0, -math.inf])
+    want, got = getattr(torch, name)(x, dim=dim), getattr(torch, name)(x.to("wb"), dim=dim)
+    torch.testing.assert_close(got.cpu(), want, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["sum", "amax", "amin", "argmax", "prod", "any"])
+def test_a_long_row_whose_length_no_core_divides_is_reduced_whole(own_kernels, name):
+    x = torch.ones(131_072 + 37)
+    x[-1] = -3.0
+    x[70_000] = 2.0
+    want, got = getattr(torch, name)(x), getattr(torch, name)(x.to("wb"))
+    torch.testing.assert_close(got.cpu(), want)
+
+
+def test_the_index_of_the_largest_is_that_of_the_first_nan_or_zero(own_kernels):
+    x = torch.tensor([[-0.0, 0.0, -1.0], [1.0, math.nan, math.nan]], device="wb")
+    assert x.argmax(1).cpu().tolist() == [0, 1]
+    assert x.argmin(1).cpu().tolist() == [2, 1]
+
+
+def test_a_transposed_operand_is_walked_in_tiles_and_lands_in_place(own_kernels):
+    x = torch.randn(3, 70, 130)
+    d = x.to("wb")
+    assert torch.equal(d.transpose(1, 2).contiguous().cpu(), x.transpose(1, 2))
+    torch.testing.assert_close(
+        (d + d.permute(0, 2, 1)[:, :70, :70].sum()).cpu(), x + x.permute(0, 2, 1)[:, :70, :70].sum()
+    )
+
+
+DIVISIONS = {
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "fmod": torch.fmod,
+    "trunc": lambda a, b: torch.div(a, b, rounding_mode="trunc"),
+    "in place": lambda a, b: a.clone().floor_divide_(b),
+}
+
+
+@pytest.mark.parametrize("name", DIVISIONS)
+def test_a_whole_number_divided_by_zero_is_an_error_as_on_the_cpu(own_kernels, name):
+    a, b = torch.arange(8), torch.arange(8) + 1
+    divide = DIVISIONS[name]
+    assert torch.equal(divide(a.to("wb"), b.to("wb")).cpu(), divide(a, b))
+    b[5] = 0
+    for first, second in ((a, b), (a.to("wb"), b.to("wb"))):
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            divide(first, second)
+    assert (a.to("wb").float() / b.to("wb")).cpu()[5] == math.inf
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_sixteen_bit_products_and_norms_are_rounded_once_as_on_the_cpu(own_kernels, dtype):
+    torch.manual_seed(3)
+    a, b, c = (torch.randn(n).to(dtype) for n in ((6, 5), (5, 7), (6, 7)))
+    there = [t.to("wb") for t in (c, a, b)]
+    got = torch.addmm(*there, alpha=0.6, beta=0.2).cpu()
+    assert torch.equal(got, torch.addmm(c, a, b, alpha=0.6, beta=0.2))
+    x, w = torch.randn(4, 6, 5).to(dtype), torch.randn(6).to(dtype)
+    norms = [
+        lambda x, w: torch.nn.functional.layer_norm(x, [5], w[:5], w[1:]),
+        lambda x, w: torch.nn.functional.group_norm(x, 3, w, w),
+        lambda x, w: torch.nn.functional.batch_norm(x, None, None, w, w, training=True),
+    ]
+    for norm in norms:
+        torch.testing.assert_close(
+            norm(x.to("wb"), w.to("wb")).cpu(), norm(x, w), atol=1e-6, rtol=torch.finfo(dtype).eps
+        )

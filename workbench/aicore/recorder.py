@@ -1,0 +1,195 @@
+"""One core's scalar unit while its kernel runs: it gives out memory and issues instructions.
+
+The operations of this package ask `recorder` for the one that is running. Where a block has two
+Vector cores, the kernel's Python runs once for each, as it does on the chip; what it issues to the
+Cube core counts the first time only, since there is one Cube core.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from workbench.aicore.findings import AICoreError, Site
+from workbench.aicore.instructions import Instruction, NamedPlacement
+from workbench.aicore.lines import caller
+from workbench.aicore.machine import BUFFER_OF, PIPE_INDEX, UNIT_PIPES, Chip, Placement
+from workbench.aicore.regions import round_up
+from workbench.aicore.tensors import GlobalTensor
+from workbench.errors import InputError
+
+_CURRENT: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
+_CUBE, _FIRST, _SECOND = UNIT_PIPES["AIC"], UNIT_PIPES["AIV"], UNIT_PIPES["AIV1"]
+
+
+class Recorder:
+    """The scalar unit of one core, or of one Vector core of a block that has two.
+
+    Attributes
+    ----------
+    sub, subs : int
+        Which Vector core of the block this is, and how many it has.
+    count : int
+        Instructions issued.
+    traced : bool
+        Whether instructions keep their line; without, only errors look it up.
+    """
+
+    def __init__(
+        self, chip: Chip, core: tuple[int, int], sub: tuple[int, int], costs, limits, sink
+    ):
+        self.chip, self.costs, self.limits, self.sink = chip, costs, limits, sink
+        self.core, self.cores = core
+        self.sub, self.subs = sub
+        self.count, self.traced = 0, True
+        self.used: Counter[str] = Counter()
+        self.queues: list[Any] = []
+        self.placements: list[NamedPlacement] = []
+        self.atomic = False
+        self.units: set[str] = set()
+        self.coupled = chip.coupled
+
+    def emit(
+        self,
+        pipe: str,
+        name: str,
+        writes: tuple,
+        reads: tuple,
+        apply: Callable[..., None],
+        args: tuple,
+        cycles: float,
+        *,
+        head: float = 0.0,
+        gm_bytes: int = 0,
+        atomic: bool = False,
+    ) -> None:
+        """Issue one operation."""
+        for tensor in (*writes, *reads):
+            slot = None if tensor.__class__ is GlobalTensor else tensor.slot
+            if slot is not None and tensor.generation != slot.generation:
+                raise _freed(tensor)
+        one = Instruction("op", PIPE_INDEX[pipe], name, self.core)
+        one.writes, one.reads, one.apply, one.args = writes, reads, apply, args
+        one.cycles, one.head, one.gm_bytes = cycles, head, gm_bytes
+        one.atomic = atomic
+        self._issue(one)
+
+    def synchronise(self, kind: str, pipe: str, name: str, key: tuple) -> None:
+        """Issue a set or a wait; keys of events and queues belong to one Vector core."""
+        if self.sub and key[0] != "cross":
+            key = (*key, self.sub)
+        self._issue(Instruction(kind, PIPE_INDEX[pipe], name, self.core, key))
+
+    def join(self, kind: str, name: str, pipes: range) -> None:
+        """Issue a barrier that stands in the queues of several pipes."""
+        one = Instruction(kind, -1, name, self.core)
+        one.pipes = pipes
+        self._issue(one)
+
+    @property
+    def own_pipes(self) -> tuple[range, ...]:
+        """The pipes that this scalar unit issues to, unit by unit; a coupled core is one unit."""
+        if self.sub:
+            return (_SECOND,)
+        return (range(_CUBE.start, _FIRST.stop),) if self.coupled else (_CUBE, _FIRST)
+
+    def _issue(self, one: Instruction) -> None:
+        if self.traced:
+            one.file, one.line = caller(3)
+        one.step = self.count = self.count + 1
+        if self.count > self.limits.instructions:
+            one.file, one.line = caller(3)
+            raise AICoreError(
+                "endless",
+                "The kernel issued more instructions than its limit.",
+                f"{self.limits.instructions} on core {self.core}",
+                "look at the loop's bound, or launch(kernel, args, blocks, limits=Limits(...))",
+                (one.site,),
+            )
+        if self.sub and one.pipe >= 0:
+            if one.pipe in _CUBE:
+                return  # the first Vector core's pass has issued it
+            one.pipe += _SECOND.start - _FIRST.start
+        self.sink(one)
+
+    def _held(self, buffer: str) -> str:
+        held = [one for one in self.placements if BUFFER_OF[one.place.buffer] == buffer]
+        return ", ".join(f"{one.name} {one.place.nbytes}" for one in held) or "empty before"
+
+    def here(self, name: str) -> Site:
+        """Return the line of the kernel that is being carried out."""
+        return Site(name, "scalar", self.core, *caller(2))
+
+    def place(self, buffer: str, nbytes: int, name: str, count: int = 1) -> list[Placement]:
+        """Give out `count` pieces of a buffer, aligned.
+
+        Raises
+        ------
+        AICoreError
+            Of kind ``overflow``, saying how many bytes are needed and how many there are.
+        """
+        capacity = self.chip.capacity(buffer)
+        memory = "UB1" if self.sub and buffer == "UB" else buffer
+        each = round_up(nbytes, self.chip.alignment_bytes[buffer])
+        before = self.used[buffer]
+        if before + count * each > capacity:
+            times = f"{count} x " if count > 1 else ""
+            raise AICoreError(
+                "overflow",
+                f"{buffer} overflow: {name} needs {times}{each} bytes on top of {before}, which "
+                f"makes {before + count * each} bytes; {self.chip.title} has {capacity}.",
+                self._held(buffer),
+                "smaller tiles, a smaller depth, or fewer queues",
+            )
+        self.used[buffer] = before + count * each
+        places = [Placement(memory, before + i * each, each) for i in range(count)]
+        if not self.sub or buffer == "UB":
+            self.placements += [
+                NamedPlacement(self.core, name, i, place) for i, place in enumerate(places)
+            ]
+        return places
+
+
+def recorder() -> Recorder:
+    """Return the recorder of the kernel that is running.
+
+    Raises
+    ------
+    InputError
+        Outside of a kernel.
+    """
+    found = _CURRENT.get()
+    if found is None:
+        raise InputError(
+            "An AI Core operation was used outside of a kernel.",
+            "no kernel is being recorded",
+            "put it in a function marked @aicore.kernel and launch that",
+        )
+    return found
+
+
+def recording_now() -> bool:
+    """Return whether a kernel is being recorded in this context."""
+    return _CURRENT.get() is not None
+
+
+@contextmanager
+def running(one: Recorder) -> Iterator[None]:
+    """Make this the recorder that operations issue to."""
+    token = _CURRENT.set(one)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def _freed(tensor: Any) -> AICoreError:
+    return AICoreError(
+        "use_after_free",
+        "A tensor is used after it was given back to its queue.",
+        f"{tensor!r} of queue {tensor.slot.queue.name!r}",
+        "free it after its last use",
+    )
