@@ -4,6 +4,9 @@ import onnx
 import pytest
 
 from workbench.errors import DataFileError, InputError
+from workbench.portability import converting
+from workbench.portability.converting import ConversionError, converted
+from workbench.portability.findings import findings
 from workbench.portability.port import port_model
 from workbench.portability.report import write_report
 
@@ -46,3 +49,96 @@ def test_what_is_not_a_model_is_an_error_and_no_report(tmp_path):
         port_model("nothing_like_it")
     with pytest.raises(InputError, match="cannot be found"):
         port_model("os:no_such_factory")
+
+
+def relu_file(folder, name="m.onnx", opset=20):
+    model = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["": {opset}]> g (float[N, 4] x) => (float[N, 4] y)'
+        " { y = Relu(x) }"
+    )
+    path = folder / name
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_memory_is_measured_in_a_process_of_its_own(tmp_path, no_builds):
+    values = ", ".join(["0.5"] * 4096)
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 20]> g (float[1, 64] x) => (float[1, 64] y)'
+        f" <float[64, 64] w = {{{values}}}> {{ y = MatMul(x, w) }}"
+    )
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    memory = port_model(str(path))["memory"]
+    assert memory["provenance"] == "measured"
+    assert memory["weight_bytes"] == 4 * 64 * 64
+    assert memory["input_bytes"] == memory["output_bytes"] == 4 * 64
+    assert memory["peak_bytes"] >= memory["peak_opening_bytes"] > 0
+    assert memory["process_bytes"] > 10e6
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise RuntimeError('no licence')", "no licence"),
+        ("import nothing_of_the_kind", "nothing_of_the_kind"),
+        ("make = 3", "cannot be called"),
+        ("def make(): raise ValueError('too tired')", "too tired"),
+        ("def make(): return 1", "returned no model"),
+        ("def make(): return ('module', ())", "Only a torch.nn.Module exports"),
+    ],
+)
+def test_a_factory_that_fails_is_a_sentence(tmp_path, monkeypatch, code, words):
+    monkeypatch.chdir(tmp_path)
+    name = f"factory_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    try:
+        said = " ".join(port_model(f"{name}:make")["findings"])
+    except InputError as error:
+        said = str(error)
+    assert words in said
+
+
+def test_a_module_that_does_not_export_gives_a_report_with_the_way_round(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "branching.py").write_text(
+        "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n"
+        "        return x * 2 if x.sum() > 0 else x\n"
+        "def make(): return Net(), (torch.ones(2),)\n"
+    )
+    report = port_model("branching:make")
+    assert "torch.cond" in report["findings"][0]
+    write_report(report, tmp_path / "r.html", tmp_path / "r.json")
+    assert "torch.cond" in (tmp_path / "r.html").read_text()
+
+
+def test_a_file_is_brought_to_another_opset_or_the_reason_is_given(tmp_path):
+    model = onnx.load(relu_file(tmp_path, opset=13))
+    assert converted(model, 20).opset_import[0].version == 20
+    with pytest.raises(ConversionError, match="opset 3"):
+        converted(model, 3)
+
+
+def test_a_converter_that_does_not_end_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(converting, "_PROGRAM", "import time; time.sleep(60)")
+    monkeypatch.setattr(converting, "LIMIT_S", 1)
+    with pytest.raises(ConversionError, match="no end"):
+        converted(onnx.load(relu_file(tmp_path)), 18)
+
+
+def test_a_converter_that_crashes_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(converting, "_PROGRAM", "import os; os.abort()")
+    with pytest.raises(ConversionError, match="signal 6"):
+        converted(onnx.load(relu_file(tmp_path)), 18)
+
+
+def test_a_provider_that_claims_and_then_fails_is_a_finding():
+    row = {"asked": "x", "asked_mode": "", "error": "It refused.", "reason": "no Attention"}
+    said = findings({"placement": [{**row, "advice": ""}], "divergence": {"reason": "none"}})
+    assert "claims the model and then fails" in said[0]
+    assert "no Attention" in said[0]
+
+
+def test_where_two_places_differ_the_first_node_is_a_finding():
+    row = {"asked": "openvino", "outputs_agree": False, "sentence": "They first differ at n7."}
+    assert findings({"divergence": [row]}) == ["openvino: They first differ at n7."]

@@ -18,7 +18,7 @@ _NAMES = {
     "Preview": "previewing",
     "Provider": "provider.engine",
     "compare": "comparing",
-    "example_feeds": "previewing",
+    "example_feeds": "feeds",
     "export": "exporting",
     "grade": "provider.grade",
     "load_model": "load",

@@ -125,10 +125,17 @@ def export(
     ExportError
         Where the module does not export, or not at this opset or with these dynamic dimensions.
     """
-    import torch
+    _require_exportable(module, opset)
+    inputs = tuple(inputs)
+    program, notes = _program(module, inputs, opset, dynamic, custom)
+    model = _at_opset(_inlined(program.model_proto), opset)
+    _check_dynamic(model, dynamic)
+    sources, captured = node_sources(model), program.exported_program
+    return Exported(_checked(model), module, inputs, opset, sources, notes, captured)
 
-    from workbench.portability.rewrites import Rewrites
-    from workbench.portability.translations import translation_table
+
+def _require_exportable(module: Any, opset: int) -> None:
+    import torch
 
     if opset not in OPSETS:
         raise InputError(
@@ -136,36 +143,35 @@ def export(
         )
     if not isinstance(module, torch.nn.Module):
         raise InputError("Only a torch.nn.Module exports.", repr(type(module)), "wrap it in one")
-    inputs = tuple(inputs)
-    table = {**translation_table(), **dict(custom or {})}
+
+
+def _program(
+    module: torch.nn.Module, inputs: tuple[Any, ...], opset: int, dynamic: Any, custom: Any
+) -> tuple[Any, tuple[str, ...]]:
+    """Return what PyTorch's exporter made, and the notes; the module is left as it was."""
+    import torch
+
+    from workbench.portability.rewrites import Rewrites
+    from workbench.portability.translations import translation_table
+
     was_training = module.training
     try:
         with quiet() as notes, Rewrites() as rewrites:
-            program: Any = torch.onnx.export(
+            program = torch.onnx.export(
                 module.eval(),
                 inputs,
                 dynamo=True,
                 verbose=False,
                 opset_version=max(opset, 18),
-                dynamic_shapes=dynamic,  # pyright: ignore[reportArgumentType]  (names are taken, too)
-                custom_translation_table=table,
+                dynamic_shapes=dynamic,
+                custom_translation_table={**translation_table(), **dict(custom or {})},
             )
     except Exception as cause:
         raise _explained(cause) from cause
     finally:
         module.train(was_training)
     notes += [f"{name} was rewritten so that it exports" for name in rewrites.used]
-    model = _at_opset(_inlined(program.model_proto), opset)
-    _check_dynamic(model, dynamic)
-    return Exported(
-        _checked(model),
-        module,
-        inputs,
-        opset,
-        node_sources(model),
-        tuple(dict.fromkeys(notes)),
-        program.exported_program,
-    )
+    return program, tuple(dict.fromkeys(notes))
 
 
 def _check_dynamic(model: onnx.ModelProto, dynamic: Any) -> None:

@@ -2,8 +2,9 @@
 
 `support_matrix` previews the node models of ONNX's backend tests on a provider and counts, for each
 operator and opset, the models that it takes whole. The result is data, kept in
-``datasets/operator_support/`` with the versions it was made with; `load_matrix` reads it. It says
-what a provider claims, not that the claim holds: running it does.
+``datasets/operator_support/`` with the versions it was made with, by
+``scripts/record_operator_support``; `load_matrix` reads it. It says what a provider claims, not
+that the claim holds: running it does.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import json
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from workbench.catalog import folder
-from workbench.errors import DataFileError, WorkbenchError
+from workbench.errors import DataFileError, ExecutionError
 from workbench.measurement import now
 from workbench.portability.placement import Placement
 from workbench.portability.previewing import opset_of
@@ -30,39 +32,88 @@ def node_models() -> list[tuple[str, Any]]:
         return [(case.name, case.model) for case in load_model_tests(kind="node")]
 
 
+def operator_of(model: Any, name: str, siblings: Mapping[str, Any]) -> str:
+    """Return the row a node model belongs to.
+
+    A model of one node belongs to its operator. An expanded one is the definition of an operator
+    as a function of others, and belongs to ``"Softmax, expanded"``; the rest have several nodes.
+    """
+    if len(model.graph.node) == 1:
+        return model.graph.node[0].op_type
+    base = siblings.get(name.partition("_expanded")[0])
+    if "_expanded" in name and base is not None and len(base.graph.node) == 1:
+        return f"{base.graph.node[0].op_type}, expanded"
+    return "several operators"
+
+
 def support_matrix(
-    models: Iterable[tuple[str, Any]], places: Iterable[tuple[str, str]], preview: Callable
+    models: Iterable[tuple[str, Any]],
+    places: Iterable[tuple[str, str]],
+    preview: Callable[..., Placement],
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Return, for each place and operator, how many of its models are taken whole.
+    """Return, for each place, operator and opset, how many of its models are taken whole.
 
     Parameters
     ----------
     models : iterable of (name, model)
-        Models of one operator each count; the expanded ones, of many nodes, are left out.
+        Such as `node_models` returns.
     places : iterable of (provider, mode)
     preview : callable
         ``preview(model, provider, mode) -> Placement``.
+    say : callable
+        Given a line of progress now and then.
+
+    Returns
+    -------
+    dict
+        ``places`` holds, for each place, operator and opset, the counts named in ``counts``: the
+        models tried; those the provider takes whole; those of which its runtime makes no session
+        (too new an opset, or claimed and then failed).
     """
     import onnx
 
-    table: dict[str, dict[str, dict[str, list[int]]]] = {}
-    single = [(name, model) for name, model in models if len(model.graph.node) == 1]
-    for provider, mode in places:
-        rows: dict[str, dict[str, list[int]]] = defaultdict(dict)
-        for _, model in single:
-            cell = rows[model.graph.node[0].op_type].setdefault(str(opset_of(model)), [0, 0])
-            cell[1] += 1
-            cell[0] += _taken(preview, model, provider, mode)
-        table[f"{provider} {mode}".strip()] = dict(sorted(rows.items()))
-    return {"made_at": now(), "onnx": onnx.__version__, "models": len(single), "places": table}
+    models = list(models)
+    table = {
+        f"{provider} {mode}".strip(): _rows(models, provider, mode, preview, say)
+        for provider, mode in places
+    }
+    return {
+        "made_at": now(),
+        "onnx": onnx.__version__,
+        "models": len(models),
+        "counts": ["tried", "taken whole", "no session"],
+        "places": table,
+    }
 
 
-def _taken(preview: Callable[..., Placement], model: Any, provider: str, mode: str) -> bool:
+def _rows(models, provider, mode, preview, say) -> dict[str, dict[str, list[int]]]:
+    siblings = dict(models)
+    rows: dict[str, dict[str, list[int]]] = defaultdict(dict)
+    for done, (name, model) in enumerate(models, 1):
+        row = rows[operator_of(model, name, siblings)]
+        cell = row.setdefault(str(opset_of(model)), [0, 0, 0])
+        cell[0] += 1
+        outcome = _outcome(preview, model, provider, mode)
+        if outcome:
+            cell[outcome] += 1
+        if done % 200 == 0 or done == len(models):
+            say(f"{provider} {mode}: {done} of {len(models)} models")
+    return dict(sorted(rows.items()))
+
+
+def _outcome(preview: Callable[..., Placement], model: Any, provider: str, mode: str) -> int:
+    """Return 1 where a model is taken whole, 2 where there is no session, and 0 otherwise."""
     try:
         found = preview(model, provider, mode)
-    except WorkbenchError:
-        return False  # the runtime refused the model: nobody takes it
-    return bool(found.nodes) and found.on_device == len(found.nodes)
+    except (DataFileError, ExecutionError):  # a build that is missing is no answer, and raises
+        return 2
+    return 1 if found.nodes and found.on_device == len(found.nodes) else 0
+
+
+def matrix_path() -> Path:
+    """Return where the matrix is kept."""
+    return folder("datasets") / "operator_support" / "matrix.json"
 
 
 def load_matrix() -> dict[str, Any]:
@@ -73,10 +124,11 @@ def load_matrix() -> dict[str, Any]:
     DataFileError
         Where it is not there, or cannot be read.
     """
-    path = folder("datasets") / "operator_support" / "matrix.json"
     try:
-        return json.loads(path.read_text())
+        return json.loads(matrix_path().read_text())
     except (OSError, ValueError) as cause:
         raise DataFileError(
-            "The operator support matrix cannot be read.", str(cause), "make it again"
+            "The operator support matrix cannot be read.",
+            str(cause),
+            "make it again: scripts/record_operator_support",
         ) from cause

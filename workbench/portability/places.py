@@ -1,8 +1,8 @@
 """Places where an ONNX model can be run with every value in it looked at.
 
 A `Place` is a name and a callable from a model and inputs to the values it computed, by name.
-Providers of this process, ONNX's reference evaluator and PyTorch's own graph are here; worker
-processes and targets on higher floors hand in their own. It refuses to compare (`compare` does).
+Providers of this process and of a worker's, ONNX's reference evaluator and PyTorch's own graph are
+here; targets on higher floors hand in their own. It refuses to compare (`compare` does).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 
 from workbench.errors import InputError
 from workbench.portability.session import open_session
+from workbench.portability.workers.process import Worker
+from workbench.portability.workers.sessions import open_worker_session
 
 if TYPE_CHECKING:
     import onnx
@@ -47,6 +49,24 @@ def provider_place(provider: str, options: Mapping[str, object] | None = None) -
         return dict(zip(session.output_names, session.run(feeds), strict=True))
 
     return Place(provider, run)
+
+
+def worker_place(worker: Worker, provider: str, name: str, level: int | None = None) -> Place:
+    """Return a provider of a worker's build as a place called `name`.
+
+    Parameters
+    ----------
+    level : int, optional
+        ONNX Runtime's graph optimisation level; 0 runs the graph as it is written.
+    """
+
+    def run(model, feeds):
+        session = open_worker_session(worker, model, provider, level=level)
+        values = dict(zip(session.output_names, session.run(feeds), strict=True))
+        session.close()
+        return values
+
+    return Place(name, run)
 
 
 def reference_place() -> Place:

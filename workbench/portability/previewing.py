@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import ExecutionError, InputError, UnknownNameError
+from workbench.errors import ExecutionError, UnavailableError, UnknownNameError
 from workbench.portability.ascend.device import MODES as ASCEND_MODES
 from workbench.portability.ascend.device import AscendDevice, real_library
+from workbench.portability.feeds import shapes_of
 from workbench.portability.load import load_model
 from workbench.portability.placement import (
     NodePlacement,
@@ -78,6 +79,16 @@ class Preview:
             return self._in_worker(loaded, provider, mode, options, runs)
         return _in_process(loaded, provider, runs)
 
+    def worker(self, provider: str) -> Worker:
+        """Return the worker that has a provider's build, started where it is not.
+
+        Raises
+        ------
+        UnavailableError
+            Where no build brings the provider, or it is not installed.
+        """
+        return self._place(provider).worker
+
     def _place(self, provider: str) -> Any:
         place = self._places.get(provider)
         if place is None or not place.worker.alive:
@@ -93,7 +104,7 @@ class Preview:
             model,
             provider,
             options=options,
-            optimised=mode not in _COMPILING,
+            optimised=mode not in _COMPILING and not place.compiles,
             profile=bool(runs),
             severity=1,
         )
@@ -134,13 +145,16 @@ def mode_of(provider: str, mode: str) -> str:
 class _Place:
     """A worker with one build, and what must be said about it."""
 
-    def __init__(self, worker: Any, close: Any, note: str):
-        self.worker, self.close, self.note = worker, close, note
+    def __init__(self, worker: Any, close: Any, note: str, compiles: bool = False):
+        self.worker, self.close, self.note, self.compiles = worker, close, note, compiles
 
 
 def _open_place(provider: str) -> _Place:
     build = environments.build_for(provider)
-    assert build is not None
+    if build is None:
+        raise UnavailableError(
+            f"No build brings {provider}.", ", ".join(environments.BUILDS), "`workbench providers`"
+        )
     python = environments.python_of(build.name)
     if build.standin == "ascend":
         device = AscendDevice()
@@ -154,7 +168,7 @@ def _open_place(provider: str) -> _Place:
         libraries = standin_libraries(provider_library(folder))
     worker = Worker(python, libraries, build.standin if libraries else "")
     note = _note(not real, "NVIDIA") if build.standin else ""
-    return _Place(worker, worker.stop, note)
+    return _Place(worker, worker.stop, note, build.compiles)
 
 
 def _note(simulated: bool, vendor: str) -> str:
@@ -233,45 +247,6 @@ def _try(worker, session, feeds) -> dict[str, Any]:
     return row
 
 
-def shapes_of(feeds: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
-    """Return the shape of each input, by name."""
-    return {name: list(np.shape(value)) for name, value in feeds.items()}
-
-
 def opset_of(model: onnx.ModelProto) -> int:
     """Return the opset of the ``ai.onnx`` domain; 0 where the model imports none."""
     return next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), 0)
-
-
-def _size(dim: Any, open_size: int) -> int:
-    """Return a dimension's size; some exporters write an open one as -1."""
-    return dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else open_size
-
-
-def example_feeds(model: onnx.ModelProto, size: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
-    """Return made-up inputs for a model: normal floats, zeros for the rest, open dimensions `size`.
-
-    Raises
-    ------
-    InputError
-        Where an input is not a tensor of a NumPy type, or is too large to make up.
-    """
-    from workbench.portability.provider.graph import DTYPES
-
-    rng = np.random.default_rng(seed)
-    constants = {c.name for c in model.graph.initializer}
-    feeds = {}
-    for value in model.graph.input:
-        if value.name in constants:
-            continue
-        tensor = value.type.tensor_type
-        dtype = DTYPES.get(tensor.elem_type)
-        dims = [_size(dim, size) for dim in tensor.shape.dim]
-        if dtype is None or not value.type.HasField("tensor_type"):
-            raise InputError(f"No input can be made up for {value.name!r}.", str(value.type)[:200])
-        if np.prod(dims, dtype=np.float64) * dtype.itemsize > 2**28:
-            raise InputError(f"The input {value.name!r} is too large to make up.", str(dims))
-        feeds[value.name] = (
-            rng.standard_normal(dims).astype(dtype) if dtype.kind == "f" else np.zeros(dims, dtype)
-        )
-    return feeds

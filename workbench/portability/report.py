@@ -48,9 +48,9 @@ def report_html(report: dict[str, Any]) -> str:
     return "".join(parts) + "</html>\n"
 
 
-def _list(items: list[str]) -> str:
+def _list(items: list[str], empty: str = "<p>Nothing stands out.</p>") -> str:
     rows = "".join(f"<li>{escape(str(item))}</li>" for item in items)
-    return f"<ul>{rows}</ul>" if rows else "<p>Nothing stands out.</p>"
+    return f"<ul>{rows}</ul>" if rows else empty
 
 
 def _table(head: list[str], rows: list[list[Any]]) -> str:
@@ -108,12 +108,44 @@ def _latency(section: dict[str, Any]) -> str:
     return f"<p>{escape(where)}</p>" + _table(["", ""], rows)
 
 
+def _memory(section: dict[str, Any]) -> str:
+    if _missing(section):
+        return _missing(section)
+    names = [key for key in section if key.endswith("_bytes")]
+    rows = [[_MEMORY.get(name, name), f"{section[name] / 1e6:,.2f} MB"] for name in names]
+    where = f"{section['where']}: {section['provenance']}"
+    return f"<p>{escape(where)}</p>" + _table(["", ""], rows)
+
+
+_MEMORY = {
+    "peak_bytes": "peak, more than the process had before",
+    "peak_opening_bytes": "peak while the session is made",
+    "open_bytes": "kept once it is made",
+    "peak_running_bytes": "peak while it runs",
+    "weight_bytes": "weights",
+    "input_bytes": "inputs",
+    "output_bytes": "outputs",
+    "process_bytes": "the process before, with ONNX Runtime loaded",
+}
+
+
+def _divergence(section: Any) -> str:
+    if not isinstance(section, list):
+        return _missing(section)
+    text = ""
+    for row in section:
+        text += f"<h3>{escape(row['asked'])}</h3>{_parity(row)}"
+        if "latency" in row:
+            text += _latency(row["latency"])
+    return text
+
+
 def _placements(rows: list[dict[str, Any]]) -> str:
     return "".join(_placement(row) for row in rows)
 
 
 def _placement(row: dict[str, Any]) -> str:
-    title = f"<h3>{escape(row['asked'])} {escape(row['asked_mode'])}</h3>"
+    title = f"<h3>{escape(row['asked'])} {escape(row.get('mode') or row['asked_mode'])}</h3>"
     if "sentence" not in row:
         return title + _missing(row)
     cells = "".join(
@@ -142,7 +174,8 @@ def _placement(row: dict[str, Any]) -> str:
 def _sweep(section: dict[str, Any]) -> str:
     if "steps" not in section:
         return _missing(section)
-    text = f"<p>Recommended opset: {section['recommended']}.</p>"
+    text = f"<p>Recommended opset: {section['recommended']} (each {escape(section['how'])}).</p>"
+    text += _list([f"Not at opset {o}: {why}" for o, why in section["not_made"].items()], "")
     text += _list([cliff["sentence"] for cliff in section["cliffs"]])
     return text + _table(
         ["provider", "mode", "opset", "on the device", "copies", "left on the CPU"],
@@ -151,7 +184,7 @@ def _sweep(section: dict[str, Any]) -> str:
                 step["provider"],
                 step["mode"],
                 step["opset"],
-                f"{step['on_device']} of {step['nodes']}",
+                step["failed"] or f"{step['on_device']} of {step['nodes']}",
                 step["copies"],
                 _words(step["refused"]),
             ]
@@ -165,6 +198,8 @@ _SECTIONS = (
     ("Export", "export", _export),
     ("Parity", "parity", _parity),
     ("Placement", "placement", _placements),
+    ("Providers that compute for real here", "divergence", _divergence),
     ("Opsets", "sweep", _sweep),
-    ("Latency and memory", "latency", _latency),
+    ("Latency", "latency", _latency),
+    ("Memory", "memory", _memory),
 )

@@ -205,6 +205,15 @@ def open_session(
         Where the runtime refuses the model.
     """
     checked = checked_options(provider, options)
+    _require_available(provider)
+    settings = _settings(session_options, threads, whole_graph and provider != CPU, config)
+    source = model if isinstance(model, (bytes, str)) else _as_source(model)
+    raw = _create(source, settings, provider, checked)
+    _require_active(provider, raw.get_providers())
+    return Session(raw, provider)
+
+
+def _require_available(provider: str) -> None:
     availability = provider_availability(provider)
     if not availability:
         raise ProviderError(
@@ -213,10 +222,9 @@ def open_session(
             availability.reason,
             availability.remedy,
         )
-    settings = _settings(session_options, threads, whole_graph and provider != CPU, config)
-    source = model if isinstance(model, (bytes, str)) else _as_source(model)
-    raw = _create(source, settings, provider, checked)
-    active = raw.get_providers()
+
+
+def _require_active(provider: str, active: Sequence[str]) -> None:
     if provider not in active:
         raise ProviderError(
             f"{provider} was asked for and {active[0]} is what runs.",
@@ -224,7 +232,6 @@ def open_session(
             "install the driver and libraries that the provider needs; "
             "`workbench targets` says what is missing",
         )
-    return Session(raw, provider)
 
 
 def _as_source(model: Any) -> str | bytes:

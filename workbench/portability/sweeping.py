@@ -16,6 +16,7 @@ from typing import Any
 
 from workbench.errors import InputError
 from workbench.portability.placement import Placement
+from workbench.portability.session import SessionError
 
 PLACES = (("cann", "operators"), ("cann", "subgraphs"), ("cuda", ""))
 
@@ -31,6 +32,8 @@ class Step:
     on_device, nodes, copies : int
     refused : dict
         Operator to how many of its nodes stay on the CPU.
+    failed : str
+        Why there is no session at all, where the provider claims what it cannot do.
     """
 
     provider: str
@@ -40,6 +43,7 @@ class Step:
     nodes: int
     copies: int
     refused: dict[str, int]
+    failed: str = ""
 
     @property
     def share(self) -> float:
@@ -59,6 +63,8 @@ class Cliff:
     lost : dict
         Operator to how many more of its nodes stay on the CPU above.
     share_before, share_after : float
+    failed : str
+        Why there is no session above, where there is none.
     """
 
     provider: str
@@ -68,16 +74,17 @@ class Cliff:
     lost: dict[str, int]
     share_before: float
     share_after: float
+    failed: str = ""
 
     @property
     def sentence(self) -> str:
         """Say where the cliff is and which operators fall."""
         lost = ", ".join(f"{count} {name}" for name, count in self.lost.items())
-        return (
-            f"{self.provider} ({self.mode or 'default'}) takes {self.share_before:.0%} of the "
-            f"nodes at opset {self.below} and {self.share_after:.0%} at {self.above}: "
-            f"it leaves {lost}."
-        )
+        text = f"{self.provider} ({self.mode or 'default'}) takes {self.share_before:.0%} of the "
+        text += f"nodes at opset {self.below} and "
+        if self.failed:
+            return f"{text}makes no session at {self.above}: {self.failed}"
+        return f"{text}{self.share_after:.0%} at {self.above}: it leaves {lost}."
 
 
 @dataclass(frozen=True)
@@ -133,22 +140,9 @@ def sweep(
         raise InputError(
             "There is nothing to sweep.", f"{len(models)} models, {len(places)} places"
         )
-    steps = []
-    for provider, mode in places:
-        for opset in sorted(models):
-            found = preview(models[opset], provider, mode)
-            refused = dict(Counter(node.operator for node in found.refused))
-            steps.append(
-                Step(
-                    provider,
-                    mode,
-                    opset,
-                    found.on_device,
-                    len(found.nodes),
-                    len(found.copies),
-                    refused,
-                )
-            )
+    steps = [
+        _step(preview, models[opset], opset, *place) for place in places for opset in sorted(models)
+    ]
     best = {}
     for provider, mode in places:
         own = [s for s in steps if (s.provider, s.mode) == (provider, mode)]
@@ -156,6 +150,24 @@ def sweep(
     worst = {o: min(s.share for s in steps if s.opset == o) for o in models}
     recommended = max(sorted(models), key=lambda opset: worst[opset])
     return Sweep(tuple(steps), tuple(_cliffs(steps)), best, recommended)
+
+
+def _step(
+    preview: Callable[..., Placement], model: Any, opset: int, provider: str, mode: str
+) -> Step:
+    try:
+        found = preview(model, provider, mode)
+    except SessionError as error:  # it claimed, and then could not: that is a finding, too
+        return Step(provider, mode, opset, 0, 0, 0, {}, last_line(error.saw or error.happened))
+    refused = dict(Counter(node.operator for node in found.refused))
+    counts = (found.on_device, len(found.nodes), len(found.copies))
+    return Step(provider, mode, opset, *counts, refused)
+
+
+def last_line(text: str) -> str:
+    """Return the last line of what a runtime said: the reason, after the places in its source."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][-300:] if lines else ""
 
 
 def _preference(step: Step) -> tuple[float, int, int]:
@@ -172,6 +184,10 @@ def _cliffs(steps: Sequence[Step]) -> list[Cliff]:
             for name, count in b.refused.items()
             if count > a.refused.get(name, 0)
         }
-        if lost:  # with fewer nodes in all, a share may fall while nothing is newly refused
-            found.append(Cliff(a.provider, a.mode, a.opset, b.opset, lost, a.share, b.share))
+        if (
+            lost or b.failed
+        ):  # with fewer nodes in all, a share may fall while nothing is newly refused
+            found.append(
+                Cliff(a.provider, a.mode, a.opset, b.opset, lost, a.share, b.share, b.failed)
+            )
     return found

@@ -7,6 +7,7 @@ kernel for fails the compile with its name: the provider claims whole graphs wit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -65,7 +66,9 @@ class Program:
 
         self.kernels, self.count = kernels, count
         model = onnx.load_model_from_string(onnx_bytes)
-        sizes = _parse_shapes(shapes)
+        constants = {constant.name for constant in model.graph.initializer}
+        inputs = [value.name for value in model.graph.input if value.name not in constants]
+        sizes = _parse_shapes(shapes, inputs)
         self.input_names = list(sizes)
         values = inferred_values(model, sizes)
         self.constants = {c.name: onnx.numpy_helper.to_array(c) for c in model.graph.initializer}
@@ -77,7 +80,7 @@ class Program:
             self._require(node)
         self.output_names = [value.name for value in model.graph.output]
         self.inputs = [
-            (np.dtype(values[name].dtype).str, list(sizes[name])) for name in self.input_names
+            (_dtype_of(values[name]).str, list(sizes[name])) for name in self.input_names
         ]
         self.outputs = self._output_shapes(values)
 
@@ -127,15 +130,26 @@ class Program:
         return [(result.dtype.str, list(result.shape)) for result in results]
 
 
-def _parse_shapes(text: str) -> dict[str, tuple[int, ...]]:
-    shapes = {}
-    for part in filter(None, text.split(";")):
-        name, colon, sizes = part.rpartition(":")
-        if not colon:  # a scalar: the provider writes its name alone
-            shapes[part] = ()
-        else:
-            shapes[name] = tuple(int(size) for size in sizes.split(",") if size)
+def _parse_shapes(text: str, names: list[str]) -> dict[str, tuple[int, ...]]:
+    """Return the size of each input; a scalar is its name alone, and names may hold ; and :."""
+    shapes, left = {}, text
+    for name in names:
+        found = re.match(r"(?::(\d+(?:,\d+)*))?(?:;|$)", left[len(name) :])
+        if not left.startswith(name) or found is None:
+            raise CompileError(
+                "The provider's input shapes do not fit its graph.", f"{text!r} for {names}"
+            )
+        shapes[name] = tuple(int(size) for size in (found.group(1) or "").split(",") if size)
+        left = left[len(name) + found.end() :]
     return shapes
+
+
+def _dtype_of(value: Value) -> np.dtype:
+    if value.dtype is None:
+        raise CompileError(
+            "The graph engine here takes tensors of NumPy's types only.", f"input {value.name!r}"
+        )
+    return value.dtype
 
 
 def inferred_values(model: Any, sizes: Mapping[str, tuple[int, ...]]) -> dict[str, Value]:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbench.errors import UnknownNameError
+from workbench.portability.feeds import shapes_of
 from workbench.portability.load import load_model
 from workbench.portability.placement import Copy, NodePlacement, Placement
-from workbench.portability.previewing import SHORT, mode_of, shapes_of
+from workbench.portability.previewing import SHORT, mode_of
 from workbench.portability.recorded.book import Book, NotRecordedError, key_of
 
 PLAIN = ("provider", "mode", "opset", "runs", "disagreements", "simulated", "notes")

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 import traceback
 from multiprocessing.connection import Connection
 
@@ -67,6 +68,7 @@ class Worker:
         if body["profile"]:
             settings.enable_profiling = True
             settings.profile_file_prefix = "profile"
+        settings.intra_op_num_threads = body.get("threads", 0)
         if body.get("level") is not None:
             settings.graph_optimization_level = ort.GraphOptimizationLevel(body["level"])
         providers = [(body["provider"], body["options"])]
@@ -101,6 +103,30 @@ class Worker:
     def run(self, body):
         """Run a session once."""
         return self.sessions[body["key"]].run(None, body["feeds"])
+
+    def latencies(self, body):
+        """Time runs in here, where no message is in between: the first, then the others, in ns."""
+        session, feeds = self.sessions[body["key"]], body["feeds"]
+        samples = []
+        started = time.perf_counter_ns()
+        while len(samples) < body["least"] + 1 or (
+            len(samples) <= body["most"]
+            and time.perf_counter_ns() - started < body["limit_s"] * 1e9
+        ):
+            before = time.perf_counter_ns()
+            session.run(None, feeds)
+            samples.append(float(time.perf_counter_ns() - before))
+        return samples[0], samples[1:]
+
+    def memory(self, body):
+        """Return this process's resident bytes now and at the peak since the last reset."""
+        if body["reset"]:
+            with open("/proc/self/clear_refs", "w") as file:
+                file.write("5")  # sets the peak to what is resident now: proc(5)
+        with open("/proc/self/status") as file:
+            rows = dict(line.split(":", 1) for line in file)
+        names = {"resident_bytes": "VmRSS", "peak_bytes": "VmHWM"}
+        return {name: int(rows[row].split()[0]) * 1024 for name, row in names.items()}
 
     def profile(self, body):
         """End profiling and return how many node events each provider had, by operator."""

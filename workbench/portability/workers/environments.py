@@ -39,6 +39,8 @@ class Build:
         The stand-in that shows its placement with no hardware; empty where it needs none.
     real_library : str
         The vendor's library whose presence means that the real thing is used.
+    compiles : bool
+        Whether it compiles the nodes it takes: then the runtime cannot write its graph to a file.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Build:
     unpacked_mb: int
     standin: str = ""
     real_library: str = ""
+    compiles: bool = False
 
 
 BUILDS = {
@@ -77,6 +80,7 @@ BUILDS = {
             ("onnxruntime-openvino==1.24.1", "numpy>=1.26,<3"),
             84,
             263,
+            compiles=True,
         ),
     )
 }

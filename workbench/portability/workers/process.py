@@ -158,6 +158,16 @@ class Worker:
         """Return the stand-in's counters; empty where the real library is used."""
         return self.request("count", {"reset": reset})
 
+    def memory(self, *, reset: bool = False) -> dict[str, int]:
+        """Return the worker's resident bytes, now and at their peak; start a new peak on request.
+
+        Raises
+        ------
+        SessionError
+            Where the system does not say (it is Linux that does).
+        """
+        return self.request("memory", {"reset": reset})
+
     def stop(self) -> None:
         """End the process, and wait for it."""
         self._connection.close()

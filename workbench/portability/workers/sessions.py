@@ -1,8 +1,8 @@
 """A session in a worker process, with the same face as one in this process.
 
 Strict in the same way: the provider that was asked for must be the one that is active, and its
-options are checked by name before anything is sent. It refuses to say how long a run took: with a
-stand-in below, time means nothing.
+options are checked by name before anything is sent. It refuses to time a run over a stand-in, where
+time means nothing.
 """
 
 from __future__ import annotations
@@ -48,6 +48,19 @@ class WorkerSession:
     assigned: list[Any] | None
     optimised: bytes
 
+    @classmethod
+    def of(cls, worker: Worker, provider: str, about: Mapping[str, Any]) -> WorkerSession:
+        """Return the session that a worker's answer is about."""
+        return cls(
+            worker,
+            about["key"],
+            provider,
+            tuple(name for name, *_ in about["inputs"]),
+            tuple(name for name, *_ in about["outputs"]),
+            about["assigned"],
+            about["optimised"],
+        )
+
     def run(self, inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run once; inputs by name or in the model's order."""
         if not isinstance(inputs, Mapping):
@@ -71,6 +84,27 @@ class WorkerSession:
         """End profiling; return provider, operator, event and count of the nodes that ran."""
         return [tuple(row) for row in self.worker.request("profile", {"key": self.key})]
 
+    def latencies(
+        self, feeds: Mapping[str, np.ndarray], *, least: int, most: int, limit_s: float
+    ) -> tuple[float, list[float]]:
+        """Run again and again, timed in the worker; return the first call and the samples, in ns.
+
+        Raises
+        ------
+        InputError
+            Over a stand-in, where time means nothing.
+        """
+        if self.worker.standin:
+            raise InputError(
+                f"A run of {self.provider} over a stand-in is not timed.",
+                f"stand-in: {self.worker.standin}",
+                "time it on the vendor's hardware",
+            )
+        body = {"key": self.key, "feeds": dict(feeds)}
+        body.update(least=least, most=most, limit_s=limit_s)
+        first, samples = self.worker.request("latencies", body)
+        return first, samples
+
     def close(self) -> None:
         """Forget the session in the worker."""
         self.worker.request("close", {"key": self.key})
@@ -87,6 +121,7 @@ def open_worker_session(
     profile: bool = False,
     level: int | None = None,
     severity: int = 3,
+    threads: int = 0,
 ) -> WorkerSession:
     """Open a session in a worker.
 
@@ -95,55 +130,48 @@ def open_worker_session(
     worker : Worker
     model : bytes, path or onnx.ModelProto
     provider : str
-    options : mapping, optional
-        The provider's; unknown names raise before anything is sent.
-    config : mapping, optional
-        Session configuration entries.
+    options, config : mapping, optional
+        The provider's, checked by name before anything is sent; the session's configuration.
     optimised, profile : bool
         Whether to keep the rewritten graph, and to record events.
-    level : int, optional
-        Graph optimisation level of ONNX Runtime; its default otherwise.
-    severity : int
-        From which level on the runtime logs; 1 is information, 3 is errors.
+    level, severity, threads : int
+        ONNX Runtime's graph optimisation level (its default where None), the level from which on
+        it logs (1 is information, 3 is errors), and its threads within an operator (0: its choice).
 
     Raises
     ------
     ProviderError
         Where the worker's build does not have the provider, or another one is active.
     """
-    checked = checked_options(provider, options)
-    if provider not in worker.providers:
-        raise ProviderError(
-            f"{provider} was asked for and the worker's build has it not.",
-            f"onnxruntime {worker.version} with {', '.join(worker.providers)}",
-            "add the build that has it: `workbench providers list`",
-        )
-    if isinstance(model, (str, Path)):
-        model = Path(model).read_bytes()
-    data = model if isinstance(model, bytes) else model.SerializeToString()
     body = {
-        "model": data,
+        "model": _bytes_of(model),
         "provider": provider,
-        "options": checked,
+        "options": checked_options(provider, options),
         "config": {**RECORD, **(config or {})},
         "optimised": optimised,
         "profile": profile,
         "level": level,
         "severity": severity,
+        "threads": threads,
     }
+    _require(provider in worker.providers, worker, provider, worker.providers)
     about = worker.request("open", body)
-    if provider not in about["providers"]:
+    _require(provider in about["providers"], worker, provider, about["providers"])
+    return WorkerSession.of(worker, provider, about)
+
+
+def _bytes_of(model: Any) -> bytes:
+    if isinstance(model, (str, Path)):
+        return Path(model).read_bytes()
+    return model if isinstance(model, bytes) else model.SerializeToString()
+
+
+def _require(there: bool, worker: Worker, provider: str, others: Sequence[str]) -> None:
+    """Raise where another provider than the one asked for would run, naming both."""
+    if not there:
         raise ProviderError(
-            f"{provider} was asked for and {about['providers'][0]} is what runs.",
-            worker.last_words()[-400:] or f"active providers: {', '.join(about['providers'])}",
-            "install the driver and libraries that the provider needs",
+            f"{provider} was asked for and {others[0]} is what would run.",
+            f"onnxruntime {worker.version} with {', '.join(others)}; {worker.last_words()[-400:]}",
+            "add the build that has it (`workbench providers list`), with the driver and the "
+            "libraries that it needs",
         )
-    return WorkerSession(
-        worker,
-        about["key"],
-        provider,
-        tuple(name for name, *_ in about["inputs"]),
-        tuple(name for name, *_ in about["outputs"]),
-        about["assigned"],
-        about["optimised"],
-    )
