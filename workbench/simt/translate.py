@@ -145,13 +145,6 @@ class Translator(ast.NodeTransformer):
         node.id = self.names.use(node.id, getattr(node, "scope", self.source))
         return node
 
-    def visit_Call(self, node: ast.Call):
-        rounds = isinstance(node.func, ast.Name) and self.lookup(node.func) is round
-        self.generic_visit(node)
-        if rounds and len(node.args) == 2:
-            node.func = _expression("workbench.simt.runtime_math.rounded")
-        return node
-
     def visit_Index(self, node: Index):
         value = self.constant(node)
         return _expression(str(value) if value is not None else INDEX_NAMES[node.name])
@@ -174,7 +167,10 @@ class Translator(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call):
         line, counts = getattr(node, "lineno", 0), is_math(node.func, self.lookup)
+        rounds = isinstance(node.func, ast.Name) and self.lookup(node.func) is round
         self.generic_visit(node)
+        if rounds and len(node.args) == 2:
+            node.func = _expression("workbench.simt.runtime_math.rounded")
         return self.mode.operation(line, node) if counts else node
 
     def visit_BoolOp(self, node: ast.BoolOp):
