@@ -4,6 +4,9 @@ Host and device memory are one here; what is kept apart is who may do what: a de
 copied, viewed and handed to kernels, and refuses what a device cannot do in one copy.
 """
 
+# NumPy's stubs want literal orders where Numba's interface takes any string.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from __future__ import annotations
 
 from typing import Any

@@ -5,7 +5,7 @@ operation, which error-free transformations give exactly, has the other sign (De
 ``fma`` Boldo and Muller 2011). Bessel and gamma functions are the C library's, in double precision.
 """
 
-# pyright: reportCallIssue=false
+# pyright: reportArgumentType=false, reportCallIssue=false
 # (Numba's intrinsics are called without the typing context that their definitions take)
 
 from __future__ import annotations
