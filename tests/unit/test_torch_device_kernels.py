@@ -321,7 +321,7 @@ def test_a_loss_has_the_gradient_it_has_on_the_cpu(own_kernels, name, reduction)
     x, y = torch.linspace(-3, 3, 12), torch.linspace(2, -2, 12)
     found = []
     for device in ("cpu", "wb"):
-        a = x.to(device).requires_grad_()
+        a = x.clone().to(device).requires_grad_()
         getattr(torch.nn.functional, name)(a, y.to(device), reduction=reduction).sum().backward()
         found.append(a.grad.cpu())
     torch.testing.assert_close(found[1], found[0])
