@@ -49,54 +49,57 @@ def attention_flash(q, k, v, scores, weights, part, out):
             aicore.data_copy_pad(s, scores[me, :n, :m])
             score_in.enqueue(s)
             s = score_in.dequeue()
-            # the running maximum, and by how much everything so far shrinks
             aicore.muls(s, s, width**-0.5)
-            aicore.row_max(new[:n], s)
-            aicore.max(new[:n], new[:n], largest[:n])
-            aicore.sub(shrink[:n], largest[:n], new[:n])
-            aicore.exp(shrink[:n], shrink[:n])
-            aicore.adds(largest[:n], new[:n], 0.0)
-            aicore.broadcast(wide[:n, :m], new[:n])
-            aicore.sub(s, s, wide[:n, :m])
-            aicore.exp(s, s)
-            aicore.row_sum(new[:n], s)
-            aicore.mul(total[:n], total[:n], shrink[:n])
-            aicore.add(total[:n], total[:n], new[:n])
-            p = weight_out.allocate((n, m))
-            convert(p, s)
-            weight_out.enqueue(p)
+            weigh(s, wide[:n, :m], new[:n], largest[:n], total[:n], shrink[:n])
+            bring_out(weights[me, :n, :m], s, weight_out)
             score_in.free(s)
-            p = weight_out.dequeue()
-            aicore.data_copy_pad(weights[me, :n, :m], p)
-            weight_out.free(p)
             aicore.cross_core_set_flag(WEIGHTS_READY, "AIV.MTE3")
             aicore.cross_core_wait_flag(WEIGHTS_READY, "AIC.MTE2")
             cube(part[me, :n, :], weights[me, :n, :m], v[head, start:stop, :])
             aicore.cross_core_set_flag(PART_READY, "AIC.FIX")
             aicore.cross_core_wait_flag(PART_READY, "AIV.MTE2")
-            a = part_in.allocate((n, width))
-            aicore.data_copy_pad(a, part[me, :n, :])
-            part_in.enqueue(a)
-            a = part_in.dequeue()
-            aicore.broadcast(spread[:n, :], shrink[:n])
-            aicore.mul(sums[:n, :], sums[:n, :], spread[:n, :])
-            aicore.add(sums[:n, :], sums[:n, :], a)
-            part_in.free(a)
+            add_up(sums[:n, :], part[me, :n, :], spread[:n, :], shrink[:n], part_in)
         aicore.broadcast(spread[:n, :], total[:n])
         aicore.div(sums[:n, :], sums[:n, :], spread[:n, :])
-        answer = result.allocate((n, width))
-        convert(answer, sums[:n, :])
-        result.enqueue(answer)
-        answer = result.dequeue()
-        aicore.data_copy_pad(out[head, top:bottom, :], answer)
-        result.free(answer)
+        bring_out(out[head, top:bottom, :], sums[:n, :], result)
 
 
-def convert(target, source):
+def weigh(s, wide, new, largest, total, shrink):
+    """Make weights of scores; keep the running maximum and by how much all before it shrinks."""
+    aicore.row_max(new, s)
+    aicore.max(new, new, largest)
+    aicore.sub(shrink, largest, new)
+    aicore.exp(shrink, shrink)
+    aicore.adds(largest, new, 0.0)
+    aicore.broadcast(wide, new)
+    aicore.sub(s, s, wide)
+    aicore.exp(s, s)
+    aicore.row_sum(new, s)
+    aicore.mul(total, total, shrink)
+    aicore.add(total, total, new)
+
+
+def add_up(sums, part, spread, shrink, part_in):
+    a = part_in.allocate(part.shape)
+    aicore.data_copy_pad(a, part)
+    part_in.enqueue(a)
+    a = part_in.dequeue()
+    aicore.broadcast(spread, shrink)
+    aicore.mul(sums, sums, spread)
+    aicore.add(sums, sums, a)
+    part_in.free(a)
+
+
+def bring_out(target, source, queue):
+    tile = queue.allocate(source.shape)
     if target.dtype.itemsize == 4:
-        aicore.adds(target, source, 0.0)
+        aicore.adds(tile, source, 0.0)
     else:
-        aicore.cast(target, source)
+        aicore.cast(tile, source)
+    queue.enqueue(tile)
+    tile = queue.dequeue()
+    aicore.data_copy_pad(target, tile)
+    queue.free(tile)
 
 
 def launch(q, k, v, out, blocks=8):

@@ -15,20 +15,14 @@ EDGE = 8  # zeros on the left of a row in UB: 32 bytes, so that the row itself b
 @aicore.kernel
 def conv2d_img2col(image, weights, bias, offsets, matrix, columns, out, stride, padding):
     channels, height, width = image.shape
-    filters, depth = weights.shape
+    depth = weights.shape[1]
     taps, across = offsets.shape
     down = columns.shape[1] // across
     source = aicore.scratch("UB", 2 * EDGE + width + 32, image.dtype, name="row")
     where = aicore.Queue("VECIN", (taps, across), "uint32", depth=1, name="offsets")
     patch = aicore.Queue("VECOUT", (taps, across), image.dtype, name="patch")
-
     # matrix = [weights | bias], columns = [windows; ones]: every block lays out its rows of both
-    first, last = aicore.share(filters)
-    if first < last:
-        left = aicore.Queue("VECIN", (last - first, depth), image.dtype, depth=1, name="weights")
-        right = aicore.Queue("VECIN", (last - first, 1), image.dtype, depth=1, name="bias")
-        copy_through(matrix[first:last, :depth], weights[first:last, :], left)
-        copy_through(matrix[first:last, depth:], bias.reshape(filters, 1)[first:last, :], right)
+    lay_out_weights(matrix, weights, bias)
     table = where.allocate()
     aicore.data_copy_pad(table, offsets)
     where.enqueue(table)
@@ -69,6 +63,16 @@ def conv2d_img2col(image, weights, bias, offsets, matrix, columns, out, stride, 
     begin, end = aicore.share(columns.shape[1], 16)
     if begin < end:
         product(out[:, begin:end], matrix, columns[:, begin:end])
+
+
+def lay_out_weights(matrix, weights, bias):
+    filters, depth = weights.shape
+    first, last = aicore.share(filters)
+    if first < last:
+        left = aicore.Queue("VECIN", (last - first, depth), weights.dtype, depth=1, name="weights")
+        right = aicore.Queue("VECIN", (last - first, 1), weights.dtype, depth=1, name="bias")
+        copy_through(matrix[first:last, :depth], weights[first:last, :], left)
+        copy_through(matrix[first:last, depth:], bias.reshape(filters, 1)[first:last, :], right)
 
 
 def copy_through(target, origin, queue):

@@ -33,20 +33,8 @@ def layer_norm_rows(x, weight, bias, out):
         source.enqueue(tile)
         tile = source.dequeue()
         centred = result.allocate((n, columns))
-        # centred = x - mean
-        aicore.row_sum(one[:n], tile)
-        aicore.muls(one[:n], one[:n], 1.0 / columns)
-        aicore.broadcast(wide[:n, :], one[:n])
-        aicore.sub(centred, tile, wide[:n, :])
+        normalise(centred, tile, wide[:n, :], one[:n])
         source.free(tile)
-        # centred / sqrt(variance + epsilon)
-        aicore.mul(wide[:n, :], centred, centred)
-        aicore.row_sum(one[:n], wide[:n, :])
-        aicore.muls(one[:n], one[:n], 1.0 / columns)
-        aicore.adds(one[:n], one[:n], EPSILON)
-        aicore.rsqrt(one[:n], one[:n])
-        aicore.broadcast(wide[:n, :], one[:n])
-        aicore.mul(centred, centred, wide[:n, :])
         # times weight, plus bias, the same for every row
         aicore.broadcast(wide[:n, :], w)
         aicore.mul(centred, centred, wide[:n, :])
@@ -58,6 +46,22 @@ def layer_norm_rows(x, weight, bias, out):
         result.free(centred)
     scale.free(w)
     shift.free(b)
+
+
+def normalise(centred, tile, wide, one):
+    """Write (tile - mean) / sqrt(variance + epsilon), row by row; wide and one are scratch."""
+    columns = tile.shape[1]
+    aicore.row_sum(one, tile)
+    aicore.muls(one, one, 1.0 / columns)
+    aicore.broadcast(wide, one)
+    aicore.sub(centred, tile, wide)
+    aicore.mul(wide, centred, centred)
+    aicore.row_sum(one, wide)
+    aicore.muls(one, one, 1.0 / columns)
+    aicore.adds(one, one, EPSILON)
+    aicore.rsqrt(one, one)
+    aicore.broadcast(wide, one)
+    aicore.mul(centred, centred, wide)
 
 
 def launch(x, weight, bias, out, blocks=8):

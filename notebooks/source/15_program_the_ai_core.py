@@ -130,6 +130,21 @@ assert "262144" in report.findings[0].message
 # %% [markdown]
 # "UB overflow" is the complaint seen most often by those who program these chips.
 #
+# ## Your turn: how deep can the queues be?
+#
+# `double` has two queues of 2,048 floats. Work out the largest depth for both that UB has room for;
+# one more must not fit.
+
+# %%
+deepest = chip.capacity("UB") // (2 * 2048 * 4)
+
+report = aicore.check(kernel, (x, out, deepest), 1)
+assert report.clean, f"depth {deepest} does not fit: {report.findings[0].message}"
+report = aicore.check(kernel, (x, out, deepest + 1), 1)
+assert not report.clean, f"depth {deepest + 1} still fits: you can go deeper"
+print(f"{deepest} buffers in each queue, and not one more")
+
+# %% [markdown]
 # ## When you forget to wait
 #
 # Queues set and await **events** for you. Without a queue you do it by hand: `set_flag("MTE2_V")`

@@ -10,63 +10,33 @@ taken. Nothing here is a timed unit test: it prints ratios, and the machine's lo
 """
 
 import argparse
+import inspect as inspection
 import os
 import subprocess
 import sys
+import textwrap
 import time
 
 import numba
 import numpy as np
+import simt_kernels as kernels
 
-from workbench import cuda, inspect, sanitize
+from workbench import inspect, sanitize
 
 BLOCK, SIZE, SMALL = 256, 1 << 20, 4096
-SUM = f"""
-def block_sum(a, out):
-    s = cuda.shared.array({BLOCK}, numba.float32)
-    t = cuda.threadIdx.x
-    i = cuda.grid(1)
-    s[t] = a[i] if i < a.size else 0
-    cuda.syncthreads()
-    k = {BLOCK} // 2
-    while k > 0:
-        if t < k:
-            s[t] += s[t + k]
-        cuda.syncthreads()
-        k //= 2
-    if t == 0:
-        cuda.atomic.add(out, 0, s[0])
-"""
+SUM = textwrap.dedent(inspection.getsource(kernels.tree_sum.py_func)).partition("\n")[2]
 SIMULATED = f"""
 import os, time
 os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
-import numba, numpy as np
-from numba import cuda
+import numpy as np
+from numba import cuda, float32
 {SUM}
 a, out = np.ones({SMALL}, np.float32), np.zeros(1, np.float32)
-kernel = cuda.jit(block_sum)
+kernel = cuda.jit(tree_sum)
 start = time.perf_counter()
 kernel[{SMALL // BLOCK}, {BLOCK}](a, out)
 print(time.perf_counter() - start)
 """
-float32 = numba.float32
-
-
-@cuda.jit
-def block_sum(a, out):
-    s = cuda.shared.array(BLOCK, float32)
-    t = cuda.threadIdx.x
-    i = cuda.grid(1)
-    s[t] = a[i] if i < a.size else 0
-    cuda.syncthreads()
-    k = BLOCK // 2
-    while k > 0:
-        if t < k:
-            s[t] += s[t + k]
-        cuda.syncthreads()
-        k //= 2
-    if t == 0:
-        cuda.atomic.add(out, 0, s[0])
 
 
 def best_s(work, clock, repeats):
@@ -93,7 +63,7 @@ def main():
         numba.set_num_threads(1)
     clock = time.process_time if options.cpu else time.perf_counter
     a, out = np.random.default_rng(1).random(SIZE, np.float32), np.zeros(1, np.float32)
-    launch = block_sum[SIZE // BLOCK, BLOCK]
+    launch = kernels.tree_sum[SIZE // BLOCK, BLOCK]
     works = {
         "bare": lambda: launch(a, out),
         "sanitized": lambda: sanitize(launch, a, out),

@@ -151,7 +151,7 @@ def test_sampled_cores_are_said_to_be_a_sample():
 
 
 def test_every_priced_operation_is_one_and_every_one_has_a_price(tmp_path, monkeypatch):
-    from workbench.aicore.vector import DTYPES
+    from workbench.aicore.vector_checks import DTYPES
 
     assert set(DTYPES) <= set(costs().vector)
     with pytest.raises(InputError, match="no table of costs"):

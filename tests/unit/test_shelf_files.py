@@ -63,14 +63,14 @@ BEYOND = {
 }
 LADDERS = {
     "attention": 3,
-    "conv2d": 3,
+    "conv2d": 5,
     "histogram": 3,
     "layer_norm": 3,
-    "matmul": 5,
+    "matmul": 6,
     "scan": 3,
     "softmax": 3,
     "transpose": 3,
-    "vector_sum": 5,
+    "vector_sum": 6,
 }
 
 

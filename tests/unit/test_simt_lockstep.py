@@ -1,5 +1,7 @@
 """The lockstep tier: an answer at once, the types of the compiled tier, and memory put back."""
 
+import _thread
+import threading
 import time
 
 import numpy as np
@@ -10,6 +12,7 @@ from numba import float32, int32
 
 from workbench import cuda
 from workbench.errors import StoppedError
+from workbench.simt import engines
 from workbench.simt.errors import (
     BarrierDivergenceError,
     KernelSourceError,
@@ -278,3 +281,112 @@ def test_half_precision_runs_together_and_rounds_as_step_by_step():
     _halves[4, 32](a, b, out)
     assert _halves.last_tier == "lockstep"
     np.testing.assert_array_equal(*results)
+
+
+def test_ctrl_c_ends_an_endless_kernel_in_lockstep():
+    threading.Timer(0.2, _thread.interrupt_main).start()
+    cuda.set_time_limit(20)
+    started = time.perf_counter()
+    try:
+        with cuda.tier("lockstep"), pytest.raises(KeyboardInterrupt):
+            _endless[1, 64](np.zeros(1))
+    finally:
+        cuda.set_time_limit(None)
+    assert time.perf_counter() - started < 1.2
+
+
+def test_without_a_driver_the_engine_is_our_own_and_numbas_is_not_asked(monkeypatch):
+    monkeypatch.setitem(engines._CHOSEN, "engine", "")
+    monkeypatch.setattr(engines, "_DRIVERS", ("no-such-driver.so",))
+    monkeypatch.setattr(engines, "_real_cuda", lambda: pytest.fail("asked"))
+    assert cuda.engine() == "simt"
+
+
+def test_with_a_usable_gpu_the_engine_is_numbas(monkeypatch):
+    monkeypatch.setitem(engines._CHOSEN, "engine", "")
+    monkeypatch.setattr(engines, "_loads", lambda library: True)
+    monkeypatch.setattr(engines, "_real_cuda", lambda: object())
+    assert cuda.engine() == "gpu"
+
+
+@cuda.jit(debug=True)
+def _divides(a, out):
+    i = cuda.grid(1)
+    out[i] = 1 / a[i]
+
+
+def test_a_division_by_zero_in_debug_mode_names_its_thread():
+    a = np.array([1.0, 2.0, 0.0, 4.0])
+    with pytest.raises(ZeroDivisionError, match=r"tid=\[0, 0, 0\] ctaid=\[1, 0, 0\]"):
+        _divides[2, 2](a, np.zeros(4))
+
+
+@cuda.jit
+def _raises(a):
+    i = cuda.grid(1)
+    if a[i] < 0:
+        raise ValueError("negative")
+    assert a[i] != 5, "five"
+
+
+@pytest.mark.parametrize(("bad", "kind"), [(-1, ValueError), (5, AssertionError)])
+def test_an_exception_in_a_kernel_names_its_thread(bad, kind):
+    a = np.zeros(64, np.int64)
+    a[35] = bad
+    with pytest.raises(kind, match=r"tid=\[3, 0, 0\] ctaid=\[1, 0, 0\]: (negative|five)"):
+        _raises[2, 32](a)
+
+
+@cuda.jit
+def _vectors(out):
+    i = cuda.grid(1)
+    pair = cuda.float32x2(i, 1)
+    if i % 2 == 0:
+        pair = cuda.float32x2(pair.y, pair.x)
+    four = cuda.float4(pair, pair)
+    out[i] = four.x + 10 * four.w
+
+
+def test_vector_types_are_the_same_in_lockstep_and_compiled():
+    results = []
+    for tier in ("lockstep", "compiled"):
+        out = np.zeros(32, np.float32)
+        with cuda.tier(tier):
+            _vectors[1, 32](out)
+        results.append(out)
+    np.testing.assert_array_equal(*results)
+
+
+class _Doubles:
+    """An extension, as Numba's kernels take them."""
+
+    def __init__(self):
+        self.after = []
+
+    def prepare_args(self, kind, value, stream, retr):
+        retr.append(lambda: self.after.append("launched"))
+        return kind, value * 2
+
+
+def test_extensions_change_arguments_and_run_after_the_launch():
+    kernel, extension = _scaled(), _Doubles()
+    kernel.extensions.append(extension)
+    a = np.ones(4, np.float32)
+    kernel[1, 4](a, 3)
+    assert (a == 1).all()
+    assert extension.after == ["launched", "launched"]
+    kernel.extensions.clear()
+    kernel[1, 4](cuda.In(a), 3)
+    assert (a == 1).all()
+
+
+@cuda.jit
+def _votes(mask, out):
+    out[0] = cuda.all_sync(mask[0], out[0])
+
+
+def test_a_vote_with_a_mask_that_is_no_whole_number_is_refused():
+    with pytest.raises(TypeError, match="Mask type must be an integer"):
+        _votes.compile(np.ones(1, np.float32), np.ones(1, np.int32), block=32)
+    with pytest.raises(TypeError, match="Predicate must be an integer"):
+        cuda.jit("void(int32[:], float32[:])")(_votes.py_func)

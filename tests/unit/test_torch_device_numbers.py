@@ -32,12 +32,10 @@ def test_a_vectorised_function_is_within_its_stated_error(own_kernels, name):
     torch.manual_seed(0)
     bits = torch.randint(-(2**31), 2**31 - 1, (100_000,)).to(torch.int32).view(torch.float32)
     for x in (torch.randn(100_000) * 3, bits, torch.tensor(SPECIAL)):
-        if name == "erf":
-            x = x[x.abs() > 1e-30] if x.numel() > 20 else x
         got, want = getattr(torch, name)(x.to("wb")).cpu(), getattr(torch, name)(x.double())
         assert torch.equal(torch.isnan(got), torch.isnan(want))
         assert torch.equal(torch.isinf(got), torch.isinf(want.float()))
-        assert units_in_the_last_place(got, want) <= (6 if name == "erf" else 2.5)
+        assert units_in_the_last_place(got, want) <= 2.5
 
 
 def test_a_sine_of_a_huge_angle_is_not_a_guess(own_kernels):

@@ -61,24 +61,36 @@ def record(
     recording = Recording(name, chip, cores, arrays)
     with deadline(limits, function) as watch:
         for core in range(cores) if only is None else only:
-            programs: list[list[Instruction]] = [[] for _ in range(subs)]
-            for sub, program in enumerate(programs):
-                at_once = sink is not None and subs == 1
-                into = sink if sink is not None and subs == 1 else program.append
-                one = Recorder(chip, (core, cores), (sub, subs), costs, limits, into)
-                one.traced = not at_once
-                watch.over(one)
-                _run(function, args, one)
-                _check_cores(one)
-                recording.placements += one.placements
-                mine = [queue for queue in one.queues if not sub or queue.position.buffer == "UB"]
-                recording.findings += [leak for queue in mine for leak in queue.leaks(core)]
+            programs = _block(function, args, (core, cores), subs, watch, recording, costs, sink)
             if sink is None:
                 recording.programs += programs
             elif subs > 1:
                 for issued in interleaved(programs):
                     sink(issued)
     return recording
+
+
+def _block(function, args, core, subs, watch, recording, costs, sink) -> list[list[Instruction]]:
+    """Run the kernel's Python for one block, once for each of its Vector cores."""
+    at_once = sink if subs == 1 else None
+    programs: list[list[Instruction]] = []
+    for sub in range(subs):
+        programs.append([])
+        into = at_once or programs[-1].append
+        one = Recorder(recording.chip, core, (sub, subs), costs, watch.limits, into)
+        one.traced = at_once is None
+        watch.over(one)
+        _run(function, args, one)
+        _check_cores(one)
+        _keep(recording, one)
+    return programs
+
+
+def _keep(recording: Recording, one: Recorder) -> None:
+    """Add what a scalar unit gave out, and what it forgot to give back."""
+    mine = [queue for queue in one.queues if not one.sub or queue.position.buffer == "UB"]
+    recording.placements += one.placements
+    recording.findings += [leak for queue in mine for leak in queue.leaks(one.core)]
 
 
 def _run(function: Callable[..., None], args: Sequence[Any], one: Recorder) -> None:

@@ -1,15 +1,10 @@
 """The Vector unit: element by element, by rows, and whole reductions, on tensors in UB.
 
-An instruction takes 256 bytes a repeat and rounds to its dtype once. Which dtypes an operation has
-is a table (`DTYPES`), from the public Ascend C pages for the 910B generation: a bfloat16 tensor,
-for one, can be cast and filled but not added. It refuses shapes that differ: nothing broadcasts
-silently, `broadcast` does it in the open.
+An instruction takes 256 bytes a repeat and rounds to its dtype once. It refuses shapes that differ:
+nothing broadcasts silently, `broadcast` does it in the open; see `workbench.aicore.vector_checks`.
 """
 
 from __future__ import annotations
-
-from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -19,22 +14,8 @@ from workbench.aicore.findings import AICoreError
 from workbench.aicore.movement import require_ub
 from workbench.aicore.recorder import recorder
 from workbench.aicore.tensors import LocalTensor
+from workbench.aicore.vector_checks import dtype_of, mask_of, no_fit, same, shapes
 from workbench.errors import UnknownNameError
-
-_FLOATS = ("float16", "float32")
-_NUMBERS = (*_FLOATS, "int16", "int32")
-# operation -> dtypes that the unit has for it
-DTYPES = {
-    **dict.fromkeys(("add", "sub", "mul", "max", "min", "adds", "muls", "maxs", "mins"), _NUMBERS),
-    **dict.fromkeys(("div", "exp", "ln", "sqrt", "rsqrt", "reciprocal", "abs", "axpy"), _FLOATS),
-    **dict.fromkeys(("reduce_sum", "reduce_max", "row_sum", "row_max", "select"), _FLOATS),
-    "relu": (*_FLOATS, "int32"),
-    "compare": (*_FLOATS, "int32"),
-    "duplicate": (*_NUMBERS, "bfloat16", "uint32"),
-    "broadcast": _FLOATS,
-    "gather": (*_NUMBERS, "uint32"),
-    "transpose": (*_FLOATS, "bfloat16", "int16", "int32"),
-}
 
 
 def add(dst: LocalTensor, a: LocalTensor, b: LocalTensor) -> None:
@@ -124,13 +105,13 @@ def mins(dst: LocalTensor, src: LocalTensor, scalar: float) -> None:
 
 def axpy(dst: LocalTensor, src: LocalTensor, scalar: float) -> None:
     """Write ``dst + src * scalar``, rounded once."""
-    _same("axpy", dst, src)
+    same("axpy", dst, src)
     _emit("axpy", dst, (src, dst), arithmetic.do_axpy, (dst, src, scalar), dst)
 
 
 def duplicate(dst: LocalTensor, scalar: float) -> None:
     """Fill with `scalar`."""
-    _same("duplicate", dst)
+    same("duplicate", dst)
     _emit("duplicate", dst, (), arithmetic.do_fill, (dst, scalar), dst)
 
 
@@ -139,7 +120,7 @@ def cast(dst: LocalTensor, src: LocalTensor, mode: str = "RINT") -> None:
     if mode not in arithmetic.ROUND:
         raise UnknownNameError("rounding mode", mode, arithmetic.ROUND)
     require_ub("cast", dst, src)
-    _shapes("cast", dst, src)
+    shapes("cast", dst, src)
     if dst.dtype == src.dtype:
         raise AICoreError(
             "dtype",
@@ -161,17 +142,17 @@ def compare(dst: LocalTensor, a: LocalTensor, b: LocalTensor, how: str) -> None:
     """Write a bit for each pair into uint8 `dst`: whether ``a how b`` (``"LT"``, ``"GE"``, ...)."""
     if how not in arithmetic.COMPARE:
         raise UnknownNameError("comparison", how, arithmetic.COMPARE)
-    _same("compare", a, b)
+    same("compare", a, b)
     require_ub("compare", dst)
-    _mask("compare", dst, a)
+    mask_of("compare", dst, a)
     _emit("compare", dst, (a, b), arithmetic.do_compare, (dst, a, b, how), a)
 
 
 def select(dst: LocalTensor, mask: LocalTensor, a: LocalTensor, b: LocalTensor) -> None:
     """Write `a` where the bit of `mask` is set, else `b`."""
-    _same("select", dst, a, b)
+    same("select", dst, a, b)
     require_ub("select", mask)
-    _mask("select", mask, a)
+    mask_of("select", mask, a)
     _emit("select", dst, (mask, a, b), arithmetic.do_select, (dst, mask, a, b), dst)
 
 
@@ -198,27 +179,27 @@ def row_max(dst: LocalTensor, src: LocalTensor) -> None:
 def broadcast(dst: LocalTensor, src: LocalTensor) -> None:
     """Repeat a vector over a matrix: one value a row, or, for shape (1, columns), one row a row."""
     require_ub("broadcast", dst, src)
-    _dtype("broadcast", dst, src)
+    dtype_of("broadcast", dst, src)
     if dst.ndim != 2 or src.shape not in (dst.shape[:1], (1, dst.shape[1])):
-        raise _no_fit("broadcast", dst, src)
+        raise no_fit("broadcast", dst, src)
     _emit("broadcast", dst, (src,), arithmetic.do_broadcast, (dst, src), dst)
 
 
 def gather(dst: LocalTensor, src: LocalTensor, offsets: LocalTensor) -> None:
     """Write ``src`` at the byte offsets (uint32) that `offsets` gives, one for each element."""
     require_ub("gather", dst, src, offsets)
-    _dtype("gather", dst, src)
+    dtype_of("gather", dst, src)
     if offsets.dtype.name != "uint32" or offsets.shape != dst.shape:
-        raise _no_fit("gather", dst, offsets)
+        raise no_fit("gather", dst, offsets)
     _emit("gather", dst, (src, offsets), arithmetic.do_gather, (dst, src, offsets), dst)
 
 
 def transpose(dst: LocalTensor, src: LocalTensor) -> None:
     """Write a matrix with rows and columns exchanged."""
     require_ub("transpose", dst, src)
-    _dtype("transpose", dst, src)
+    dtype_of("transpose", dst, src)
     if src.ndim != 2 or dst.shape != src.shape[::-1]:
-        raise _no_fit("transpose", dst, src)
+        raise no_fit("transpose", dst, src)
     _emit("transpose", dst, (src,), arithmetic.do_transpose, (dst, src), dst)
 
 
@@ -230,17 +211,17 @@ def set_value(dst: LocalTensor, index: int, scalar: float) -> None:
 
 
 def _binary(name, dst, a, b) -> None:
-    _same(name, dst, a, b)
+    same(name, dst, a, b)
     _emit(name, dst, (a, b), arithmetic.do_binary, (arithmetic.BINARY[name], dst, a, b), dst)
 
 
 def _unary(name, dst, src) -> None:
-    _same(name, dst, src)
+    same(name, dst, src)
     _emit(name, dst, (src,), arithmetic.do_unary, (arithmetic.UNARY[name], dst, src), dst)
 
 
 def _scalar(name, dst, src, scalar) -> None:
-    _same(name, dst, src)
+    same(name, dst, src)
     if isinstance(scalar, LocalTensor) or not np.isscalar(scalar):
         raise AICoreError("shape", f"{name} takes one number.", repr(scalar), name[:-1])
     _emit(name, dst, (src,), arithmetic.do_scalar, (arithmetic.SCALAR[name], dst, src, scalar), dst)
@@ -248,9 +229,9 @@ def _scalar(name, dst, src, scalar) -> None:
 
 def _reduce(name, dst, src, ufunc, shape) -> None:
     require_ub(name, dst, src)
-    _dtype(name, dst, src)
+    dtype_of(name, dst, src)
     if dst.shape != shape or (name.startswith("row") and src.ndim != 2):
-        raise _no_fit(name, dst, src)
+        raise no_fit(name, dst, src)
     axis = None if name.startswith("reduce") else 1
     _emit(name, dst, (src,), arithmetic.do_reduce, (ufunc, dst, src, axis), src)
 
@@ -260,50 +241,4 @@ def _emit(name, dst, reads, apply, args, measured) -> None:
     one.units.add("AIV")
     one.emit(
         "AIV.V", name, (dst,), reads, apply, args, one.costs.vector_cycles(name, repeats(measured))
-    )
-
-
-def _same(name: str, *tensors: Any) -> None:
-    require_ub(name, *tensors)
-    _shapes(name, *tensors)
-    _dtype(name, *tensors)
-
-
-def _shapes(name: str, *tensors: LocalTensor) -> None:
-    if any(tensor.shape != tensors[0].shape for tensor in tensors):
-        raise _no_fit(name, *tensors)
-
-
-def _dtype(name: str, *tensors: LocalTensor) -> None:
-    if any(tensor.dtype != tensors[0].dtype for tensor in tensors):
-        raise AICoreError(
-            "dtype", f"{name} needs one data type.", ", ".join(map(repr, tensors)), "cast first"
-        )
-    if not _has(name, tensors[0].dtype):
-        raise AICoreError(
-            "dtype",
-            f"The Vector unit has no {name} for {tensors[0].dtype}.",
-            repr(tensors[0]),
-            f"cast to one of {', '.join(DTYPES[name])}",
-        )
-
-
-@cache
-def _has(name: str, dtype: np.dtype) -> bool:
-    return dtype.name in DTYPES[name]
-
-
-def _mask(name: str, mask: LocalTensor, like: LocalTensor) -> None:
-    if mask.dtype.name != "uint8" or mask.shape != (-(-like.size // 8),) or like.ndim != 1:
-        raise AICoreError(
-            "shape",
-            f"{name} keeps one bit for each element of a vector, in uint8.",
-            f"{mask!r} for {like!r}",
-            f"a mask of {-(-like.size // 8)} bytes",
-        )
-
-
-def _no_fit(name: str, *tensors: Any) -> AICoreError:
-    return AICoreError(
-        "shape", f"The shapes do not fit for {name}.", ", ".join(map(repr, tensors)), "slice them"
     )

@@ -23,8 +23,10 @@ import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
 
+from workbench.errors import InputError
 from workbench.simt import infer as inference
 from workbench.simt.emit import PLAIN, Mode
+from workbench.simt.errors import KernelSourceError, KernelTypingError
 from workbench.simt.names import Names
 from workbench.simt.normalise import normalise
 from workbench.simt.plan import plan
@@ -110,7 +112,8 @@ def generate(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> tupl
     )
     inferred = inference.infer(text, namespace, signature)
     for name, kind in inferred.items():
-        known.setdefault(name.partition(".")[0], kind)
+        known.setdefault(name, kind)
+    inference.check_votes(normal, known)
     return _written(normal, names, arrays, known, devices, mode, block, namespace)
 
 
@@ -194,7 +197,7 @@ def _site(site: Any) -> dict:
     }
 
 
-def compile_module(module: Module, path: Path | None) -> Any:
+def compile_module(module: Module, path: Path | None, mode: Mode = PLAIN) -> Any:
     """Execute a generated module and return its jitted kernel (not compiled yet)."""
     file_name = str(path) if path is not None else f"<generated {module.function}>"
     name = f"workbench_generated_{path.stem if path is not None else id(module)}"
@@ -203,7 +206,7 @@ def compile_module(module: Module, path: Path | None) -> Any:
     namespace = vars(home)
     namespace.update(module.objects, __file__=file_name)
     exec(compile(module.text, file_name, "exec"), namespace)
-    options = {"nogil": True, "error_model": "numpy", "cache": path is not None}
+    options = {"nogil": True, "error_model": mode.error_model, "cache": path is not None}
     return numba.njit(**options)(namespace[module.function])
 
 
@@ -226,12 +229,25 @@ def build(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Compile
         if path is not None:
             _write(path, module)
     try:
-        return Compiled(module, compile_module(module, path), block)
+        return Compiled(module, compile_module(module, path, mode), block)
     except NumbaError as error:
         raise inference.typing_error(error) from error
 
 
 # -- the disk
+
+
+def check_types(resolved: Resolved, kinds: tuple, mode: Mode) -> None:
+    """Raise `KernelTypingError` where a kernel does not fit argument types; make nothing.
+
+    What depends on the block (shapes of arrays) is left to the launch.
+    """
+    try:
+        generate(resolved, kinds, (1, 1, 1), mode)
+    except KernelTypingError:
+        raise
+    except (KernelSourceError, InputError):
+        return
 
 
 def is_on_disk(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> bool:

@@ -33,21 +33,19 @@ from workbench.simt.half import fp16
 from workbench.simt.intrinsics import NAMES as _NAMES
 from workbench.simt.kernel import Kernel
 from workbench.simt.memory import (
-    Event,
     In,
     InOut,
     Out,
-    Stream,
     as_cuda_array,
     device_array,
     device_array_like,
-    event_elapsed_time,
     host_array,
     host_array_like,
     is_cuda_array,
     mapped_array,
     to_device,
 )
+from workbench.simt.streams import Event, Stream, event_elapsed_time
 from workbench.simt.tiers import set_time_limit, tier
 from workbench.simt.ufuncs import Reduce, guvectorize, reduce, vectorize
 from workbench.simt.vectors import ALIASES as _ALIASES

@@ -50,12 +50,15 @@ class Mode:
         `arguments` returns.
     hoists : bool
         Whether accesses that are proven inside may go without their check.
+    error_model : {"numpy", "python"}
+        Numba's: what a division by zero does.
     """
 
     name = "plain"
     imports = ""
     parameters: tuple[str, ...] = ()
     hoists = True
+    error_model = "numpy"
 
     def load(self, site: Site, array: str, index: str) -> str:
         """Return an expression for ``array[index]``."""
@@ -123,6 +126,22 @@ class Mode:
 
 
 PLAIN = Mode()
+WHO = ("_ctrl[3] = _t", "_ctrl[4] = _blk")
+"""Lines that note which thread is about to raise."""
+
+
+class DebugMode(Mode):
+    """``cuda.jit(debug=True)``: divisions by zero raise, and name their thread."""
+
+    name = "debug"
+    error_model = "python"
+
+    def thread_begins(self) -> list[str]:
+        """Note the thread: any operation of its turn may raise."""
+        return list(WHO)
+
+
+DEBUG = DebugMode()
 
 
 class Writer:

@@ -1,12 +1,14 @@
 """Which engine launches kernels: our own, or Numba's real CUDA on a GPU.
 
-The engine in use is always visible (`engine`), and nothing switches by itself. The kernel object
+The engine in use is always visible (`engine`): Numba's real CUDA where there is a GPU that it can
+use, else our own; later nothing switches by itself. The kernel object
 stays the same: on the GPU its Python function is handed to Numba with our names replaced by
 Numba's. Sanitizing and inspecting always happen on our own.
 """
 
 from __future__ import annotations
 
+import ctypes
 import types as python_types
 from typing import Any
 
@@ -15,12 +17,37 @@ from workbench.simt.intrinsics import IntrinsicName, Namespace
 from workbench.simt.memory import host_view
 
 ENGINES = ("simt", "gpu")
-_CHOSEN = {"engine": "simt"}
+_CHOSEN = {"engine": ""}
+_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 
 
 def engine() -> str:
     """Return the engine in use: ``"simt"`` or ``"gpu"``."""
+    if not _CHOSEN["engine"]:
+        _CHOSEN["engine"] = _default()
     return _CHOSEN["engine"]
+
+
+def _default() -> str:
+    """Return ``"gpu"`` where Numba can launch on one.
+
+    Numba's CUDA is imported only where Nvidia's driver is installed.
+    """
+    if not any(_loads(name) for name in _DRIVERS):
+        return "simt"
+    try:
+        _real_cuda()
+    except UnavailableError:
+        return "simt"
+    return "gpu"
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def use(name: str) -> str:
@@ -44,7 +71,7 @@ def use(name: str) -> str:
         raise UnknownNameError("engine", name, ENGINES)
     if name == "gpu":
         _real_cuda()
-    before, _CHOSEN["engine"] = _CHOSEN["engine"], name
+    before, _CHOSEN["engine"] = engine(), name
     return before
 
 

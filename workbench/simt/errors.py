@@ -8,6 +8,7 @@
     ├── KernelTypingError        the types do not fit together
     ├── OutOfBoundsError         an index beyond an array (also an IndexError)
     ├── BarrierDivergenceError   some threads wait at a barrier that others never reach
+    ├── DivisionError            by zero, in a kernel with debug=True (also a ZeroDivisionError)
     ├── DeadlockError            threads wait for each other for ever
     └── OutsideKernelError       a kernel-only name was used on the host
     InputError
@@ -45,6 +46,10 @@ class BarrierDivergenceError(KernelError):
     """Some threads wait at a barrier that other threads of their group never reach."""
 
 
+class DivisionError(KernelError, ZeroDivisionError, FloatingPointError):
+    """A thread of a kernel with ``debug=True`` divided by zero."""
+
+
 class DeadlockError(KernelError):
     """Threads wait for each other for ever."""
 
@@ -72,3 +77,17 @@ class OutsideKernelError(KernelError):
 
 class LaunchConfigError(InputError):
     """A launch configuration that no CUDA device accepts."""
+
+
+def in_thread(error: Exception, thread: tuple, block: tuple) -> Exception:
+    """Return an exception that a kernel raised, with the thread named as CUDA's debugger does."""
+    note = f"tid={list(thread)} ctaid={list(block)}"
+    if isinstance(error, ZeroDivisionError):
+        return DivisionError(
+            "A thread divided by zero.", f"{note}: {error}", "guard the division: `if x != 0:`"
+        )
+    try:
+        return type(error)(f"{note}: {error}")
+    except TypeError:  # a class of the learner's own, whose arguments nobody knows
+        error.add_note(note)
+        return error

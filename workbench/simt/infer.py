@@ -14,12 +14,13 @@ import ast
 from numba import types
 from numba.core import compiler, typed_passes
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, TypingError
 from numba.core.registry import cpu_target
+from numba.core.ssa import reconstruct_ssa
 
 from workbench.simt.emit import Writer
 from workbench.simt.errors import KernelTypingError
-from workbench.simt.normalise import Sync
+from workbench.simt.normalise import Normal, Sync
 from workbench.simt.translate import CONTEXT, Translator
 
 _RESULTS = {
@@ -89,16 +90,60 @@ def infer(text: str, namespace: dict, argument_types: tuple) -> dict[str, types.
     signature = (*argument_types, *context_types, types.Array(types.int64, 1, "C"))
     try:
         with global_compiler_lock:  # kernels are also compiled in the background
-            ir = compiler.run_frontend(function)
-            found = typed_passes.type_inference_stage(
-                typing_context, target_context, ir, signature, None
-            )
+            return _inferred(function, signature, versions=False)
     except NumbaError as error:
-        raise typing_error(error) from error
+        try:
+            with global_compiler_lock:
+                return _inferred(function, signature, versions=True)
+        except NumbaError:
+            raise typing_error(error) from error
+
+
+def _inferred(function, signature: tuple, versions: bool) -> dict[str, types.Type]:
+    """Return the types of the locals.
+
+    Without `versions` a name has one type, which is what an array that keeps it across barriers
+    needs; with them, a name that stands for different things in turn is left out.
+    """
+    typing_context, target_context = cpu_target.typing_context, cpu_target.target_context
+    ir = compiler.run_frontend(function)
+    if versions:
+        ir = reconstruct_ssa(ir)
+    found = typed_passes.type_inference_stage(typing_context, target_context, ir, signature, None)
     typemap = found.typemap if hasattr(found, "typemap") else found[0]
-    return {
-        name: types.unliteral(kind) for name, kind in typemap.items() if not name.startswith("$")
-    }
+    kinds: dict[str, set[types.Type]] = {}
+    for name, kind in typemap.items():
+        if not name.startswith("$"):
+            kinds.setdefault(name.partition(".")[0], set()).add(types.unliteral(kind))
+    unified = {name: typing_context.unify_types(*several) for name, several in kinds.items()}
+    return {name: kind for name, kind in unified.items() if kind is not None}
+
+
+_VOTES = ("all_sync", "any_sync", "eq_sync", "ballot_sync")
+
+
+def check_votes(normal: Normal, known: dict[str, types.Type]) -> None:
+    """Raise where a vote is asked with a mask or a predicate that is no whole number."""
+    for sync in (part for statement in normal.body for part in ast.walk(statement)):
+        if not isinstance(sync, Sync) or sync.intrinsic.name not in _VOTES:
+            continue
+        mask, predicate = (_type_of(arg, known) for arg in sync.args)
+        for what, kind, good in (
+            ("Mask type must be an integer", mask, types.Integer),
+            ("Predicate must be an integer or boolean", predicate, (types.Integer, types.Boolean)),
+        ):
+            if kind is not None and not isinstance(kind, good):
+                raise NumbaTypingError(
+                    f"{what}.", f"{kind} at line {sync.lineno}", "convert it first"
+                )
+
+
+def _type_of(node: ast.AST, known: dict[str, types.Type]) -> types.Type | None:
+    return known.get(node.id) if isinstance(node, ast.Name) else None
+
+
+class NumbaTypingError(KernelTypingError, TypingError):
+    """The types in the kernel do not fit together; also an error of Numba's."""
 
 
 def typing_error(error: Exception) -> KernelTypingError:
@@ -106,7 +151,7 @@ def typing_error(error: Exception) -> KernelTypingError:
     text = str(error).strip()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     wanted = [line for line in lines if not line.startswith(("File ", "During", "This error"))]
-    return KernelTypingError(
+    return NumbaTypingError(
         "The types in the kernel do not fit together.",
         " ".join(wanted[:6]),
         "check the dtypes of the arguments, and that a name keeps one type",

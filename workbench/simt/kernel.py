@@ -11,6 +11,7 @@ import inspect
 from functools import cached_property
 from typing import Any
 
+import numba
 import numpy as np
 from numba import types
 from numba.core import sigutils
@@ -40,6 +41,9 @@ class Kernel:
     Attributes
     ----------
     py_func : callable
+    extensions : list
+        Objects whose ``prepare_args(type, value, stream, retr)`` may change each argument of a
+        launch, the last one first, as in Numba; what they append to `retr` runs after it.
     last_tier : str
         Which tier ran the last launch (``"lockstep"``, ``"compiled"``, ``"step-through"``), ""
         before the first.
@@ -50,6 +54,7 @@ class Kernel:
     def __init__(self, function: Any, device: bool = False, options: dict | None = None):
         self.py_func, self.device = function, device
         self.options = options or {}
+        self.extensions: list[Any] = list(self.options.get("extensions") or ())
         self.last_tier = ""
         self.reason = ""
         self.last_block: Dim3 | None = None
@@ -57,6 +62,8 @@ class Kernel:
         self.__name__ = getattr(function, "__name__", "kernel")
         self.__doc__ = getattr(function, "__doc__", None)
         self.__wrapped__ = function
+        if not device and self.declared:
+            tiers.check_declared(self)
 
     @property
     def __simt_function__(self) -> Any:
@@ -220,6 +227,10 @@ class Launch:
     def __call__(self, *args: Any) -> None:
         """Run the kernel; arrays are written in place.
 
+        It runs in the caller's thread, which asks about twenty times a second whether to go on:
+        Ctrl-C, Jupyter's Stop and a time limit end an endless kernel well within a second. Stop
+        reaches launches of the main thread, as all of Python's signals do.
+
         Raises
         ------
         KernelError
@@ -227,8 +238,22 @@ class Launch:
         StoppedError, KeyboardInterrupt
             Where the launch was stopped.
         """
-        kernel = self.kernel
-        if engines.engine() == "gpu" and tiers.SETTINGS.instead is None:
+        kernel, after = self.kernel, []
+        if kernel.extensions:
+            args = tuple(self._extended(value, after) for value in args)
+        self._run(kernel, args)
+        for call in after:
+            call()
+
+    def _extended(self, value: Any, after: list) -> Any:
+        kind = numba.typeof(host_view(value))
+        for extension in reversed(self.kernel.extensions):
+            kind, value = extension.prepare_args(kind, value, stream=self.stream, retr=after)
+        return value
+
+    def _run(self, kernel: Kernel, args: tuple) -> None:
+        chosen = tiers.SETTINGS.instead is not None or tiers.SETTINGS.tier != "auto"
+        if engines.engine() == "gpu" and not chosen:
             engines.launch(kernel, self, args)
             return
         prepared = kernel.as_declared(prepare(kernel.resolved, args))

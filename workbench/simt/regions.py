@@ -221,7 +221,7 @@ class DeviceFunctions:
         writer.begin_region(normal.body, fast=False)
         out = writer.out
         out(*(maker(one, of=name) for one in arrays if one.kind != "const" and one.nbytes))
-        out("@njit(error_model='numpy')")
+        out(f"@njit(error_model={self.mode.error_model!r})")
         with out.block(f"def {name}({', '.join((*normal.parameters, *CONTEXT))}):"):
             out(f"_fuel = {START_FUEL}")
             for one in arrays:

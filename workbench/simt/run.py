@@ -30,6 +30,7 @@ from workbench.simt.errors import (
     DeadlockError,
     KernelError,
     OutOfBoundsError,
+    in_thread,
 )
 from workbench.simt.infer import typing_error
 from workbench.simt.regions import START_FUEL
@@ -170,6 +171,10 @@ def run(
             watch.stopped = True
         except NumbaError as error:  # the launch is also where Numba compiles
             watch.stop(typing_error(error))
+        except Exception as error:  # the kernel's own
+            thread = thread_of(int(controls[k][Control.THREAD]), compiled.block)
+            block = thread_of(int(controls[k][Control.BLOCK]), tuple(grid))
+            watch.stop(in_thread(error, thread, block))
         except BaseException as error:
             watch.stop(error)
 

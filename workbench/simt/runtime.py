@@ -318,6 +318,8 @@ def _other_item(typing_context, array, index, rest):
             return context.cast(builder, value, signature.args[0][at], signature.return_type)
 
         return types.unliteral(array[at])(array, index, *rest), pick
+    if isinstance(array, types.Record) and isinstance(index, types.IntegerLiteral):
+        return _field(array, index, rest)
     plain = types.unliteral(index)
     if _rows(array, index):
         count = len(index) if isinstance(index, types.BaseTuple) else 1
@@ -340,6 +342,17 @@ def _other_item(typing_context, array, index, rest):
         return function(builder, (args[0], item))
 
     return found.return_type(array, index, *rest), generate
+
+
+def _field(record, index, rest):
+    """Type and generate ``record[2]``, its third field."""
+    name = list(record.fields)[index.literal_value]
+
+    def generate(context, builder, signature, args):
+        get = context.get_getattr(record, name)
+        return get(context, builder, record, args[0], name)
+
+    return record.typeof(name)(record, index, *rest), generate
 
 
 @intrinsic(prefer_literal=True)

@@ -16,6 +16,11 @@ from workbench.simt.runtime_lanes import lane_popc
 _REAL = (types.Float, types.Integer, types.Boolean)
 
 
+def rounded(x, digits):
+    """Return ``round(x, digits)`` as a kernel has it: in the type of `x`."""
+    return round(x, digits)
+
+
 @overload(math.remainder)
 def _remainder(x, y):
     """Return the distance from the nearest multiple of `y`, as IEEE 754 has it."""
@@ -69,6 +74,19 @@ def _modf(x):
         return np.copysign(part, value), whole
 
     return modf
+
+
+@overload(rounded)
+def _rounded(x, digits):
+    """Round to a number of decimal digits, halves to even, computed in double precision."""
+    if not isinstance(x, types.Float) or not isinstance(digits, types.Integer):
+        return None
+    kind = np.float32 if x == types.float32 else np.float64
+
+    def round_to(x, digits):
+        return kind(round(np.float64(x), digits))
+
+    return round_to
 
 
 @overload_method(types.Integer, "bit_count")

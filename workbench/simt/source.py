@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.simt.errors import KernelSourceError, NoSourceError
+from workbench.simt.vectors import ours
 
 MISSING = object()
 
@@ -68,9 +69,9 @@ class KernelSource:
             return self._bound[name]
         cell = self._cells.get(name, MISSING)
         if cell is not MISSING:
-            return cell.cell_contents
+            return ours(cell.cell_contents)
         value = self.function.__globals__.get(name, MISSING)
-        return getattr(builtins, name, MISSING) if value is MISSING else value
+        return getattr(builtins, name, MISSING) if value is MISSING else ours(value)
 
     def line(self, number: int) -> str:
         """Return one line of the file, without its line break."""

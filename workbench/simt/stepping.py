@@ -33,6 +33,7 @@ from workbench.simt.errors import (
     DeadlockError,
     KernelError,
     OutOfBoundsError,
+    in_thread,
 )
 from workbench.simt.host_memory import check_memory
 from workbench.simt.resolve import DeviceCall, Index, Intrinsic, Resolved
@@ -284,8 +285,7 @@ def _step(one: _Running) -> str:
     except KernelError:
         raise
     except Exception as error:
-        note = f"tid={list(one.thread.tid)} ctaid={list(one.thread.ctaid)}"
-        raise type(error)(f"{note}: {error}") from error
+        raise in_thread(error, one.thread.tid, one.thread.ctaid) from error
     one.result = None
     one.request = request
     return "spun" if request is None else "waits"

@@ -25,7 +25,7 @@ from numba.core.registry import cpu_target
 
 from workbench.errors import UnknownNameError
 from workbench.simt import background, build, lockstep, run, stepping
-from workbench.simt.emit import PLAIN
+from workbench.simt.emit import DEBUG, PLAIN, Mode
 from workbench.simt.errors import KernelSourceError
 from workbench.simt.plan import Unplannable
 from workbench.simt.resolve import Intrinsic, Resolved
@@ -121,18 +121,33 @@ class Specialisation:
 
     def is_on_disk(self) -> bool:
         """Return whether making it only loads machine code."""
-        return build.is_on_disk(self.kernel.resolved, self.kinds, tuple(self.block), PLAIN)
+        return build.is_on_disk(self.kernel.resolved, self.kinds, tuple(self.block), self.mode)
+
+    @property
+    def mode(self) -> Mode:
+        """What the generated code checks beside bounds."""
+        return DEBUG if self.kernel.options.get("debug") else PLAIN
 
     def _compile(self) -> None:
         if _uses_half(self.kernel.resolved, self.kinds):
             self.reason = "Numba's CPU compiler has no float16"
             return
         try:
-            built = build.build(self.kernel.resolved, self.kinds, tuple(self.block), PLAIN)
+            built = build.build(self.kernel.resolved, self.kinds, tuple(self.block), self.mode)
             built.compile(self.kinds)
             self.compiled = built
         except Unplannable as error:
             self.reason = f"{error.happened} ({error.saw})"
+
+
+def check_declared(kernel: Any) -> None:
+    """Raise at once where a kernel does not fit the signatures that it declares, as Numba does."""
+    if not isinstance(kernel.resolved, Resolved):
+        return
+    mode = DEBUG if kernel.options.get("debug") else PLAIN
+    for kinds in kernel.declared:
+        if not _uses_half(kernel.resolved, kinds):
+            build.check_types(kernel.resolved, kinds, mode)
 
 
 def signature_key(args: tuple) -> tuple:
@@ -213,7 +228,9 @@ def _compiled_or_irregular(kernel: Any, configured: Any, args: tuple) -> None:
 def _answer_at_once(kernel: Any, configured: Any, args: tuple, found: Specialisation) -> bool:
     """Run a first launch of few threads in lockstep, if that can be; return whether it was."""
     few = configured.grid.count * configured.block.count < LOCKSTEP_THREADS
-    if not few or lockstep.refusal(kernel.resolved) or found.is_on_disk():
+    if not few or kernel.options.get("debug"):
+        return False
+    if lockstep.refusal(kernel.resolved) or found.is_on_disk():
         return False
     try:
         with background.resting():

@@ -17,10 +17,10 @@ from numba import types
 
 from workbench.errors import InputError
 from workbench.simt.analysis import writes
-from workbench.simt.emit import Mode, Writer
+from workbench.simt.emit import WHO, Mode, Writer
 from workbench.simt.names import Names, constant_integer, is_math
 from workbench.simt.normalise import Normal, deepcopy_tree
-from workbench.simt.plan import MeetingResult
+from workbench.simt.plan import MeetingResult, Unplannable
 from workbench.simt.proofs import loop_ends, shrinking_bounds
 from workbench.simt.ranges import Interval, Ranges, inside
 from workbench.simt.resolve import DeviceCall, Index, Intrinsic
@@ -167,7 +167,10 @@ class Translator(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call):
         line, counts = getattr(node, "lineno", 0), is_math(node.func, self.lookup)
+        rounds = isinstance(node.func, ast.Name) and self.lookup(node.func) is round
         self.generic_visit(node)
+        if rounds and len(node.args) == 2:
+            node.func = _expression("workbench.simt.runtime_math.rounded")
         return self.mode.operation(line, node) if counts else node
 
     def visit_BoolOp(self, node: ast.BoolOp):
@@ -259,7 +262,7 @@ class Translator(ast.NodeTransformer):
         node = _flattened(node, self.kinds)
         kind = self.kinds.get(getattr(node.value, "id", ""))
         indices = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if kind is not None and not isinstance(kind, types.Array):
+        if kind is not None and not isinstance(kind, (types.Array, types.Record)):
             return self.generic_visit(node)
         if any(isinstance(part, (ast.Slice, ast.Starred)) for part in indices):
             return self._view(node, indices)
@@ -339,6 +342,7 @@ class Translator(ast.NodeTransformer):
     def write_Assign(self, statement: ast.Assign) -> None:
         target = statement.targets[0]
         if isinstance(target, ast.Subscript) and _is_field(target):
+            self._refuse_text(statement)
             self.out(
                 f"{self.text(target.value)}[{target.slice.value!r}] = {self.text(statement.value)}"
             )
@@ -354,6 +358,15 @@ class Translator(ast.NodeTransformer):
             self.ranges.bind(target.id, interval if self.stores.get(target.id) == 1 else None)
         elif isinstance(target, ast.Tuple):
             self._bind_tuple(target, statement.value)
+
+    def _refuse_text(self, statement: ast.Assign) -> None:
+        value = statement.value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            raise Unplannable(
+                "Numba stores no text into a field of a record.",
+                f"line {statement.lineno}",
+                "another tier runs it",
+            )
 
     def _bind_tuple(self, target: ast.Tuple, value: ast.expr) -> None:
         is_grid = isinstance(value, Intrinsic) and value.intrinsic.name == "grid"
@@ -387,6 +400,15 @@ class Translator(ast.NodeTransformer):
             self.out(f"store_proven({array}, {index}, {text})")
         else:
             self.out(*self.mode.store(target.site, array, index, text))
+
+    def write_Raise(self, statement: ast.Raise) -> None:
+        self.out(*WHO)
+        self.out.statement(self.visit(deepcopy_tree(statement)))
+
+    def write_Assert(self, statement: ast.Assert) -> None:
+        message = [] if statement.msg is None else [self.text(statement.msg)]
+        with self.out.block(f"if not ({self.text(statement.test)}):"):
+            self.out(*WHO, f"raise AssertionError({', '.join(message)})")
 
     def write_If(self, statement: ast.If) -> None:
         with self.out.block(f"if {self.text(statement.test)}:"):

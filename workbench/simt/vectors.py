@@ -44,6 +44,7 @@ def _make(element: str, length: int) -> Any:
         return record(*(convert(part) for part in parts))
 
     constructor.__name__ = constructor.__qualname__ = name
+    constructor.convert, constructor.record = convert, record
 
     @overload(constructor, strict=False)
     def _typed(*args):
@@ -65,8 +66,17 @@ def _make(element: str, length: int) -> Any:
 VECTORS = {
     f"{element}x{length}": _make(element, length) for element in _ELEMENTS for length in range(1, 5)
 }
+_LONG = {"int64": "long", "uint64": "ulong"}
 ALIASES = {
     f"{c_name}{length}": VECTORS[f"{element}x{length}"]
-    for element, c_name in _ELEMENTS.items()
+    for table in (_ELEMENTS, _LONG)
+    for element, c_name in table.items()
     for length in range(1, 5)
 }
+
+
+def ours(value: object) -> object:
+    """Return our vector type for Numba's stand-in of the same name; any other object as it is."""
+    if str(getattr(value, "__module__", "")).startswith("numba.cuda"):
+        return VECTORS.get(getattr(value, "__name__", ""), value)
+    return value

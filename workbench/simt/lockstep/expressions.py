@@ -34,6 +34,7 @@ from workbench.simt.resolve import Index
 from workbench.simt.run import out_of_bounds
 from workbench.simt.source import MISSING
 from workbench.simt.types import as_dtype
+from workbench.simt.vectors import VECTORS
 
 
 class Expressions(State):
@@ -74,7 +75,8 @@ class Expressions(State):
                 return np.int64(1) if not owner.shape else _product(owner.shape)
             if node.attr == "ndim":
                 return np.int64(len(owner.shape))
-        elif is_number(owner) and node.attr in ("real", "imag"):
+        fields = ("real", "imag") if is_number(owner) else getattr(owner, "_fields", ())
+        if node.attr in fields:
             return getattr(owner, node.attr)
         raise CannotLockstep(f"the attribute {node.attr}")
 
@@ -191,6 +193,8 @@ class Expressions(State):
         if isinstance(function, np.ufunc):
             numbers(*args)
             return function(*args)
+        if VECTORS.get(getattr(function, "__name__", "")) is function:
+            return _vector(function, args)
         try:
             known = FUNCTIONS.get(function)
         except TypeError:  # not hashable: nothing of ours
@@ -205,6 +209,14 @@ def frozen(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _vector(constructor: Any, args: list) -> Any:
+    """Return one of CUDA's vectors, made of numbers and shorter vectors."""
+    parts = [part for arg in args for part in (arg if isinstance(arg, tuple) else (arg,))]
+    if len(parts) != len(constructor.record._fields):
+        raise CannotLockstep(f"{constructor.__name__} of {len(parts)} numbers")
+    return constructor.record(*(cast(part, constructor.convert) for part in parts))
 
 
 def _product(extents: tuple) -> Any:

@@ -23,8 +23,8 @@ from workbench.simt.thread import Dim3
 
 LANES_AT_ONCE = 1 << 16
 """Lanes of one run of blocks: enough to hide the interpreter, few enough for the cache."""
-_LANE_BYTES = 2000
-"""What a lane costs with some twenty names and masks alive."""
+_LANE_BYTES = 500
+"""What a lane costs with some fifty names and masks alive."""
 _PARTS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.arguments,
           ast.arg, ast.keyword, ast.Slice, ast.FunctionDef)  # fmt: skip
 

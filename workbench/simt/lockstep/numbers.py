@@ -69,7 +69,8 @@ def choose(condition: np.ndarray, a: Any, b: Any) -> Any:
     if a is b:
         return a
     if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
-        return tuple(choose(condition, x, y) for x, y in zip(a, b, strict=True))
+        parts = [choose(condition, x, y) for x, y in zip(a, b, strict=True)]
+        return type(a)(*parts) if hasattr(a, "_fields") else tuple(parts)
     if not (is_number(a) and is_number(b)):
         raise CannotLockstep("threads for which one name holds different things")
     return np.where(condition, a, b)
@@ -278,6 +279,7 @@ FUNCTIONS: dict[Any, Callable] = {
     int: lambda value: cast(value, np.int64),
     float: lambda value: cast(value, np.float64),
     bool: truth,
+    tuple: lambda value: value,
     math.floor: _to_whole(np.floor),
     math.ceil: _to_whole(np.ceil),
     math.trunc: _to_whole(np.trunc),

@@ -22,6 +22,7 @@ _HELPERS = {
     "_power": values.power,
     "_wrap": values.wrap,
     "_cast": values.cast,
+    "_viewed": values.viewed,
     "_math": values.ieee_math,
 }
 

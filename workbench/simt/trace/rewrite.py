@@ -255,13 +255,27 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(found, types.BuiltinFunctionType) and found.__module__ == "math":
             call = call_of("_math", ast.Constant(found.__name__), *arguments)
             return placed(self._count(node, call), node)
-        dtype = None if found is MISSING else scalar_type(found)
-        if dtype is not None and dtype.kind in "iub" and len(arguments) == 1:
-            call = call_of("_cast", load_name(self.bind("dtype", dtype)), *arguments)
-            return placed(call, node)
+        cast = self._cast(node, found, arguments)
+        if cast is not None:
+            return placed(cast, node)
         node.func, node.args = self.visit(node.func), arguments
         node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
         return node
+
+    def _cast(self, node: ast.Call, found: Any, arguments: list) -> ast.expr | None:
+        """Return ``np.int32(x)``, or ``np.int32(x).view(np.float32)``, in Numba's meaning."""
+        dtype = None if found is MISSING else scalar_type(found)
+        if dtype is not None and dtype.kind in "iub" and len(arguments) == 1:
+            return call_of("_cast", load_name(self.bind("dtype", dtype)), *arguments)
+        inner = getattr(node.func, "value", None)
+        if getattr(node.func, "attr", "") != "view" or not isinstance(inner, ast.Call):
+            return None
+        kinds = [self.meaning(one) for one in (inner.func, *node.args)]
+        dtypes = [None if kind is MISSING else scalar_type(kind) for kind in kinds]
+        if None in dtypes or len(inner.args) != 1:
+            return None
+        names = [load_name(self.bind("dtype", dtype)) for dtype in dtypes]
+        return call_of("_viewed", names[0], self.visit(inner.args[0]), names[1])
 
     def visit_DeviceCall(self, node: DeviceCall) -> ast.AST:
         """Call the rewritten form of a device function."""

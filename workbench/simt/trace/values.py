@@ -88,6 +88,12 @@ def cast(dtype: np.dtype, value: Any) -> Any:
     return dtype.type(value) if dtype.kind in "fc" else value
 
 
+def viewed(dtype: np.dtype, value: Any, target: np.dtype) -> Any:
+    """Return the bits of a number, once it is cast to `dtype`, as a number of another type."""
+    bits = np.array(cast(dtype, value), dtype).view(target)[()]
+    return int(bits) if target.kind in "iu" and target != np.uint64 else bits
+
+
 def scalar_type(value: Any) -> np.dtype | None:
     """Return the dtype that a callable such as ``np.int32`` or ``numba.float32`` casts to."""
     if isinstance(value, numba.types.Type):
