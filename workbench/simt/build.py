@@ -23,7 +23,7 @@ import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
 
-from workbench.errors import InputError
+from workbench.errors import InputError, UnavailableError
 from workbench.simt import infer as inference
 from workbench.simt.emit import PLAIN, Mode
 from workbench.simt.errors import KernelSourceError, KernelTypingError
@@ -302,7 +302,14 @@ def _engine_stamp() -> str:
 
 
 def _write(path: Path, module: Module) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(
+            "There is no place to keep compiled kernels.",
+            f"{path.parent}: {error.strerror}",
+            "set WORKBENCH_CACHE to a folder that you may write to",
+        ) from error
     meta = {
         "function": module.function,
         "sites": module.sites,
