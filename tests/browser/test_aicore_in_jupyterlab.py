@@ -39,6 +39,8 @@ def test_the_timeline_switches_double_buffering_and_names_instruction_and_line(l
     before = sentence.inner_text()
     assert "modelled" in before
     assert "one buffer" in before
+    assert "all 2 are drawn" in before
+    assert widget.get_by_text("1 AIC.FIX", exact=True).count() == 1
     assert widget.locator("rect.wb-stall").count() > 0
     notebook.screenshot("pipe-timeline-light", widget)
     widget.get_by_role("button", name="two buffers").click()
@@ -46,7 +48,7 @@ def test_the_timeline_switches_double_buffering_and_names_instruction_and_line(l
         "() => document.querySelector('.wb-sentence').textContent.includes(', two buffers')"
     )
     widget.locator("rect.wb-work").nth(3).hover()
-    assert re.search(r"ascend_4_l0_pipelined\.py:\d+ \(modelled\)", widget.inner_text())
+    assert re.search(r"ascend_2_tiled\.py:\d+ \(modelled\)", widget.inner_text())
     choice(widget, "enlarged").select_option("8")
     widget.get_by_role("button", name="Later").click()
     notebook.page.wait_for_function(
@@ -88,3 +90,46 @@ def test_the_map_shows_each_buffer_and_tells_its_tiles_by_key(lab):
     notebook.theme(dark=True)
     assert light_text(widget) > 150
     notebook.screenshot("buffer-map-dark", widget)
+
+
+ATTENTION = """
+import numpy as np
+from workbench import aicore, catalog
+from workbench.widgets.buffer_map import BufferMap
+from workbench.widgets.pipe_timeline import PipeTimeline
+q = np.random.default_rng(0).standard_normal((2, 1024, 64)).astype(np.float16)
+runs = {}
+for file in catalog.kernel_files("attention", "ascend"):
+    with aicore.observe() as found:
+        file.load().launch(q, q, q, np.zeros_like(q), blocks=2)
+    runs[file.name] = found[0]
+PipeTimeline({name: run.timeline for name, run in runs.items()})
+"""
+
+
+def test_both_vector_cores_of_a_block_have_lanes_and_a_ub_of_their_own(lab):
+    notebook = lab.notebook([ATTENTION, "BufferMap(runs['ascend_2_overlapped'])"], height=1800)
+    notebook.run_all()
+    widget = notebook.page.get_by_role("region", name="Pipe timeline")
+    widget.locator("svg[role=img]").wait_for(timeout=60_000)
+    notebook.screenshot("pipe-timeline-attention-1", widget)
+    widget.get_by_role("button", name="ascend_2_overlapped").click()
+    widget.get_by_text("0 AIV1.V", exact=True).wait_for()
+    choice(widget, "core").select_option("0")
+    widget.get_by_text("AIV1.MTE2", exact=True).first.wait_for()
+    choice(widget, "enlarged").select_option("4")
+    for _ in range(40):  # to a stall, by key
+        widget.get_by_role("button", name="Next instruction").press("Enter")
+        if widget.locator("rect.wb-stall[data-chosen]").count():
+            break
+    assert re.search(r"waits for .+ \(modelled\)", widget.inner_text())
+    notebook.screenshot("pipe-timeline-attention-2", widget)
+    places = notebook.page.get_by_role("region", name="Buffer map")
+    places.get_by_role("button", name="UB1", exact=True).click()
+    notebook.page.wait_for_function(
+        "() => [...document.querySelectorAll('.wb-table caption')].some("
+        "c => c.textContent.startsWith('What UB1 of core 0'))"
+    )
+    assert places.locator("rect.wb-stay").count() > 0
+    notebook.theme(dark=True)
+    notebook.screenshot("buffer-map-attention-dark", places)

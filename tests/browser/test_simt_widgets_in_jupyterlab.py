@@ -25,6 +25,19 @@ def transpose(a, out):
     cuda.syncthreads()
     out[y, x] = value
 
+@cuda.jit
+def long_sums(a, out):
+    s = cuda.shared.array(1500, float32)
+    mine = cuda.local.array(3, float32)
+    t = cuda.threadIdx.x
+    for k in range(3):
+        mine[k] = a[t] + k
+        s[500 * k + t] = mine[k]
+    cuda.syncthreads()
+    s[1436 + t] = mine[2] * 2
+    cuda.syncthreads()
+    out[t] = s[1436 + t]
+
 a = np.arange(64, dtype=np.float32)
 m = np.arange(1024, dtype=np.float32).reshape(32, 32)
 """
@@ -89,10 +102,10 @@ def test_a_launch_is_scrubbed_by_barrier_thread_and_block(lab):
     locals_table = widget.locator("table").first.inner_text()
     assert re.search(r"value\s+97", locals_table)
     notebook.screenshot("launch-view-light", widget)
-    widget.locator("input[type=range]").focus()
+    widget.locator("label", has_text="thread").locator("input").focus()
     notebook.page.keyboard.press("ArrowRight")
     wait_for(notebook, "thread (4, 1, 0)")
-    widget.locator("select").nth(1).select_option("1")
+    widget.locator("select").select_option("1")
     wait_for(notebook, "block (1, 0, 0)")
     widget.locator("svg.wb-grid rect").first.click()
     wait_for(notebook, "block (0, 0, 0)")
@@ -101,9 +114,34 @@ def test_a_launch_is_scrubbed_by_barrier_thread_and_block(lab):
     assert widget.get_by_role("button", name="Later").is_disabled()
     widget.get_by_role("button", name="Earlier").click()
     wait_for(notebook, "At meeting 2")
+    widget.locator("label", has_text="moment").locator("input").focus()
+    notebook.page.keyboard.press("ArrowLeft")
+    wait_for(notebook, "At meeting 1")
+    assert widget.locator("td.wb-changed").count() == 1024, "all of the tile is new"
+    notebook.page.keyboard.press("ArrowRight")
+    wait_for(notebook, "At meeting 2")
+    assert widget.locator("td.wb-changed").count() == 0
     notebook.theme(dark=True)
     assert is_light(widget, "svg text")
     notebook.screenshot("launch-view-dark", widget)
+
+
+def test_a_long_shared_array_is_scrolled_and_shows_what_is_new(lab):
+    show = "LaunchView(watch(long_sums[1, 64], a, np.zeros_like(a)))"
+    notebook = lab.notebook([KERNELS, show])
+    notebook.run_all()
+    widget = notebook.page.locator(".wb").first
+    wait_for(notebook, "At meeting 1")
+    assert re.search(r"mine\s+0, 1, 2", widget.locator("table").first.inner_text())
+    assert widget.locator("td.wb-changed").count() == 64 + 64 + 24, "more is further down"
+    widget.get_by_role("button", name="Later").click()
+    wait_for(notebook, "At meeting 2")
+    assert widget.locator("td.wb-changed").count() == 0
+    rows = widget.locator("label", has_text="shared from row").locator("input")
+    rows.focus()
+    notebook.page.keyboard.press("End")
+    notebook.page.wait_for_function("() => document.querySelectorAll('td.wb-changed').length == 64")
+    notebook.screenshot("launch-view-long", widget)
 
 
 def test_what_ifs_move_the_lanes_between_banks(lab):

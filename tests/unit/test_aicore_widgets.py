@@ -39,12 +39,16 @@ def run(depth, name="x"):
 def test_the_state_is_plain_json_and_switches_between_variants():
     widget = PipeTimeline({"one": run(1).timeline, "two": run(2).timeline})
     first = json.loads(json.dumps(widget.view))
-    assert [lane["pipe"] for lane in first["lanes"]] == ["AIV.MTE2", "AIV.MTE3", "AIV.V"]
+    pipes = ["AIV.MTE2", "AIV.V", "AIV.MTE3"]
+    assert [lane["pipe"] for lane in first["lanes"]] == [f"{n} {p}" for n in (0, 1) for p in pipes]
+    assert "modelled on 2 cores (all 2 are drawn)" in widget.sentence()
     assert any(bar["cause"] >= 0 for lane in first["lanes"] for bar in lane["bars"])
     assert "two takes 0." in widget.sentence()
     widget._heard(widget, {"do": "choose", "variant": "two", "core": 1}, None)
     assert (widget.view["variant"], widget.view["core"]) == ("two", 1)
     assert "one takes 1." in widget.sentence()
+    assert "(core 1 is drawn)" in widget.sentence()
+    assert [lane["pipe"] for lane in widget.view["lanes"]] == pipes
 
 
 def test_a_stretch_of_time_holds_only_its_own_bars_and_stays_inside_the_run():
@@ -64,7 +68,7 @@ def test_all_cores_can_be_seen_at_once_one_lane_for_each_pipe():
     widget = PipeTimeline(run(2).timeline)
     widget.choose(core=-1)
     lanes = [lane["pipe"] for lane in widget.view["lanes"]]
-    assert lanes == [f"{core} AIV.{pipe}" for core in (0, 1) for pipe in ("MTE2", "MTE3", "V")]
+    assert lanes == [f"{core} AIV.{pipe}" for core in (0, 1) for pipe in ("MTE2", "V", "MTE3")]
     assert all(0 < row["share"] <= 1 for row in widget.view["rows"])
     assert "0 AIV.V" in widget.picture()
 
@@ -113,3 +117,37 @@ def test_what_has_nothing_to_draw_is_refused():
         PipeTimeline({"idle": idle.timeline})
     with pytest.raises(InputError, match="no local memory"):
         BufferMap(idle)
+
+
+def test_many_cores_begin_with_one_and_the_sentence_says_so():
+    @aicore.kernel
+    def fill(out):
+        tile = aicore.scratch("UB", 64, "float32")
+        aicore.duplicate(tile, 1.0)
+        aicore.set_flag("V_MTE3")
+        aicore.wait_flag("V_MTE3")
+        me = aicore.block_idx() * 64
+        aicore.data_copy(out[me : me + 64], tile)
+
+    widget = PipeTimeline(fill[24](np.zeros(24 * 64, np.float32)).timeline)
+    assert "modelled on 24 cores (core 0 is drawn)" in widget.sentence()
+    assert len(widget.view["lanes"]) == 2
+
+
+def test_more_causes_than_colours_stay_apart():
+    from workbench.widgets.pipe_timeline import _stall
+
+    palette = ["#0", "#1", "#2", "#3"]
+    looks = [tuple(_stall(cause, palette).items()) for cause in range(9)]
+    assert len(set(looks)) == 9
+
+
+def test_a_cause_keeps_its_colour_when_another_variant_is_chosen():
+    widget = PipeTimeline({"one": run(1).timeline, "two": run(2).timeline})
+    first = widget.view
+    widget.choose("two")
+    assert widget.view["causes"] == first["causes"]
+    assert set(widget.view["drawn"]) <= set(range(len(first["causes"])))
+    assert all(
+        f"waits for {first['causes'][at]}" in widget.picture() for at in widget.view["drawn"]
+    )

@@ -53,7 +53,7 @@ def test_threads_that_returned_early_say_where(history):
 
 def test_scrubbing_changes_locals_and_stops_at_the_ends(history):
     widget = LaunchView(history)
-    assert widget.view["chosen"] == {"block": 0, "thread": 0, "epoch": 0}
+    assert widget.view["chosen"] == {"block": 0, "thread": 0, "epoch": 0, "row": 0}
     names = {row["name"]: row["value"] for row in widget.choose(epoch=1, thread=3).view["locals"]}
     assert names == {"t": "3", "i": "3", "mine": "63.0"}
     assert widget.choose(epoch=99).view["chosen"]["epoch"] == 2
@@ -66,6 +66,37 @@ def test_the_shared_array_is_shown_with_what_was_never_written(history):
     assert table["shape"] == [64]
     assert table["rows"][0][:3] == ["0", "1", "2"]
     assert table["shades"][1][31] == 1.0
+
+
+@cuda.jit
+def long_sums(a, out):
+    s = cuda.shared.array(1500, float32)
+    mine = cuda.local.array(3, float32)
+    t = cuda.threadIdx.x
+    for k in range(3):
+        mine[k] = a[t] + k
+        s[500 * k + t] = mine[k]
+    cuda.syncthreads()
+    s[1436 + t] = mine[2] * 2
+    cuda.syncthreads()
+    out[t] = s[1436 + t]
+
+
+def test_local_arrays_and_what_is_new_in_a_long_shared_array_are_shown():
+    a = np.arange(64, dtype=np.float32)
+    widget = LaunchView(watch(long_sums[1, 64], a, np.zeros_like(a)))
+    names = {row["name"]: row["value"] for row in widget.choose(thread=5).view["locals"]}
+    assert names["mine"] == "5, 6, 7"
+    (table,) = widget.view["shared"]
+    assert len(table["rows"]) == 32
+    assert table["cut"]
+    assert table["changed"][0] == list(range(32)), "all that was written is new at first"
+    (table,) = widget.choose(row=10**6, epoch=1).view["shared"]
+    assert table["first"] == 47 - 32
+    assert table["labels"][0] == str(15 * 32)
+    assert len(table["rows"][-1]) == 1500 - 46 * 32
+    new = {(table["first"] + y) * 32 + x for y, row in enumerate(table["changed"]) for x in row}
+    assert new == set(range(1436, 1500))
 
 
 def test_the_static_picture_is_an_svg_with_the_sentence(history):

@@ -3,12 +3,15 @@ import json
 import onnx
 import pytest
 
-from workbench.errors import DataFileError, InputError
+from workbench.errors import DataFileError, ExecutionError, InputError
 from workbench.portability import converting
 from workbench.portability.converting import ConversionError, converted
+from workbench.portability.feeds import runnable_feeds
 from workbench.portability.findings import findings
+from workbench.portability.placement import NodePlacement, reconcile
 from workbench.portability.port import port_model
 from workbench.portability.report import write_report
+from workbench.portability.session import open_session
 
 EVIL = "<script>alert(1)</script>"
 
@@ -142,3 +145,36 @@ def test_a_provider_that_claims_and_then_fails_is_a_finding():
 def test_where_two_places_differ_the_first_node_is_a_finding():
     row = {"asked": "openvino", "outputs_agree": False, "sentence": "They first differ at n7."}
     assert findings({"divergence": [row]}) == ["openvino: They first differ at n7."]
+
+
+def open_model(shape="1, 3, H, W"):
+    return onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["": 20]> g (float[{shape}] x) => (float[A, B, C, D] y)'
+        " { y = MaxPool<kernel_shape = [40, 40]>(x) }"
+    )
+
+
+def test_inputs_are_made_up_in_the_first_size_on_which_the_model_runs():
+    feeds, words = runnable_feeds(open_model(), open_session(open_model()).run)
+    assert feeds["x"].shape == (1, 3, 64, 64)
+    assert words.endswith("other open dimensions 64")
+
+
+def test_where_no_size_runs_the_words_say_so():
+    def never(feeds):
+        raise ExecutionError("no")
+
+    feeds, words = runnable_feeds(open_model(), never)
+    assert feeds["x"].shape == (1, 3, 32, 32)
+    assert "it runs with none of 32" in words
+
+
+def test_an_open_first_dimension_and_those_of_its_name_are_a_batch_of_one():
+    feeds, _ = runnable_feeds(open_model("N, N, H, W"), open_session(open_model()).run)
+    assert feeds["x"].shape[:2] == (1, 1)
+
+
+def test_a_profile_that_names_have_broken_is_said_and_not_believed():
+    nodes = [NodePlacement("n", "Relu", "CANNExecutionProvider")]
+    said = reconcile(nodes, [("", "", "lines that cannot be read", 3)], "CANNExecutionProvider")
+    assert "3 of its lines cannot be read" in said[0]

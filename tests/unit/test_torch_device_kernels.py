@@ -313,3 +313,15 @@ def test_what_the_log_calls_native_reaches_no_cpu_kernel_in_the_profiler(own_ker
         fell |= {name} if seen else set()
     assert not differ, differ
     assert fell == {"bessel", "qr"}
+
+
+@pytest.mark.parametrize("name", ["huber_loss", "smooth_l1_loss", "mse_loss", "l1_loss"])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_a_loss_has_the_gradient_it_has_on_the_cpu(own_kernels, name, reduction):
+    x, y = torch.linspace(-3, 3, 12), torch.linspace(2, -2, 12)
+    found = []
+    for device in ("cpu", "wb"):
+        a = x.clone().to(device).requires_grad_()
+        getattr(torch.nn.functional, name)(a, y.to(device), reduction=reduction).sum().backward()
+        found.append(a.grad.cpu())
+    torch.testing.assert_close(found[1], found[0])

@@ -215,6 +215,12 @@ def reconcile(
         The one that was asked for.
     """
     nodes = list(nodes)
+    broken = [count for where, _, event, count in profile if not where and "cannot" in event]
+    if broken:
+        return (
+            f"the profile was not held against the record: {broken[0]} of its lines cannot be "
+            "read, as the runtime does not escape names",
+        )
     ran = {event.removesuffix("_kernel_time"): where for where, _, event, _ in profile}
     found = [
         f"{node.name}: assigned to {node.provider}, ran on {ran[node.name]}"

@@ -11,16 +11,18 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError, WorkbenchError
 from workbench.measurement import now
-from workbench.portability.feeds import example_feeds
+from workbench.portability.feeds import runnable_feeds
 from workbench.portability.findings import findings
 from workbench.portability.load import load_model
 from workbench.portability.previewing import Preview
 from workbench.portability.sections import (
+    RUN_LIMIT_S,
     Subject,
     divergence_section,
     export_section,
@@ -32,6 +34,9 @@ from workbench.portability.sections import (
     summary_section,
     sweep_section,
 )
+from workbench.portability.session import CPU
+from workbench.portability.workers.process import Worker
+from workbench.portability.workers.sessions import open_worker_session
 
 # name in the report, what is said before it, and what makes it: in this order
 STEPS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
@@ -92,8 +97,10 @@ def _give_inputs(subject: Subject) -> str:
         if subject.exported:
             subject.feeds = subject.exported.feeds()
             return "the export's example"
-        subject.feeds = example_feeds(subject.model)
-        return "made up: normal floats, zeros for the rest, open dimensions of 1"
+        with Worker(Path(sys.executable), limit_s=RUN_LIMIT_S) as worker:
+            opened = cache(lambda: open_worker_session(worker, subject.model, CPU))
+            subject.feeds, words = runnable_feeds(subject.model, lambda f: opened().run(f))
+        return words
     except WorkbenchError as error:
         return f"none could be made up: {error}"
 

@@ -19,7 +19,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from workbench.simt.runtime import Control, _pointer, checked, site_of
+from workbench.simt.runtime_checks import checked, pointer_to, site_of
+from workbench.simt.runtime_control import Control
 
 _DIRECT = {"add": "add", "sub": "sub", "and_": "and", "or_": "or", "xor": "xor", "exch": "xchg"}
 
@@ -175,7 +176,7 @@ def _element(context, builder, signature, args, access):
         builder, ir.Constant(context.get_value_type(array_type.dtype), None)
     )
     with builder.if_then(good, likely=True):
-        pointer = _pointer(context, builder, array_type, whole, indices)
+        pointer = pointer_to(context, builder, array_type, whole, indices)
         builder.store(access(pointer), result)
     return builder.load(result)
 

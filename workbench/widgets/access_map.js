@@ -51,8 +51,8 @@ function render({ model, el }) {
         model.send({ do: "choose", what: "stride", value: 1 });
         model.send({ do: "choose", what: "block_width", value: view.written }); }),
       ...Object.keys(LABEL).map((what) => {
-        const values = view.choices[what];
-        const one = wb.slider(LABEL[what], values, view.chosen[what], choose(what));
+        const values = view.choices[what], from = what === "request" ? 1 : 0; // requests are counted from 1
+        const one = wb.slider(LABEL[what], values.map((v) => v + from), view.chosen[what] + from, (v) => choose(what)(v - from));
         if (values.length < 2) one.querySelector("input").disabled = true;
         return one;
       }));

@@ -39,7 +39,6 @@ class BufferMap(Widget):
     view = traitlets.Dict().tag(sync=True)
 
     def __init__(self, run: Run):
-        super().__init__()
         self._run, self._stays = run, tenancies(run)
         used = {one.place.buffer for one in run.recording.placements}
         self._buffers = [name for name in MEMORIES if name in used]
@@ -50,6 +49,7 @@ class BufferMap(Widget):
                 "launch a kernel with a Queue or a scratch tensor",
             )
         self.choose(self._buffers[0], 0)
+        super().__init__()  # last: the page is to be opened with all that it shows
         self.on_msg(self._heard)
 
     def choose(self, buffer: str = "", core: int | None = None) -> BufferMap:

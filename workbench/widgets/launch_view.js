@@ -36,13 +36,15 @@ function gridMap(view, choose) {
 }
 
 function sharedTable(one) {
-  const cells = one.rows.map((row, y) => wb.el("tr", {}, row.map((text, x) => {
+  const cells = one.rows.map((row, y) => wb.el("tr", {}, wb.el("th", { scope: "row", class: "wb-quiet" }, one.labels[y]), row.map((text, x) => {
     const shade = one.shades[y][x];
-    return wb.el("td", { class: "wb-number", style: shade === null ? "opacity:0.6" : `background: rgba(0,114,178,${0.05 + 0.4 * shade})` }, text);
+    const changed = one.changed[y].includes(x);
+    const style = shade === null ? "opacity:0.6" : `background: rgba(0,114,178,${0.05 + 0.4 * shade})`;
+    return wb.el("td", { class: `wb-number${changed ? " wb-changed" : ""}`, style: changed ? `${style};outline:2px solid #D55E00;outline-offset:-2px` : style }, text);
   })));
-  const note = one.cut ? " (the first part of it)" : "";
+  const note = one.cut ? `, from row ${one.first}` : "";
   return wb.el("div", { class: "wb-scroll" }, wb.el("table", { class: "wb-table" },
-    wb.el("caption", {}, `shared ${one.name}, shape ${one.shape.join(" × ")}${note}; ? was never written or is no number`),
+    wb.el("caption", {}, `shared ${one.name}, shape ${one.shape.join(" × ")}${note}; ? was never written or is no number; outlined: new since the meeting before; each row begins with its index`),
     wb.el("tbody", {}, cells)));
 }
 
@@ -69,9 +71,10 @@ function render({ model, el }) {
     back.disabled = view.chosen.epoch <= 0;
     on.disabled = view.chosen.epoch >= view.epochs.length - 1;
     top.replaceChildren(back, on,
-      wb.select("moment", view.epochs.map((text, at) => [at, text]), view.chosen.epoch, (v) => choose("epoch", v)),
+      wb.slider("moment", range(view.epochs.length).map((at) => at + 1), view.chosen.epoch + 1, (v) => choose("epoch", v - 1)),
       wb.select("block", view.blocks.map((one) => [one.number, one.label]), view.chosen.block, (v) => choose("block", v)),
-      wb.slider("thread", range(view.threads.length), view.chosen.thread, (v) => choose("thread", v)));
+      wb.slider("thread", range(view.threads.length), view.chosen.thread, (v) => choose("thread", v)),
+      ...(view.row_choices > 1 ? [wb.slider("shared from row", range(view.row_choices), view.chosen.row, (v) => choose("row", v))] : []));
     const again = label && [...top.children].find((one) => (one.firstChild?.textContent || "") === label || one.textContent === label);
     if (again && !again.disabled) (again.querySelector?.("input, select") || again).focus();
     map.replaceChildren(gridMap(view, choose), threadMap(view, choose));

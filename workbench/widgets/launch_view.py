@@ -16,7 +16,7 @@ from workbench.widgets._loader import Widget, load_css, load_js
 from workbench.widgets._static import Picture
 
 _CELL, _WARP = 14, 32
-_MOST_COLUMNS, _MOST_ROWS = 32, 32
+_MOST_COLUMNS, _MOST_ROWS = 72, 32
 _FILLS = {"waits": "#56B4E9", "left": "#8A8A8A", "done": "#009E73"}
 
 
@@ -40,21 +40,34 @@ class LaunchView(Widget):
     def __init__(self, history: LaunchHistory):
         super().__init__()
         self._history = history
-        self._chosen = {"block": min(history.epochs), "thread": 0, "epoch": 0}
+        self._chosen = {"block": min(history.epochs), "thread": 0, "epoch": 0, "row": 0}
         self._show()
         self.on_msg(self._heard)
 
     def choose(self, **what: int) -> LaunchView:
-        """Show another ``block``, ``thread`` (linear indices) or ``epoch``; numbers are clipped."""
+        """Show another moment or place; numbers are clipped.
+
+        Parameters
+        ----------
+        **what : int
+            ``block`` and ``thread`` are linear indices, ``epoch`` counts the meetings of a block,
+            ``row`` is the first row that is shown of shared arrays too tall to be shown whole.
+        """
         chosen = {**self._chosen, **{name: int(value) for name, value in what.items()}}
         kept = sorted(self._history.epochs)
         chosen["block"] = min(kept, key=lambda one: abs(one - chosen["block"]))
         chosen["thread"] = int(np.clip(chosen["thread"], 0, self._history.block.count - 1))
         last = len(self._history.epochs[chosen["block"]]) - 1
         chosen["epoch"] = int(np.clip(chosen["epoch"], 0, last))
+        chosen["row"] = int(np.clip(chosen["row"], 0, max(self._tallest() - _MOST_ROWS, 0)))
         self._chosen = chosen
         self._show()
         return self
+
+    def _tallest(self) -> int:
+        epochs = self._history.epochs[self._chosen["block"]]
+        arrays = [array for epoch in epochs for array in epoch.shared.values()]
+        return max((len(_rows(array)) for array in arrays), default=0)
 
     def sentence(self) -> str:
         """Return what is shown now."""
@@ -85,14 +98,26 @@ class LaunchView(Widget):
             "chosen": dict(chosen),
             "epochs": [_moment(at, one) for at, one in enumerate(epochs)],
             "threads": [_kind(one) for one in epoch.threads],
-            "locals": [{"name": name, "value": str(value)} for name, value in state.values.items()],
-            "shared": [_table(name, array) for name, array in epoch.shared.items()],
+            "locals": [
+                {"name": name, "value": _local(value)} for name, value in state.values.items()
+            ],
+            "row_choices": max(self._tallest() - _MOST_ROWS, 0) + 1,
+            "shared": [
+                _table(name, array, self._before(name), chosen["row"])
+                for name, array in epoch.shared.items()
+            ],
             "code": [
                 {**row, "marks": ["A"] if row["line"] == (epoch.line or state.line) else []}
                 for row in code_lines(history.path, lines)
             ],
             "sentence": self._sentence(epoch, state),
         }
+
+    def _before(self, name: str) -> np.ndarray | None:
+        """Return a shared array as it was one meeting before, if there was one."""
+        at = self._chosen["epoch"]
+        epochs = self._history.epochs[self._chosen["block"]]
+        return epochs[at - 1].shared.get(name) if at else None
 
     def _sentence(self, epoch: Epoch, state: ThreadState) -> str:
         chosen, history = self._chosen, self._history
@@ -132,39 +157,71 @@ def _kind(state: ThreadState) -> str:
     return "left" if state.line else "done"
 
 
-def _table(name: str, array: np.ndarray) -> dict[str, Any]:
-    flat = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array.reshape(1, -1)
-    if array.ndim == 1 and array.size > _MOST_COLUMNS:
-        width = _MOST_COLUMNS
-        whole = array[: array.size // width * width]
-        flat = whole.reshape(-1, width)
-    shown = flat[:_MOST_ROWS, :_MOST_COLUMNS]
-    texts = [[_text(value) for value in row] for row in shown]
-    numbers = np.asarray(shown, dtype=np.float64) if shown.dtype.kind in "biuf" else None
+def _rows(array: np.ndarray) -> list[np.ndarray]:
+    """Return an array as rows: those of its last axis, or a long line broken into lines."""
+    if array.ndim > 1:
+        return list(array.reshape(-1, array.shape[-1]))
+    flat = array.reshape(-1)
+    return [flat[at : at + _WARP] for at in range(0, flat.size, _WARP)]
+
+
+def _table(name: str, array: np.ndarray, before: np.ndarray | None, first: int) -> dict[str, Any]:
+    rows = _rows(array)
+    first = min(first, max(len(rows) - _MOST_ROWS, 0))
+    window = slice(first, first + _MOST_ROWS)
+    shown = [row[:_MOST_COLUMNS] for row in rows[window]]
+    old = [None] * len(shown) if before is None else _rows(before)[window]
     return {
         "name": name,
         "shape": list(array.shape),
-        "rows": texts,
-        "shades": _shades(numbers, shown.shape),
-        "cut": shown.size < array.size,
+        "first": first,
+        "labels": [_label(array, first + at) for at in range(len(shown))],
+        "rows": [[_text(value) for value in row] for row in shown],
+        "shades": _shades(array, shown),
+        "changed": [_changed(*pair) for pair in zip(shown, old, strict=True)],
+        "cut": sum(row.size for row in shown) < array.size,
     }
 
 
+def _label(array: np.ndarray, row: int) -> str:
+    """Return the index with which a shown row begins."""
+    if array.ndim < 2:
+        return str(row * _WARP)
+    return ", ".join(str(one) for one in np.unravel_index(row, array.shape[:-1]))
+
+
+def _changed(row: np.ndarray, old: np.ndarray | None) -> list[int]:
+    """Return where a row is not what it was; all of what was written, where nothing was before."""
+    if row.dtype.kind not in "biufc":
+        return []
+    if old is None:
+        return [int(at) for at in np.flatnonzero(row == row)] if row.dtype.kind == "f" else []
+    old = old[: row.size]
+    return [int(at) for at in np.flatnonzero((row != old) & ~((row != row) & (old != old)))]
+
+
+def _local(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return ", ".join(_text(one) for one in value.reshape(-1)[:_WARP].tolist())
+    return str(value)
+
+
 def _text(value: Any) -> str:
-    if isinstance(value, np.floating):
+    if isinstance(value, (float, np.floating)):
         return "?" if np.isnan(value) else f"{value:.3g}"
     return str(value)
 
 
-def _shades(numbers: np.ndarray | None, shape: tuple[int, ...]) -> list[list[float | None]]:
+def _shades(array: np.ndarray, rows: list[np.ndarray]) -> list[list[float | None]]:
     """Return how dark each cell is, 0 to 1; None for what is no number."""
-    if numbers is None or not np.isfinite(numbers).any():
-        return [[None] * shape[1] for _ in range(shape[0])]
-    good = numbers[np.isfinite(numbers)]
+    numeric = array.dtype.kind in "biuf"
+    good = array[np.isfinite(array)].astype(np.float64) if numeric else np.zeros(0)
+    if not good.size:
+        return [[None] * len(row) for row in rows]
     low, span = good.min(), (good.max() - good.min()) or 1.0
     return [
-        [round(float((v - low) / span), 3) if np.isfinite(v) else None for v in row]
-        for row in numbers
+        [round(float((v - low) / span), 3) if np.isfinite(v) else None for v in row.astype(float)]
+        for row in rows
     ]
 
 

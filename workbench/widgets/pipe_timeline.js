@@ -9,6 +9,11 @@ function render({ model, el }) {
   const send = (change) => model.send({ do: "choose", ...change });
   const palette = Object.values(WB_LOOK.palette);
   const colourOf = (cause) => palette[1 + (cause % (palette.length - 1))];
+  const turnOf = (cause) => Math.floor(cause / (palette.length - 1));
+  // colours first; once they are used up, outlines, then dashed ones
+  const stall = (cause) => turnOf(cause) === 0 ? { fill: colourOf(cause), "fill-opacity": 0.6 }
+    : { fill: "none", "pointer-events": "all", stroke: colourOf(cause), ...(turnOf(cause) > 1 ? { "stroke-dasharray": "3 2" } : {}) };
+  const markOf = (cause) => ["▬ ", "▭ ", "┅ "][Math.min(2, turnOf(cause))];
   let order = [], chosen = -1;
 
   const tell = (at) => {
@@ -62,7 +67,7 @@ function render({ model, el }) {
         const box = wb.svg("rect", {
           x: inside(bar.start_ns), width: Math.max(0.6, inside(bar.stop_ns) - inside(bar.start_ns)),
           y: waits ? y + ROW / 2 - 7 : y, height: waits ? 6 : ROW - 8, class: waits ? "wb-stall" : "wb-work",
-          ...(waits ? { fill: colourOf(bar.cause), "fill-opacity": 0.6 } : work),
+          ...(waits ? stall(bar.cause) : work),
         }, wb.svg("title", {}, text));
         const at = order.length;
         box.addEventListener("mouseenter", () => tell(at));
@@ -74,7 +79,7 @@ function render({ model, el }) {
     say(view.sentence);
     under.replaceChildren(
       wb.el("p", { class: "wb-note" }, wb.badge("modelled"), " hatched: at work; thin bars: waiting, coloured by cause. ",
-        view.causes.map((cause, at) => [wb.el("span", { style: `color:${colourOf(at)}` }, "▬ "), `${cause} `])),
+        view.drawn.map((at) => [wb.el("span", { style: `color:${colourOf(at)}` }, markOf(at)), `${view.causes[at]} `])),
       wb.table(`Pipes of ${view.core < 0 ? "all cores" : `core ${view.core}`}, modelled`, [
         { key: "pipe", label: "pipe" }, { key: "n", label: "instructions", number: true, render: wb.count },
         { key: "busy_ns", label: "at work", number: true, render: (v) => wb.time(v) },

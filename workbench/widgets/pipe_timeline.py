@@ -1,8 +1,8 @@
 """What each pipe of an AI Core did and why it waited, with double buffering on and off.
 
 The widget is handed timelines (`workbench.aicore.Run.timeline`), one or several under a name, and
-shows one core of one of them. Everything in it is modelled and drawn so. It refuses to run a
-kernel: to compare depths, launch twice and hand it both.
+shows lanes for each pipe of one core or of all. Everything in it is modelled and drawn so. It
+refuses to run a kernel: to compare depths, launch twice and hand it both.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import traitlets
 
+from workbench.aicore.machine import PIPE_INDEX
 from workbench.aicore.timeline import Bar, Timeline
 from workbench.errors import InputError
 from workbench.widgets._loader import Widget, load_js
@@ -20,11 +21,15 @@ from workbench.widgets._static import Picture, look, time_text
 ZOOMS = (1, 2, 4, 8, 16, 32, 64)
 ALL_CORES = -1
 _MOST_BARS = 1200
+_MOST_LANES = 16  # that are drawn without being asked for
 _LEFT, _RIGHT = 90, 740
 
 
 class PipeTimeline(Widget):
-    """Lanes for the pipes of one core, bars for work, coloured gaps for waiting.
+    """Lanes for each pipe and core, bars for work, gaps coloured by what is waited for.
+
+    All cores are drawn to begin with where their lanes are few, else the first; the sentence says
+    which.
 
     Parameters
     ----------
@@ -40,7 +45,6 @@ class PipeTimeline(Widget):
     view = traitlets.Dict().tag(sync=True)
 
     def __init__(self, timelines: Timeline | Mapping[str, Timeline]):
-        super().__init__()
         named = {timelines.kernel: timelines} if isinstance(timelines, Timeline) else timelines
         empty = [str(name) for name, one in named.items() if not one.bars]
         if not named or empty:
@@ -50,7 +54,10 @@ class PipeTimeline(Widget):
                 "use run.timeline: time-only mode keeps no bars",
             )
         self._timelines = {str(name): one for name, one in named.items()}
-        self.choose(next(iter(self._timelines)))
+        first = next(iter(self._timelines.values()))
+        few = len({(bar.core, bar.pipe) for bar in first.bars}) <= _MOST_LANES
+        self.choose(next(iter(self._timelines)), ALL_CORES if few else None)
+        super().__init__()  # last: the page is to be opened with all that it shows
         self.on_msg(self._heard)
 
     def choose(
@@ -81,7 +88,10 @@ class PipeTimeline(Widget):
         start = min(max(start, 0.0), 1 - 1 / zoom)
         whole = max(bar.stop_ns for one in self._timelines.values() for bar in one.bars)
         begin, end = start * whole, (start + 1 / zoom) * whole
-        lanes, causes = _lanes(line, core, begin, end)
+        # of all variants, so that a cause keeps its colour when another is chosen
+        causes = sorted({b.cause for one in self._timelines.values() for b in one.bars if b.cause})
+        lanes = _lanes(line, core, begin, end, causes)
+        drawn = {bar["cause"] for lane in lanes for bar in lane["bars"]}
         self.view = {
             "variants": list(self._timelines),
             "variant": name,
@@ -95,16 +105,19 @@ class PipeTimeline(Widget):
             "lanes": lanes,
             "row_px": 30 if len(lanes) <= 12 else 16,
             "causes": causes,
+            "drawn": sorted(drawn - {-1}),
             "rows": _rows(line, core),
-            "sentence": self._words(name),
+            "sentence": self._words(name, core, len(cores)),
         }
         return self
 
-    def _words(self, name: str) -> str:
+    def _words(self, name: str, core: int, count: int) -> str:
         line = self._timelines[name]
+        drawn = f"all {count} are" if core == ALL_CORES else f"core {core} is"
         words = (
             f"{line.kernel}, {name}: {time_text(line.elapsed_ns)} modelled on {line.cores} "
-            f"core{'s' if line.cores > 1 else ''}, bound by {line.bound}."
+            f"core{'s' if line.cores > 1 else ''}{f' ({drawn} drawn)' if count > 1 else ''}, "
+            f"bound by {line.bound}."
         )
         others = [(key, one) for key, one in self._timelines.items() if key != name]
         for key, one in others[:1]:
@@ -125,21 +138,22 @@ class PipeTimeline(Widget):
             self.choose(**{key: message[key] for key in wanted if key in message})
 
 
-def _lanes(line: Timeline, core: int, begin: float, end: float) -> tuple[list, list[str]]:
-    """Return the bars of each pipe in a stretch of time, and the causes of its stalls."""
+def _lanes(line: Timeline, core: int, begin: float, end: float, causes: list[str]) -> list:
+    """Return the bars of each pipe in a stretch of time."""
     pipes: dict[tuple[int, str], list[Bar]] = {}
     for bar in line.bars:
         if core in (ALL_CORES, bar.core):
             lane = pipes.setdefault((bar.core, bar.pipe), [])
             if bar.stop_ns > begin and bar.start_ns < end:
                 lane.append(bar)
-    causes = sorted({bar.cause for bars in pipes.values() for bar in bars if bar.cause})
     finest = (end - begin) / _MOST_BARS * max(1, len(pipes) // 8)
     lanes = []
-    for (number, pipe), bars in sorted(pipes.items()):
+    # as the data go: in, through, out
+    order = sorted(pipes.items(), key=lambda item: (item[0][0], PIPE_INDEX[item[0][1]]))
+    for (number, pipe), bars in order:
         name = f"{number} {pipe}" if core == ALL_CORES else pipe
         lanes.append({"pipe": name, "bars": _merged(bars, finest, causes)})
-    return lanes, causes
+    return lanes
 
 
 def _merged(bars: list[Bar], finest: float, causes: list[str]) -> list[dict[str, Any]]:
@@ -182,13 +196,22 @@ def _rows(line: Timeline, core: int) -> list[dict[str, Any]]:
             row["n"] += not bar.cause
     for row in rows.values():
         row["share"] = row["busy_ns"] / line.elapsed_ns / len(cores)
-    return [rows[pipe] for pipe in sorted(rows)]
+    return [rows[pipe] for pipe in sorted(rows, key=lambda name: PIPE_INDEX[name])]
+
+
+def _stall(cause: int, palette: list[str]) -> dict[str, Any]:
+    """Return how a cause is drawn: its colour; once all are used up, its outline, then dashed."""
+    turn, place = divmod(cause, len(palette) - 1)
+    colour = palette[1 + place]
+    if not turn:
+        return {"fill": colour, "fill_opacity": 0.6}
+    return {"fill": "none", "stroke": colour} | ({"stroke_dasharray": "3 2"} if turn > 1 else {})
 
 
 def draw(view: dict[str, Any]) -> str:
     """Return the SVG of a state: one lane for each pipe, hatched work, open gaps for waiting."""
     row_px = view["row_px"]
-    height = 96 + row_px * len(view["lanes"]) + 18 * len(view["causes"])
+    height = 96 + row_px * len(view["lanes"]) + 18 * len(view["drawn"])
     picture = Picture(760, height, view["sentence"])
     top = 26 + 16 * picture.paragraph(8, 20, view["sentence"], letters=108)
     span = view["end_ns"] - view["begin_ns"]
@@ -208,17 +231,15 @@ def draw(view: dict[str, Any]) -> str:
             if bar["cause"] < 0:
                 picture.add("rect", **box, **work)
             else:
-                colour = palette[1 + bar["cause"] % (len(palette) - 1)]
                 box |= {"y": y + row_px / 2 - 7, "height": 6}
-                picture.add("rect", **box, fill=colour, fill_opacity=0.6)
+                picture.add("rect", **box, **_stall(bar["cause"], palette))
     bottom = top + row_px * len(view["lanes"])
     picture.text(_LEFT, bottom + 12, time_text(view["begin_ns"]), quiet=True)
     picture.text(
         _RIGHT, bottom + 10, f"{time_text(view['end_ns'])}, modelled", anchor="end", quiet=True
     )
-    for number, cause in enumerate(view["causes"]):
-        colour = palette[1 + number % (len(palette) - 1)]
-        y = bottom + 30 + 18 * number
-        picture.add("rect", x=_LEFT, y=y - 8, width=16, height=6, fill=colour, fill_opacity=0.6)
-        picture.text(_LEFT + 24, y, f"waits for {cause}")
+    for row, cause in enumerate(view["drawn"]):
+        y = bottom + 30 + 18 * row
+        picture.add("rect", x=_LEFT, y=y - 8, width=16, height=6, **_stall(cause, palette))
+        picture.text(_LEFT + 24, y, f"waits for {view['causes'][cause]}")
     return picture.svg()

@@ -1,8 +1,10 @@
 """Makes the stand-in libraries for the CUDA provider, from what its own library asks for.
 
-The list of functions is read from the provider's symbol table with ``nm``, so that nothing here has
-to know a release; each that is not written in ``runtime.cpp`` or ``blas.cpp`` is generated and
-returns success. They are loaded in a worker only, and never where the real driver is.
+The list of functions is read from the provider's symbol table with ``nm``, and for cuDNN, which it
+opens by name, from the names in its data, so that nothing here has to know a release. Each that is
+not written in ``runtime.cpp``, ``blas.cpp`` or ``dnn.cpp`` is generated: it returns success, and
+one that creates gives blank memory. They are loaded in a worker only, and never where the real
+driver is.
 """
 
 from __future__ import annotations
@@ -17,8 +19,12 @@ from workbench.portability._cache import cache_folder
 from workbench.portability._compile import compiled
 
 HERE = Path(__file__).parent
-WRITTEN = {"libcudart": HERE / "runtime.cpp", "libcublas": HERE / "blas.cpp"}
-DRIVER = "libcuda.so.1"
+WRITTEN = {
+    "libcudart": HERE / "runtime.cpp",
+    "libcublas": HERE / "blas.cpp",
+    "libcudnn": HERE / "dnn.cpp",
+}
+DRIVER, CUDNN = "libcuda.so.1", "libcudnn.so.9"
 _NEEDED = re.compile(r"^lib(cudart|cublas|cublasLt|curand|cufft|cuda|nvrtc)\.so\.\d+$")
 
 
@@ -52,7 +58,17 @@ def asked_functions(library: Path) -> dict[str, list[str]]:
             asked.setdefault(wanted, []).append(name)
         elif not wanted and re.match(r"cu[A-Z]", name):
             asked[DRIVER].append(name)
+    found = re.findall(rb"\0(cudnn[A-Z]\w+)(?=\0)", library.read_bytes())
+    asked[CUDNN] = sorted({name.decode() for name in found})
     return asked
+
+
+def _generated(function: str) -> str:
+    """Return a function that succeeds; one that creates a handle gives blank memory."""
+    if re.match(r"cudnn(Backend)?Create", function):
+        pointer = "int, void** made" if "Backend" in function else "void** made"
+        return f'extern "C" int {function}({pointer}) {{ *made = calloc(1, 4096); return 0; }}'
+    return f'extern "C" int {function}() {{ return 0; }}'
 
 
 def standin_libraries(library: Path) -> list[Path]:
@@ -65,7 +81,7 @@ def standin_libraries(library: Path) -> list[Path]:
         )
         text = written.read_text() if written else ""
         have = set(re.findall(r"\b(\w+)\(", text))
-        lines = [f'extern "C" int {f}() {{ return 0; }}' for f in functions if f not in have]
+        lines = [_generated(function) for function in functions if function not in have]
         folder = cache_folder("compiled", "nvidia-sources")
         source, script = folder / f"{name}.cpp", folder / f"{name}.map"
         source.write_text(text + "\n" + "\n".join(lines) + "\n")

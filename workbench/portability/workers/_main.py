@@ -21,6 +21,8 @@ from multiprocessing.connection import Connection
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import _wire
 
+BROKEN = "lines that cannot be read"
+
 
 class Worker:
     """The requests, one method each."""
@@ -129,15 +131,25 @@ class Worker:
         return {name: int(rows[row].split()[0]) * 1024 for name, row in names.items()}
 
     def profile(self, body):
-        """End profiling and return how many node events each provider had, by operator."""
-        with open(self.sessions[body["key"]].end_profiling()) as file:
-            events = json.load(file)
+        """End profiling and return how many node events each provider had, by operator.
+
+        The runtime writes one event a line and does not escape names: a line that a name has
+        broken is counted as such.
+        """
+        events, broken = [], 0
+        with open(self.sessions[body["key"]].end_profiling(), errors="replace") as file:
+            for line in file:
+                try:
+                    events += json.loads("[" + line.strip().strip("[],") + "]")
+                except ValueError:
+                    broken += 1
         seen = collections.Counter(
             (event["args"]["provider"], event["args"].get("op_name", ""), event["name"])
             for event in events
             if event.get("cat") == "Node" and "provider" in event.get("args", {})
         )
-        return [[*key, count] for key, count in seen.items()]
+        rows = [[*key, count] for key, count in seen.items()]
+        return [*rows, ["", "", BROKEN, broken]] if broken else rows
 
     def count(self, body):
         """Return the stand-in's counters, and set them to zero on request."""
@@ -158,12 +170,14 @@ def main():
         except (EOFError, OSError):
             return
         try:
-            _wire.send(connection, "done", getattr(worker, kind)(body))
-        except (EOFError, OSError):
-            return
+            answer = "done", getattr(worker, kind)(body)
         except BaseException as error:
             text = f"{type(error).__name__}: {error}"
-            _wire.send(connection, "failed", [text, traceback.format_exc()])
+            answer = "failed", [text, traceback.format_exc()]
+        try:
+            _wire.send(connection, *answer)
+        except OSError:
+            return
 
 
 if __name__ == "__main__":

@@ -134,8 +134,9 @@ def build_availability(name: str) -> Availability:
         found = json.loads((folder / "ready.json").read_text())
     except (OSError, ValueError):
         return Availability(False, "its installation did not finish", remedy)
-    if found.get("packages") != list(build.packages):
-        return Availability(False, f"another version is installed: {found.get('packages')}", remedy)
+    packages = found.get("packages") if isinstance(found, dict) else None
+    if packages != list(build.packages):
+        return Availability(False, f"another version is installed: {packages}", remedy)
     if not (folder / "bin" / "python").exists():
         return Availability(False, "its interpreter is gone (was Python upgraded?)", remedy)
     return Availability(True, f"{build.packages[0]} in {folder}")

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import WorkbenchError, WorkerError
+from workbench.errors import InstallationError, WorkbenchError, WorkerError
 from workbench.portability._ort import TELEMETRY_OFF
 from workbench.portability.session import SessionError
 from workbench.portability.workers import _wire
@@ -70,6 +70,16 @@ class Worker:
             about = self.request(
                 "load", {"libraries": [str(path) for path in libraries], "standin": standin}
             )
+        except (SessionError, WorkerError) as cause:
+            self.stop()
+            if (self._process.returncode or 0) < 0 and isinstance(cause, WorkerError):
+                raise  # a library crashed; otherwise the environment is not what it should be
+            raise InstallationError(
+                "The worker's ONNX Runtime does not start.",
+                f"{python}: {cause.saw}",
+                "`workbench providers remove NAME` and `workbench providers add NAME` for the "
+                "build that this is (`workbench providers list`)",
+            ) from cause
         except BaseException:
             self.stop()
             raise
@@ -86,6 +96,12 @@ class Worker:
         SessionError
             Where it refused the request.
         """
+        if self._connection.closed:
+            raise WorkerError(
+                "The worker with the provider's library is gone.",
+                "it died or was stopped before",
+                "open the provider again for a fresh worker",
+            )
         deadline = time.monotonic() + self.limit_s
         self._raised = None
         try:

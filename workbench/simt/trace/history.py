@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import InputError
+from workbench.simt.arguments import prepare
 from workbench.simt.intrinsics import BLOCK_SYNC
-from workbench.simt.kernel import Launch, prepare
+from workbench.simt.kernel import Launch
 from workbench.simt.thread import Dim3
+from workbench.simt.trace.arrays import TracedArray
 from workbench.simt.trace.observer import Observer
 from workbench.simt.trace.program import Program
 from workbench.simt.trace.scheduler import Block, TraceLaunch, Tracer
@@ -28,8 +30,8 @@ class ThreadState:
     line : int
         Where it waits, or left the kernel; 0 at the end of the kernel.
     done : bool
-    values : dict of str to number
-        Its local variables.
+    values : dict of str to number or numpy.ndarray
+        Its local variables, copies of its local arrays among them.
     """
 
     line: int
@@ -153,8 +155,13 @@ class _Historian(Observer):
 
 
 def _values(names: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in names.items()
-        if not name.startswith("_") and isinstance(value, (bool, int, float, complex, np.generic))
-    }
+    kept = {name: _kept(value) for name, value in names.items() if not name.startswith("_")}
+    return {name: value for name, value in kept.items() if value is not None}
+
+
+def _kept(value: Any) -> Any:
+    """Return a number, or a copy of a thread's own array; None for anything else."""
+    if isinstance(value, (bool, int, float, complex, np.generic)):
+        return value
+    is_own = isinstance(value, TracedArray) and value.memory.space == "local"
+    return value.data.copy() if is_own else None

@@ -28,6 +28,7 @@ FAMILIES = (
     "sorting",
     "random",
     "pooling",
+    "optimizers",
     "fast",
 )
 

@@ -1,0 +1,172 @@
+"""What a machine, a model or a person can do to the portability room: a clear error each."""
+
+import itertools
+import json
+import os
+import signal
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from workbench.errors import InstallationError, UnknownNameError, WorkbenchError, WorkerError
+from workbench.portability._compile import compiled, compiler_availability
+from workbench.portability.ascend.device import AscendDevice
+from workbench.portability.ascend.programs import CompileError, _parse_shapes
+from workbench.portability.exporting import export
+from workbench.portability.previewing import Preview
+from workbench.portability.provider.engine import Provider
+from workbench.portability.session import open_session
+from workbench.portability.workers import environments
+from workbench.portability.workers.process import Worker
+from workbench.portability.workers.sessions import open_worker_session
+
+HERE = Path(sys.executable)
+CPU = "CPUExecutionProvider"
+compiler = compiler_availability()
+needs_compiler = pytest.mark.skipif(not compiler, reason=f"{compiler.reason}; {compiler.remedy}")
+NAMES = (
+    '<img src=x onerror="alert(1)">',
+    "a;b:3,4;c",
+    "x:0",
+    "two words\nand a line",
+    "ünïcödé 🙂",
+    "../../etc/passwd",
+    "%s%n${HOME}`id`",
+    "n" * 5000,
+)
+
+
+def chain(names):
+    """A model whose nodes and values have these names."""
+    values = ["x:0;", *names]
+    nodes = [onnx.helper.make_node("Relu", [a], [b], name=b) for a, b in itertools.pairwise(values)]
+    ends = [onnx.helper.make_tensor_value_info(v, 1, [2, 3]) for v in (values[0], values[-1])]
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:])
+    opset = onnx.helper.make_opsetid("", 18)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9)
+
+
+@needs_compiler
+@pytest.mark.parametrize("crash", ["__builtin_trap();", "*(volatile int*)0 = 1;", "_Exit(3);"])
+def test_a_library_that_crashes_when_it_is_loaded_takes_its_worker_only(tmp_path, crash):
+    source = tmp_path / "crash.cpp"
+    text = f"#include <cstdlib>\n__attribute__((constructor)) void f() {{ {crash} }}\n"
+    source.write_text(text)
+    with pytest.raises((WorkerError, InstallationError), match=r"SIG|exit code 3"):
+        Worker(HERE, [compiled(source)])
+    with Worker(HERE) as worker:
+        assert worker.alive
+
+
+def test_a_library_that_is_no_library_is_said(tmp_path):
+    (tmp_path / "lib.so").write_text("not a library")
+    with pytest.raises(InstallationError, match=r"lib\.so"):
+        Worker(HERE, [tmp_path / "lib.so"])
+
+
+def test_a_worker_that_does_not_answer_is_ended_and_stays_ended():
+    worker = Worker(HERE, limit_s=1.0)
+    os.kill(worker._process.pid, signal.SIGSTOP)
+    with pytest.raises(WorkerError, match="did not answer"):
+        worker.counters()
+    assert not worker.alive
+    with pytest.raises(WorkerError, match="gone"):
+        worker.counters()
+
+
+@pytest.fixture
+def hollow(tmp_path, monkeypatch):
+    """An environment that says it is ready and has lost its packages."""
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    folder = environments.environment_folder("cann")
+    venv.create(folder, with_pip=False)
+    packages = list(environments.BUILDS["cann"].packages)
+    (folder / "ready.json").write_text(json.dumps({"packages": packages}))
+    return folder
+
+
+def test_an_environment_that_lost_its_packages_says_how_to_mend_it(hollow):
+    with pytest.raises(InstallationError, match="numpy") as error:
+        Worker(environments.python_of("cann"))
+    assert "workbench providers remove" in error.value.advice
+
+
+def test_an_environment_that_lost_its_interpreter_is_not_used(hollow):
+    (hollow / "bin" / "python").unlink()
+    with pytest.raises(InstallationError, match="interpreter is gone"):
+        environments.python_of("cann")
+
+
+@pytest.mark.parametrize("mark", ["", "{", "[]", "null", '{"packages": ["other==1"]}'])
+def test_a_mark_that_is_damaged_or_of_another_version_is_not_believed(hollow, mark):
+    (hollow / "ready.json").write_text(mark)
+    assert not environments.build_availability("cann")
+
+
+def test_an_installation_that_pip_refuses_leaves_nothing_that_looks_ready(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    said = []
+    with pytest.raises(InstallationError, match="could not install"):
+        environments.add_build("cuda", said.append)
+    assert "256 MB" in said[0]
+    assert "did not finish" in environments.build_availability("cuda").reason
+    assert environments.remove("cuda")
+    with pytest.raises(UnknownNameError, match="cuda"):
+        environments.add_build("cudda")
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_shapes_are_read_whatever_the_inputs_are_called(name):
+    assert _parse_shapes(f"{name}:2,3;s;{name}2:1", [name, "s", f"{name}2"]) == {
+        name: (2, 3),
+        "s": (),
+        f"{name}2": (1,),
+    }
+    with pytest.raises(CompileError):
+        _parse_shapes("other:1", [name])
+
+
+@needs_compiler
+def test_names_of_any_kind_pass_through_a_provider_of_ones_own():
+    provider = Provider()
+    session = provider.open_session(chain(NAMES))
+    x = np.array([[-1, 0, 1], [2, -2, 3]], np.float32)
+    assert (session.run([x])[0] == np.maximum(x, 0)).all()
+    assert len(session.nodes_by_provider()["WorkbenchExecutionProvider"]) == len(NAMES)
+
+
+@needs_compiler
+@pytest.mark.parametrize("mode", ["operators", "graph", "subgraphs"])
+def test_names_of_any_kind_pass_through_the_vendors_provider(mode):
+    state = environments.build_availability("cann")
+    if not state:
+        pytest.skip(f"onnxruntime-cann is not installed: {state.reason}")
+    x = np.ones((2, 3), np.float32)
+    with Preview() as preview, AscendDevice() as device:
+        found = preview(chain(NAMES), "cann", mode, runs=[{"x:0;": x}])
+        assert found.on_device == len(found.nodes)
+        assert "error" not in found.runs[0]
+        assert all("cannot be read" in words for words in found.disagreements)
+        assert (device.open_session(chain(NAMES), mode).run([x])[0] == x).all()
+
+
+def test_a_hostile_name_of_an_open_dimension_is_a_name():
+    import torch
+
+    made = export(torch.nn.ReLU(), (torch.ones(2, 3),), dynamic={"input": {0: NAMES[0]}})
+    assert open_session(made.model).run([np.ones((5, 3), np.float32)])[0].shape == (5, 3)
+
+
+def test_inputs_that_do_not_fit_are_an_error_in_a_worker_and_it_goes_on():
+    with Worker(HERE) as worker:
+        session = open_worker_session(worker, chain(["y"]), CPU)
+        for feeds in ({}, {"nobody": np.ones(1)}, {"x:0;": np.ones((2, 3), np.int8)}, [1, 2, 3]):
+            with pytest.raises(WorkbenchError):
+                session.run(feeds)
+        assert session.run([np.ones((2, 3), np.float32)])[0].shape == (2, 3)
