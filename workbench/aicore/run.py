@@ -266,6 +266,8 @@ def _record(kernel, args, blocks, chip_name, limits, only=None, sink=None):
             f"{kernel.__name__} inside of a kernel",
             "call a plain function, or launch the two one after the other",
         )
+    if limits is not None and not isinstance(limits, Limits):
+        raise InputError("These are not limits.", repr(limits), "limits=aicore.Limits(seconds=...)")
     given = arguments(kernel.function, args)
     used = chip(chip_name or _CHIP.get())
     recording = record(
