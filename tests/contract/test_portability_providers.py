@@ -7,12 +7,14 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-from workbench.errors import InstallationError, UnavailableError, WorkerError
+from workbench.errors import InputError, InstallationError, UnavailableError, WorkerError
 from workbench.portability._compile import compiler_availability
 from workbench.portability.ascend.device import AscendDevice
 from workbench.portability.exporting import export
+from workbench.portability.port import port_model
 from workbench.portability.previewing import Preview
 from workbench.portability.recorded.book import read_book
 from workbench.portability.recorded.previews import RecordedPreview
@@ -183,3 +185,35 @@ def test_a_worker_says_what_the_runtime_said(device):
     with pytest.raises(SessionError):
         device.open_session(b"no model at all")
     assert device.worker.alive
+
+
+def test_a_report_holds_each_build_that_is_here_against_the_cpu(tmp_path, cann):
+    """Over stand-ins a placement and no time; where it computes for real, parity and latency."""
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> g (float[N, 4, 8] x) => (float[N, 4, 8] y)'
+        "<float[8, 8] w = {" + ", ".join(["0.25"] * 64) + "}>"
+        "{ a = MatMul(x, w) b = Softmax(a) c = Sigmoid(b) y = Mul(b, c) }"
+    )
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    report = port_model(str(path))
+    rows = {(row["asked"], row["asked_mode"]): row for row in report["placement"]}
+    operators = rows["cann", "operators"]
+    assert operators["simulated"]
+    assert operators["on_device"] < len(operators["nodes"])
+    assert report["memory"]["peak_bytes"] > 0
+    assert {step["opset"] for step in report["sweep"]["steps"]} >= {17, 18, 20, 22}
+    assert "converted" in report["sweep"]["how"]
+    if "sentence" in rows["openvino", ""]:
+        (real,) = report["divergence"]
+        assert real["outputs_agree"]
+        assert real["latency"]["provenance"] == "measured"
+    else:
+        assert "no provider that computes for real" in report["divergence"]["reason"]
+
+
+def test_a_run_over_a_stand_in_is_never_timed(device, models):
+    exported = models["mlp"][20]
+    session = device.open_session(exported.model, "graph")
+    with pytest.raises(InputError, match="stand-in"):
+        session.latencies(exported.feeds(), least=1, most=1, limit_s=1)
