@@ -12,7 +12,8 @@ import pytest
 
 from workbench.errors import InputError, InstallationError, UnavailableError, WorkerError
 from workbench.portability._compile import compiler_availability
-from workbench.portability.ascend.device import AscendDevice
+from workbench.portability.ascend.device import AscendDevice, real_library
+from workbench.portability.comparing import compare
 from workbench.portability.exporting import export
 from workbench.portability.port import port_model
 from workbench.portability.previewing import Preview
@@ -217,3 +218,19 @@ def test_a_run_over_a_stand_in_is_never_timed(device, models):
     session = device.open_session(exported.model, "graph")
     with pytest.raises(InputError, match="stand-in"):
         session.latencies(exported.feeds(), least=1, most=1, limit_s=1)
+
+
+@pytest.mark.parametrize("build", ["cann", "openvino"])
+def test_any_build_that_computes_can_be_compared_value_by_value(build, models):
+    state = environments.build_availability(build)
+    if not state:
+        pytest.skip(f"{build} is not installed here: {state.reason}")
+    compare(models["mlp"][20], "torch", build).check()
+
+
+def test_over_the_cuda_stand_in_nothing_is_compared(models):
+    state = environments.build_availability("cuda")
+    if not state or real_library("libcuda.so.1"):
+        pytest.skip(f"there is no CUDA stand-in here: {state.reason}")
+    with pytest.raises(UnavailableError, match="stand-in"):
+        compare(models["mlp"][20], "torch", "cuda")
