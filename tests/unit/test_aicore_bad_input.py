@@ -2,6 +2,7 @@
 
 import _thread
 import pickle
+import re
 import threading
 import time
 
@@ -352,3 +353,40 @@ def test_time_only_mode_refuses_flags_between_units():
 
     with pytest.raises(InputError, match="one after the other"):
         aicore.predict(aicore.kernel(joined), (X,), 2)
+
+
+def test_errors_that_are_not_of_the_ai_core_name_the_kernels_line_too():
+    def wrong_pipe(x):
+        aicore.cross_core_set_flag(1, "AIV1.MTE3")
+
+    def wrong_event(x):
+        aicore.set_flag(3)
+
+    for body, text in ((wrong_pipe, "AIV1.MTE3"), (wrong_event, "no such event")):
+        with pytest.raises(InputError, match=text) as caught:
+            run(body)
+        assert re.search(r"test_aicore_bad_input\.py:\d+  aicore\.", str(caught.value))
+
+
+def test_what_is_no_number_and_what_overflows_is_named_with_its_line():
+    def fill(value, dtype="float32"):
+        return lambda x: aicore.duplicate(aicore.scratch("UB", 8, dtype), value)
+
+    fails(fill("a"), "shape", "takes one number")
+    fails(fill(1e9, "int16"), "kernel", "cannot be carried out on NumPy")
+    fails(
+        lambda x: aicore.adds(
+            aicore.scratch("UB", 8, "float32"), aicore.scratch("UB", 8, "float32"), "1"
+        ),
+        "shape",
+        "takes one number",
+    )
+    fails(lambda x: aicore.Queue("VECIN", 8, "float32", depth=2.5), "queue", "whole number")
+
+
+def test_limits_are_numbers_above_zero():
+    for wrong in (0, -1, "3", True, float("nan")):
+        with pytest.raises(InputError, match="above zero"):
+            aicore.Limits(seconds=wrong)
+    with pytest.raises(InputError, match="not limits"):
+        run(lambda x: None, limits=3)

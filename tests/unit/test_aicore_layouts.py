@@ -24,6 +24,21 @@ def test_every_layout_gives_back_every_matrix_of_every_size_and_dtype(layout, dt
     np.testing.assert_array_equal(aicore.unpack(flat, matrix.shape, layout), matrix)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("itemsize", [1, 2, 4])
+def test_no_residue_of_rows_and_columns_loses_an_element(layout, itemsize):
+    """Every size up to a block and one more each way; a layout knows a dtype by its bytes only."""
+    codes = {1: (lambda n: n & 255, lambda n: n >> 8), 2: (lambda n: n,), 4: (lambda n: n,)}
+    dtype = {1: np.uint8, 2: np.uint16, 4: np.uint32}[itemsize]
+    for rows in range(1, 34):
+        for columns in range(1, 34 if rows % 3 else 66):
+            number = np.arange(rows * columns).reshape(rows, columns)
+            for code in codes[itemsize]:
+                matrix = code(number).astype(dtype)
+                there = aicore.unpack(aicore.pack(matrix, layout), matrix.shape, layout)
+                assert (there == matrix).all(), (rows, columns)
+
+
 def address(i, j, shape, layout, itemsize):
     """Place of an element, written out for each layout on its own."""
     rows, columns = padded(shape, layout, itemsize)

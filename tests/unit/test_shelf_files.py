@@ -62,12 +62,12 @@ BEYOND = {
     "warp sum": "warp_sum",
 }
 LADDERS = {
-    "attention": 3,
+    "attention": 4,
     "conv2d": 5,
     "histogram": 3,
     "layer_norm": 3,
     "matmul": 6,
-    "scan": 3,
+    "scan": 4,
     "softmax": 3,
     "transpose": 3,
     "vector_sum": 6,

@@ -12,6 +12,7 @@ from typing import Any
 
 from workbench.aicore.findings import Finding, Site
 from workbench.aicore.machine import PIPES, Chip, Placement
+from workbench.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Limits:
     instructions: int = 500_000
     seconds: float = 120.0
     idle_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("instructions", "seconds", "idle_seconds"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+                raise InputError(f"Limits of {name} are above zero.", repr(value))
 
 
 class Instruction:

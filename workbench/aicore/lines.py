@@ -88,11 +88,11 @@ class deadline:
         self.over_now.set()
         if not self.reason or isinstance(error, KeyboardInterrupt):
             return
-        if error is None:  # it was fired just now and is still to be delivered
+        if not isinstance(error, _TimeUp):  # fired just now and perhaps still to be delivered
             try:
                 time.sleep(0.05)
             except _TimeUp as late:
-                error = late
+                error = error or late
         cause = error if isinstance(error, _TimeUp) else getattr(error, "__cause__", error)
         raise AICoreError(
             "endless",

@@ -71,7 +71,7 @@ def event_pipes(event: str) -> tuple[str, str]:
     InputError
         Where a pipe does not exist, or the two belong to different units.
     """
-    source, _, target = event.partition("_")
+    source, _, target = str(event).partition("_")
     names = _AIC_ONLY | _AIV_ONLY | {"MTE2"}
     if source not in names or target not in names or source == target:
         raise InputError(

@@ -75,6 +75,8 @@ def data_copy_pad(dst: Any, src: Any, pad_value: float = 0.0) -> None:
         As `data_copy`, but for the length.
     """
     one, route = _begin(dst, src, {("GM", "UB"), ("UB", "GM")}, "data_copy_pad")
+    if not isinstance(pad_value, (int, float, np.number)):
+        raise AICoreError("shape", "data_copy_pad fills with one number.", reprlib.repr(pad_value))
     touched = (widened(dst),) if isinstance(dst, LocalTensor) else (dst,)
     _emit_copy(one, "data_copy_pad", route, dst, src, touched, pad_value)
 

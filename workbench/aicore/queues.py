@@ -59,14 +59,16 @@ class Queue:
     def __init__(self, position: str, shape: Any, dtype: Any, depth: int = 2, name: str = ""):
         if position not in POSITIONS:
             raise UnknownNameError("queue position", position, POSITIONS)
+        if isinstance(depth, bool) or not hasattr(depth, "__index__") or depth < 1:
+            raise AICoreError(
+                "queue", "A queue has a whole number of buffers, 1 or more.", f"depth = {depth!r}"
+            )
         one = recorder()
         self.position, self.depth = POSITIONS[position], depth
         self.shape, self.dtype = _shape(shape), as_dtype(dtype)
         self.layout = default_layout(self.position.buffer, self.shape)
         self.name = name or f"{position}{len(one.queues)}"
         self.nbytes = footprint(self.shape, self.dtype, self.layout)
-        if depth < 1:
-            raise AICoreError("queue", "A queue has at least one buffer.", f"depth = {depth}")
         one.units.add(UNIT_OF_BUFFER[self.position.buffer])
         places = one.place(self.position.buffer, self.nbytes, self.name, depth)
         self._id = len(one.queues)

@@ -101,7 +101,9 @@ def _run(function: Callable[..., None], args: Sequence[Any], one: Recorder) -> N
         if isinstance(error, AICoreError) and not error.sites:
             error.sites = (raised_at(error, one.core),)
         raise
-    except WorkbenchError:
+    except WorkbenchError as error:
+        where = f"at {raised_at(error, one.core)}"
+        error.saw = f"{error.saw}; {where}" if error.saw else where
         raise
     except Exception as error:
         raise AICoreError(

@@ -31,6 +31,7 @@ from workbench.aicore.values import Memory, carry_out, written
 from workbench.errors import InputError
 
 _OBSERVED: ContextVar[list[Run] | None] = ContextVar("observed", default=None)
+_TIME_ONLY = Limits(instructions=2_000_000)  # nothing is kept, so that more may be issued
 _CHIP: ContextVar[str] = ContextVar("chip", default=DEFAULT_CHIP)
 
 
@@ -222,6 +223,7 @@ def predict(
     if sample is not None and not all(-blocks <= core < blocks for core in sample):
         raise InputError("The sample names a core that was not launched.", repr(sample))
     only = None if sample is None else sorted({core % blocks for core in sample})
+    limits = limits or _TIME_ONLY
     recording, _ = _record(kernel, args, blocks, chip_name, limits, only, board.feed)
     if recording.findings:
         raise HazardError(tuple(recording.findings))
@@ -266,6 +268,8 @@ def _record(kernel, args, blocks, chip_name, limits, only=None, sink=None):
             f"{kernel.__name__} inside of a kernel",
             "call a plain function, or launch the two one after the other",
         )
+    if limits is not None and not isinstance(limits, Limits):
+        raise InputError("These are not limits.", repr(limits), "limits=aicore.Limits(seconds=...)")
     given = arguments(kernel.function, args)
     used = chip(chip_name or _CHIP.get())
     recording = record(

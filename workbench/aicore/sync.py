@@ -96,21 +96,21 @@ def cross_core_set_flag(flag_id: int, pipe: str) -> None:
     As the vendor's page for CrossCoreSetFlag says of mode 2: what the Cube sets, each of the
     block's Vector cores can wait for; what the Vector cores set, the Cube waits for from all.
     """
-    _cross("set", flag_id, pipe, pipe.startswith("AIC"))
+    _cross("set", flag_id, pipe, True)
 
 
 def cross_core_wait_flag(flag_id: int, pipe: str) -> None:
     """Let `pipe` (``"AIV.MTE2"``) wait for the mark that the other unit of this block set."""
-    _cross("wait", flag_id, pipe, not pipe.startswith("AIC"))
+    _cross("wait", flag_id, pipe, False)
 
 
-def _cross(kind: str, flag_id: int, pipe: str, from_cube: bool) -> None:
+def _cross(kind: str, flag_id: int, pipe: str, sets: bool) -> None:
     one, name = recorder(), f"cross:{_event(flag_id, CROSS_IDS)}"
     if pipe not in _ONE_CORE:
         raise UnknownNameError("pipe", pipe, _ONE_CORE)
-    others = range(one.subs) if pipe.startswith("AIC") else (one.sub,)
-    for other in others:
-        one.synchronise(kind, pipe, name, ("cross", flag_id, from_cube, other))
+    on_cube = pipe.startswith("AIC")
+    for other in range(one.subs) if on_cube else (one.sub,):
+        one.synchronise(kind, pipe, name, ("cross", flag_id, on_cube == sets, other))
 
 
 def set_atomic_add() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from workbench.aicore.findings import AICoreError
 from workbench.aicore.instructions import Instruction, Recording
 
 
@@ -51,9 +52,19 @@ def carry_out(
     """Return the memory after carrying out the instructions in the order given."""
     memory = Memory(recording, arrays)
     with np.errstate(all="ignore"), threadpool_limits(1):  # tiles are too small for BLAS threads
-        for node in nodes:
-            if node.apply is not None:
-                node.apply(memory, *node.args)
+        node = None
+        try:
+            for node in nodes:
+                if node.apply is not None:
+                    node.apply(memory, *node.args)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise AICoreError(
+                "kernel",
+                f"{node.name if node else 'An instruction'} cannot be carried out on NumPy.",
+                f"{type(error).__name__}: {error}",
+                "nothing was written to the outputs; mend the line below",
+                (node.site,) if node else (),
+            ) from error
     return memory
 
 

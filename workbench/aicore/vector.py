@@ -14,7 +14,7 @@ from workbench.aicore.findings import AICoreError
 from workbench.aicore.movement import require_ub
 from workbench.aicore.recorder import recorder
 from workbench.aicore.tensors import LocalTensor
-from workbench.aicore.vector_checks import dtype_of, mask_of, no_fit, same, shapes
+from workbench.aicore.vector_checks import dtype_of, mask_of, no_fit, number_of, same, shapes
 from workbench.errors import UnknownNameError
 
 
@@ -106,12 +106,14 @@ def mins(dst: LocalTensor, src: LocalTensor, scalar: float) -> None:
 def axpy(dst: LocalTensor, src: LocalTensor, scalar: float) -> None:
     """Write ``dst + src * scalar``, rounded once."""
     same("axpy", dst, src)
+    number_of("axpy", scalar)
     _emit("axpy", dst, (src, dst), arithmetic.do_axpy, (dst, src, scalar), dst)
 
 
 def duplicate(dst: LocalTensor, scalar: float) -> None:
     """Fill with `scalar`."""
     same("duplicate", dst)
+    number_of("duplicate", scalar)
     _emit("duplicate", dst, (), arithmetic.do_fill, (dst, scalar), dst)
 
 
@@ -205,6 +207,7 @@ def transpose(dst: LocalTensor, src: LocalTensor) -> None:
 
 def set_value(dst: LocalTensor, index: int, scalar: float) -> None:
     """Write one element with the scalar unit (pipe S: order it with S_V and V_S events)."""
+    number_of("set_value", scalar)
     one, part = recorder(), dst[index : index + 1]
     cycles = one.costs.vector_cycles("set_value", 1)
     one.emit("AIV.S", "set_value", (part,), (), arithmetic.do_fill, (part, scalar), cycles)
@@ -222,8 +225,7 @@ def _unary(name, dst, src) -> None:
 
 def _scalar(name, dst, src, scalar) -> None:
     same(name, dst, src)
-    if isinstance(scalar, LocalTensor) or not np.isscalar(scalar):
-        raise AICoreError("shape", f"{name} takes one number.", repr(scalar), name[:-1])
+    number_of(name, scalar)
     _emit(name, dst, (src,), arithmetic.do_scalar, (arithmetic.SCALAR[name], dst, src, scalar), dst)
 
 

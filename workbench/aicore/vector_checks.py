@@ -6,6 +6,7 @@ generation: a bfloat16 tensor, for one, can be cast and filled but not added.
 
 from __future__ import annotations
 
+import reprlib
 from functools import cache
 from typing import Any
 
@@ -56,6 +57,14 @@ def dtype_of(name: str, *tensors: LocalTensor) -> None:
             f"The Vector unit has no {name} for {tensors[0].dtype}.",
             repr(tensors[0]),
             f"cast to one of {', '.join(DTYPES[name])}",
+        )
+
+
+def number_of(name: str, scalar: Any) -> None:
+    """Require one plain number."""
+    if not isinstance(scalar, (int, float, np.number)):
+        raise AICoreError(
+            "shape", f"{name} takes one number.", reprlib.repr(scalar), "tensors go with add or mul"
         )
 
 

@@ -5,17 +5,21 @@ The pipeline, top to bottom; each stage is one module a person can read in a sit
     source.py      a Python function -> its syntax tree, with true file name and line numbers,
                    and the names it sees (closure, globals)
     resolve.py     names -> what they are: `cuda.threadIdx.x`, `cuda.syncthreads()`, shared arrays,
-                   device functions become explicit nodes (`Index`, `Intrinsic`, `DeviceCall`);
-                   every array access gets a `Site` (line, column, load or store)
-    normalise.py   one thing per statement: barriers and warp operations stand alone, updates become
-                   a load and a store, device functions that synchronise are inlined
+                   device functions become explicit nodes (`Index`, `Intrinsic`, `DeviceCall`, in
+                   resolved.py); every array access gets a `Site` (line, column, load or store)
+    normalise.py   one thing per statement (normal_form.py): barriers and warp operations stand
+                   alone (hoisting.py), updates become a load and a store, device functions that
+                   synchronise are inlined (inlining.py)
     analysis.py    which names are uniform over a block, which live across a barrier, which are
-                   cheaper to compute again than to keep
-    regions.py     the compiled tier's plan: runs of statements between barriers become loops over
-                   the threads of a block; control around a barrier becomes block-level control,
-                   under a mask where threads may disagree
-    emit.py        the plan -> source text for numba.njit; every access goes through one `Mode`
-                   object
+                   cheaper to compute again than to keep (remat.py)
+    plan.py        the compiled tier's plan (plan_nodes.py): runs of statements between barriers
+                   become loops over the threads of a block; control around a barrier becomes
+                   block-level control, under a mask where threads may disagree (plan_loops.py)
+    regions.py     the plan -> source text for numba.njit (module.py), statement by statement in
+                   translate.py, with indices proven inside where ranges.py can; every access goes
+                   through one `Mode` object (emit.py)
+    build.py       source text -> machine code, kept on disk (cache.py); runtime*.py is what it
+                   calls, run.py launches it
     lockstep/      the lockstep tier: all threads take each step together, as NumPy vectors
     stepping.py    the step-through tier: each thread a Python generator, pdb works
     background.py  compiling while the first answer, from lockstep, is being read

@@ -11,8 +11,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from workbench.simt.normalise import Sync
-from workbench.simt.resolve import DeviceCall, Index, Intrinsic
+from workbench.simt.normal_form import Sync
+from workbench.simt.resolved import DeviceCall, Index, Intrinsic
 
 _PER_THREAD = ("threadIdx", "laneid")
 _UNIFORM_SYNC = ("syncthreads_count", "syncthreads_and", "syncthreads_or")

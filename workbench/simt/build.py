@@ -9,9 +9,6 @@ see, types, block shape, mode and versions.
 from __future__ import annotations
 
 import ast
-import hashlib
-import json
-import os
 import sys
 import types as python_types
 from dataclasses import dataclass
@@ -19,38 +16,25 @@ from pathlib import Path
 from typing import Any
 
 import numba
-import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
 
 from workbench.errors import InputError
 from workbench.simt import infer as inference
+from workbench.simt.cache import module_path, read_module, write_module
+from workbench.simt.declared import DeclaredArray, declared_arrays, maker
+from workbench.simt.device_functions import DeviceFunctions
 from workbench.simt.emit import PLAIN, Mode
 from workbench.simt.errors import KernelSourceError, KernelTypingError
+from workbench.simt.module import HEADER, Module
 from workbench.simt.names import Names
 from workbench.simt.normalise import normalise
 from workbench.simt.plan import plan
-from workbench.simt.regions import (
-    HEADER,
-    DeclaredArray,
-    DeviceFunctions,
-    Module,
-    RegionWriter,
-    declared_arrays,
-    maker,
-)
-from workbench.simt.resolve import Resolved
-from workbench.simt.source import MISSING
+from workbench.simt.regions import RegionWriter
+from workbench.simt.resolved import Resolved
 from workbench.simt.translate import Translator
 
 LAUNCH_PARAMETERS = ("_gx", "_gy", "_gz", "_first", "_last", "_shared_bytes")
-_HERE = Path(__file__).parent
-
-
-def cache_folder() -> Path:
-    """Return the folder of generated modules: ``WORKBENCH_CACHE``, or the user's cache."""
-    root = os.environ.get("WORKBENCH_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(root).expanduser() / "accelerator-workbench" / "simt"
 
 
 @dataclass
@@ -220,14 +204,14 @@ def build(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Compile
     KernelSourceError
         Where the kernel says what this tier cannot run (`Unplannable`).
     """
-    path = _module_path(resolved, kinds, block, mode)
-    module = _read(path) if path is not None else None
+    path = module_path(resolved, kinds, block, mode)
+    module = read_module(path) if path is not None else None
     if module is None:
         module, _ = generate(resolved, kinds, block, mode)
         recursive = "- stack_address() >" in module.text  # Numba's cache breaks recursion
         path = None if module.objects or recursive else path
         if path is not None:
-            _write(path, module)
+            write_module(path, module)
     try:
         return Compiled(module, compile_module(module, path, mode), block)
     except NumbaError as error:
@@ -252,91 +236,5 @@ def check_types(resolved: Resolved, kinds: tuple, mode: Mode) -> None:
 
 def is_on_disk(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> bool:
     """Return whether the machine code only has to be loaded."""
-    path = _module_path(resolved, kinds, block, mode)
+    path = module_path(resolved, kinds, block, mode)
     return path is not None and any((path.parent / "__pycache__").glob(f"{path.stem}.*.nbi"))
-
-
-def _module_path(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Path | None:
-    try:
-        key = hashlib.sha256(repr(_key_parts(resolved, kinds, block, mode)).encode()).hexdigest()
-    except _NoKey:
-        return None
-    return cache_folder() / f"{resolved.name}_{key[:24]}.py"
-
-
-class _NoKey(Exception):
-    """The kernel sees an object whose content no key can hold."""
-
-
-def _key_parts(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> list:
-    parts: list[Any] = [numba.__version__, np.__version__, _engine_stamp(), mode.name, block]
-    parts.append([str(kind) for kind in kinds])
-    for one in (resolved, *resolved.device_functions.values()):
-        source = one.source
-        parts.append(ast.dump(one.tree, include_attributes=False))
-        parts.append((source.file_name, source.first_line))
-        for name in sorted({n.id for n in ast.walk(one.tree) if isinstance(n, ast.Name)}):
-            value = source.lookup(name)
-            if name not in source.parameters and value is not MISSING:
-                parts.append((name, _stamp(value)))
-    return parts
-
-
-def _stamp(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest(), str(value.dtype)
-    if isinstance(value, (bool, int, float, complex, str, type(None), np.generic, tuple)):
-        return type(value).__name__, repr(value)
-    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
-    if name is None and isinstance(value, types.Type):
-        name = str(value)
-    return type(value).__name__, getattr(value, "__module__", ""), name
-
-
-def _engine_stamp() -> str:
-    if not hasattr(_engine_stamp, "value"):
-        files = sorted(_HERE.glob("*.py"))
-        stamps = [(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files]
-        _engine_stamp.value = hashlib.sha256(repr(stamps).encode()).hexdigest()[:16]
-    return _engine_stamp.value
-
-
-def _write(path: Path, module: Module) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    meta = {
-        "function": module.function,
-        "sites": module.sites,
-        "shared_bytes": module.shared_bytes,
-        "uses_dynamic": module.uses_dynamic,
-        "hidden": {
-            name: [array.dtype.str, list(array.shape), np.ascontiguousarray(array).tobytes().hex()]
-            for name, array in module.hidden.items()
-        },
-    }
-    text = f"{module.text}\n# meta {json.dumps(meta)}\n"
-    scratch = path.with_suffix(f".{os.getpid()}.tmp")
-    scratch.write_text(text)
-    os.replace(scratch, path)
-
-
-def _read(path: Path) -> Module | None:
-    if not path.exists():
-        return None
-    text = path.read_text()
-    body, marker, meta = text.rpartition("\n# meta ")
-    if not marker:
-        return None
-    found = json.loads(meta)
-    hidden = {
-        name: np.frombuffer(bytes.fromhex(data), np.dtype(dtype)).reshape(shape)
-        for name, (dtype, shape, data) in found["hidden"].items()
-    }
-    return Module(
-        body,
-        found["function"],
-        hidden,
-        {},
-        found["sites"],
-        found["shared_bytes"],
-        found["uses_dynamic"],
-    )

@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.simt.resolve import Site
+from workbench.simt.resolved import Site
 
 
 @dataclass

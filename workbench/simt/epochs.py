@@ -12,15 +12,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from workbench.simt.plan import (
-    Branch,
-    LeaveIfNone,
-    Loop,
-    Meeting,
-    Region,
-    Uniform,
-    WhenAny,
-)
+from workbench.simt.plan_nodes import Branch, LeaveIfNone, Loop, Meeting, Region, Uniform, WhenAny
 
 
 @dataclass

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 
 from workbench.simt.analysis import escapes
-from workbench.simt.normalise import deepcopy_tree, load
+from workbench.simt.normal_form import deepcopy_tree, load
 
 FLAG = "_left"
 

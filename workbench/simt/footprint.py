@@ -22,7 +22,7 @@ from workbench.simt.guards import Box, guarded
 from workbench.simt.kinds import is_float
 from workbench.simt.linear import Linear, LinearReader, NotLinear
 from workbench.simt.names import is_math
-from workbench.simt.resolve import DeviceCall, Intrinsic, Site
+from workbench.simt.resolved import DeviceCall, Intrinsic, Site
 from workbench.simt.translate import Translator
 
 MOST_LOOPS = 2

@@ -18,10 +18,11 @@ from numba.core.errors import NumbaError, TypingError
 from numba.core.registry import cpu_target
 from numba.core.ssa import reconstruct_ssa
 
+from workbench.simt.context import CONTEXT
 from workbench.simt.emit import Writer
 from workbench.simt.errors import KernelTypingError
-from workbench.simt.normalise import Normal, Sync
-from workbench.simt.translate import CONTEXT, Translator
+from workbench.simt.normal_form import Normal, Sync
+from workbench.simt.translate import Translator
 
 _RESULTS = {
     "syncthreads_count": "np.int64(0)",

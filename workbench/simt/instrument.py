@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from workbench.simt.normalise import Normal, deepcopy_tree
+from workbench.simt.normal_form import Normal, deepcopy_tree
 from workbench.simt.raw import NUMBERS
-from workbench.simt.resolve import DeviceCall, Intrinsic, Resolved
+from workbench.simt.resolved import DeviceCall, Intrinsic, Resolved
 
 _SPACES = {"shared": "shared", "local": "local", "const": "plain"}
 

@@ -7,7 +7,6 @@ runs only when a kernel calls it.
 
 from __future__ import annotations
 
-import inspect
 from functools import cached_property
 from typing import Any
 
@@ -16,11 +15,13 @@ import numpy as np
 from numba import types
 from numba.core import sigutils
 
-from workbench.errors import InputError
 from workbench.simt import engines, limits, tiers
+from workbench.simt.arguments import prepare
 from workbench.simt.errors import LaunchConfigError, NoSourceError
 from workbench.simt.memory import host_view
-from workbench.simt.resolve import Resolved, resolve
+from workbench.simt.resolve import resolve
+from workbench.simt.resolved import Resolved
+from workbench.simt.specialisation import Specialisation, check_declared, specialisation
 from workbench.simt.stepping import has_grid_sync, max_resident_blocks
 from workbench.simt.thread import Dim3
 
@@ -63,7 +64,7 @@ class Kernel:
         self.__doc__ = getattr(function, "__doc__", None)
         self.__wrapped__ = function
         if not device and self.declared:
-            tiers.check_declared(self)
+            check_declared(self)
 
     @property
     def __simt_function__(self) -> Any:
@@ -119,7 +120,7 @@ class Kernel:
                 f"{self.__name__}.compile(..., block=(16, 16))",
             )
         prepared = self.as_declared(prepare(self.resolved, args))
-        tiers.specialisation(self, shape, prepared)[0].ready()
+        specialisation(self, shape, prepared)[0].ready()
 
     def as_declared(self, args: tuple) -> tuple:
         """Return the arguments with numbers of the types that a signature declares, if one does."""
@@ -153,9 +154,9 @@ class Kernel:
         launched = [one.kinds for one in self._made()]
         return {kinds: Overload(self) for kinds in (*self.declared, *launched)}
 
-    def _made(self) -> list[tiers.Specialisation]:
+    def _made(self) -> list[Specialisation]:
         every = list(self.specialisations.values())
-        return [one for one in every if isinstance(one, tiers.Specialisation)]
+        return [one for one in every if isinstance(one, Specialisation)]
 
     def specialize(self, *args: Any) -> Kernel:
         """Return this kernel: it specialises itself for the arguments of each launch."""
@@ -276,44 +277,3 @@ class ForAll:
             return
         blocks = -(-self.ntasks // self.tpb)
         self.kernel[blocks, self.tpb, self.stream, self.sharedmem](*args)
-
-
-def _parameters(resolved: Any) -> tuple[tuple[str, ...], str]:
-    if isinstance(resolved, Resolved):
-        return resolved.source.parameters, resolved.name
-    return tuple(inspect.signature(resolved).parameters), resolved.__name__
-
-
-def prepare(resolved: Any, args: tuple) -> tuple:
-    """Return the arguments as kernels work on them.
-
-    Raises
-    ------
-    InputError
-        Where their number or a type does not fit.
-    """
-    names, name = _parameters(resolved)
-    if len(args) != len(names):
-        raise InputError(
-            f"{name} takes {len(names)} arguments.",
-            f"{len(args)} given",
-            f"{name}[grid, block]({', '.join(names)})",
-        )
-    return tuple(_prepare(name, value) for name, value in zip(names, args, strict=True))
-
-
-def _prepare(name: str, value: Any) -> Any:
-    value = host_view(value)
-    if isinstance(value, (list, str, dict)):
-        raise InputError(
-            f"The argument {name} cannot go to a kernel.",
-            f"a {type(value).__name__}",
-            "pass a NumPy array, a device array or a number",
-        )
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        raise InputError(
-            f"The argument {name} cannot go to a kernel.",
-            "an array of Python objects",
-            "give it a numeric dtype",
-        )
-    return value

@@ -14,7 +14,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workbench.simt.resolve import DeviceCall, Index, Intrinsic
+from workbench.simt.resolved import DeviceCall, Index, Intrinsic
 
 Term = tuple[str, str]
 """Axis ("" for none) and uniform text ("" for the number one)."""

@@ -141,7 +141,7 @@ def constant_integer(node: ast.AST, lookup: Any, block: tuple[int, ...]) -> int 
     block : tuple of int
         The block's extents, which are constants too.
     """
-    from workbench.simt.resolve import Index
+    from workbench.simt.resolved import Index
 
     if isinstance(node, ast.Constant):
         return node.value if type(node.value) is int else None
@@ -220,7 +220,7 @@ def evaluate(node: ast.expr, source: KernelSource) -> Any:
                     "use a literal or a global; dynamic shared memory has shape 0",
                 )
             scope[part.id] = found
-    from workbench.simt.resolve import Index
+    from workbench.simt.resolved import Index
 
     if any(isinstance(part, Index) for part in ast.walk(node)):
         raise KernelSourceError(

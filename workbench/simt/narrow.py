@@ -12,8 +12,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from workbench.simt.plan import Region
-from workbench.simt.resolve import Index
+from workbench.simt.plan_nodes import Region
+from workbench.simt.resolved import Index
 
 _MIRROR = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE, ast.Eq: ast.Eq}
 

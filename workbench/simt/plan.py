@@ -15,7 +15,6 @@ It refuses what needs independent thread scheduling: see `Unplannable`.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 
 from workbench.simt.analysis import (
     Uniformity,
@@ -23,122 +22,28 @@ from workbench.simt.analysis import (
     exposed,
     has_sync,
     reads,
-    stores_memory,
     writes,
 )
-from workbench.simt.errors import KernelSourceError
 from workbench.simt.escapes import lower_escapes
-from workbench.simt.normalise import (
-    Normal,
-    Sync,
-    assign,
-    deepcopy_tree,
-    load,
-    published_operand,
+from workbench.simt.normal_form import Normal, Sync, assign, deepcopy_tree, load, published_operand
+from workbench.simt.plan_levels import Levels
+from workbench.simt.plan_loops import Loops
+from workbench.simt.plan_nodes import (
+    LIVE,
+    Branch,
+    Meeting,
+    MeetingResult,
+    Plan,
+    Region,
+    Uniform,
+    Unplannable,
+    WhenAny,
+    constant_node,
+    regions_of,
+    under,
 )
 from workbench.simt.proofs import waits_for_memory
 from workbench.simt.remat import rematerialisable
-
-LIVE = "_live"
-
-
-class Unplannable(KernelSourceError):
-    """The regions cannot express this kernel; another tier runs it."""
-
-
-@dataclass
-class Region:
-    """Statements for one loop over the threads of a block.
-
-    Attributes
-    ----------
-    body : list of ast.stmt
-    carried, kept : set of str
-        Per-thread names loaded before the body and stored after it.
-    again : list of ast.Assign
-        Assignments computed again rather than kept, in order.
-    """
-
-    body: list[ast.stmt]
-    carried: set[str] = field(default_factory=set)
-    kept: set[str] = field(default_factory=set)
-    again: list[ast.Assign] = field(default_factory=list)
-
-
-@dataclass
-class Uniform:
-    """A statement that runs once for the block."""
-
-    statement: ast.stmt
-
-
-@dataclass
-class Branch:
-    """A uniform ``if`` around a barrier."""
-
-    test: ast.expr
-    body: list
-    orelse: list
-
-
-@dataclass
-class Loop:
-    """A loop around a barrier: native where uniform, else ``while True`` left by its masks."""
-
-    head: ast.For | ast.While | None
-    body: list
-
-
-@dataclass
-class WhenAny:
-    """Block-level code that runs if a thread's mask is set."""
-
-    mask: str
-    body: list
-
-
-@dataclass
-class LeaveIfNone:
-    """Leave the enclosing loop where no thread's mask is set."""
-
-    mask: str
-
-
-@dataclass
-class Meeting:
-    """A barrier or warp operation: the threads of `mask` (None: all) have arrived."""
-
-    sync: Sync
-    mask: str | None
-    published: str | None
-    result: str | None
-
-
-@dataclass
-class Plan:
-    """What `emit` writes.
-
-    Attributes
-    ----------
-    nodes : list
-        `Region`, `Uniform`, `Branch`, `Loop`, `WhenAny`, `LeaveIfNone`, `Meeting`.
-    expanded : set of str
-        Names kept in an array with one element for each thread.
-    masks : set of str
-        Those of them that are masks.
-    uniform : set of str
-    counters : set of str
-        Integers that masked loops over a range keep for every thread.
-    published : dict
-        Names whose values other threads read at a `Meeting`.
-    """
-
-    nodes: list
-    expanded: set[str]
-    masks: set[str]
-    uniform: set[str]
-    counters: set[str]
-    published: dict[str, str]
 
 
 def plan(normal: Normal, arrays: set[str]) -> Plan:
@@ -157,7 +62,7 @@ def plan(normal: Normal, arrays: set[str]) -> Plan:
     return _Planner(normal, arrays).run()
 
 
-class _Planner:
+class _Planner(Levels, Loops):
     def __init__(self, normal: Normal, arrays: set[str]):
         self.normal, self.body = normal, normal.body
         self.arrays = arrays
@@ -189,7 +94,7 @@ class _Planner:
             nodes = self._without_sync()
         uniform = self.uniformity.uniform & self.locals
         again = rematerialisable(self.body, self.locals, uniform, self.normal, self.arrays)
-        regions = list(_regions(nodes))
+        regions = list(regions_of(nodes))
         per_thread = (self.locals | self.masks | set(self.published)) - uniform
         expanded = set(self.published) | self.masks
         for region in regions:
@@ -242,55 +147,6 @@ class _Planner:
         self.masks.add(name)
         return name
 
-    # -- which statements stay outside the thread loops
-
-    def _block_level(self, statement: ast.stmt) -> bool:
-        if has_sync(statement):
-            return True
-        if isinstance(statement, (ast.Break, ast.Continue)):
-            return True
-        return (
-            isinstance(statement, ast.If)
-            and bool(escapes([statement], (ast.Break, ast.Continue)))
-            and not escapes([statement], (ast.Return,))
-            and not self.uniformity.divergent_exits([statement])
-            and self._uniform_compound(statement, escaping=True)
-        )
-
-    def _uniform_simple(self, statement: ast.stmt) -> bool:
-        if isinstance(statement, ast.Assign):
-            names = writes(statement)
-            plain = not stores_memory(statement) and not (names & self.arrays)
-            return plain and bool(names) and names <= self.uniformity.uniform
-        if isinstance(statement, (ast.If, ast.For, ast.While)):
-            return self._uniform_compound(statement)
-        return False
-
-    def _uniform_compound(self, statement: ast.stmt, escaping: bool = False) -> bool:
-        head = getattr(statement, "test", None) or getattr(statement, "iter", None)
-        return (
-            not has_sync(statement)
-            and self.uniformity.expression(head)
-            and not stores_memory(statement)
-            and (escaping or not escapes([statement]))
-            and writes(statement) <= self.uniformity.uniform
-            and not (writes(statement) & self.arrays)
-        )
-
-    def _assigned_in_regions(self, body: list[ast.stmt]) -> set[str]:
-        found: set[str] = set()
-        for statement in body:
-            if has_sync(statement) and isinstance(statement, (ast.If, ast.For, ast.While)):
-                found |= self._assigned_in_regions(statement.body)
-                found |= self._assigned_in_regions(statement.orelse)
-            elif not (
-                isinstance(statement, Sync)
-                or self._uniform_simple(statement)
-                or self._block_level(statement)
-            ):
-                found |= writes(statement)
-        return found
-
     # -- the walk
 
     def block(self, body: list[ast.stmt], mask: str | None) -> list:
@@ -312,7 +168,7 @@ class _Planner:
     def _start_live(self, like: ast.stmt) -> str:
         self.masks.add(LIVE)
         self.flush()
-        self.nodes.append(Region([assign(LIVE, _constant(True, like), like)]))
+        self.nodes.append(Region([assign(LIVE, constant_node(True, like), like)]))
         return LIVE
 
     def statement(self, statement: ast.stmt, mask: str | None) -> None:
@@ -345,14 +201,14 @@ class _Planner:
         if escapes([statement]):
             body = lower_escapes([statement], self._clears(statement))
             self.flush()
-            self.run_ += _under(mask, body, statement)
+            self.run_ += under(mask, body, statement)
             self.flush()
         else:
-            self.run_ += _under(mask, [statement], statement)
+            self.run_ += under(mask, [statement], statement)
 
     def leave(self, statement: ast.stmt, mask: str) -> None:
         clears = self._clears(statement)[type(statement)]
-        self.run_ += _under(mask, deepcopy_tree(clears), statement)
+        self.run_ += under(mask, deepcopy_tree(clears), statement)
         self.flush()
 
     def _clears(self, like: ast.stmt) -> dict[type, list[ast.stmt]]:
@@ -366,7 +222,7 @@ class _Planner:
             ast.Continue: every[turns[-1] :] if turns else [],
         }
         return {
-            kind: [assign(name, _constant(False, like), like) for name in names]
+            kind: [assign(name, constant_node(False, like), like) for name in names]
             for kind, names in found.items()
         }
 
@@ -395,88 +251,13 @@ class _Planner:
                 ast.UnaryOp(ast.Not(), load(names[0], statement)), statement
             )
             taken.append(assign(names[1], opposite, statement))
-        clear = [assign(name, _constant(False, statement), statement) for name in names]
-        self.run_ += ([*clear] if mask else []) + _under(mask, taken, statement)
+        clear = [assign(name, constant_node(False, statement), statement) for name in names]
+        self.run_ += ([*clear] if mask else []) + under(mask, taken, statement)
         self.flush()
         for name, branch in branches:
             self.stack.append(("if", name))
             self.nodes.append(WhenAny(name, self.block(branch, name)))
             self.stack.pop()
-
-    def loop(self, statement: ast.For | ast.While, mask: str | None) -> None:
-        is_for = isinstance(statement, ast.For)
-        head = statement.iter if is_for else statement.test
-        agreed = self.uniformity.expression(head) and not self.uniformity.divergent_exits(
-            statement.body
-        )
-        leaves = bool(escapes(statement.body, (ast.Return,)))
-        native_exit = mask is None or not escapes(statement.body, (ast.Break, ast.Continue))
-        if agreed and native_exit and (is_for or not leaves):
-            if leaves and mask is None:
-                mask = self._start_live(statement)
-            outer, self.stack = (
-                self.stack,
-                [*self.stack, ("native", LIVE)] if leaves else self.stack,
-            )
-            self.nodes.append(Loop(statement, self.block(statement.body, mask)))
-            self.stack = outer
-            return
-        self.masked_loop(statement, mask)
-
-    def masked_loop(self, statement: ast.For | ast.While, mask: str | None) -> None:
-        stay = self.mask()
-        start = load(mask, statement) if mask else _constant(True, statement)
-        self.run_.append(assign(stay, start, statement))
-        is_for = isinstance(statement, ast.For)
-        before, turn = (self._for_turn if is_for else self._while_turn)(statement, stay, mask)
-        self.run_ += before
-        self.flush()
-        active = stay
-        self.stack.append(("loop", stay))
-        if escapes(statement.body, (ast.Continue,)):
-            active = self.mask()
-            turn = [*turn, assign(active, load(stay, statement), statement)]
-            self.stack.append(("turn", active))
-        body: list = [Region(turn)] if turn else []
-        body += [LeaveIfNone(stay), *self.block(statement.body, active)]
-        del self.stack[-1 if active == stay else -2 :]
-        self.nodes.append(Loop(None, body))
-
-    def _while_turn(self, statement: ast.While, stay: str, mask: str | None):
-        if isinstance(statement.test, ast.Constant) and statement.test.value:
-            return [], []
-        test = ast.Call(load("bool", statement), [statement.test], [])
-        again = assign(stay, ast.copy_location(test, statement), statement)
-        return [], _under(stay, [again], statement)
-
-    def _for_turn(self, statement: ast.For, stay: str, mask: str | None):
-        call = statement.iter
-        is_range = isinstance(call, ast.Call) and getattr(call.func, "id", "") == "range"
-        if not is_range or not isinstance(statement.target, ast.Name):
-            raise Unplannable(
-                "Threads disagree on a loop around a barrier that is not over a range.",
-                ast.unparse(statement.target),
-                "loop over range(...)",
-            )
-        self.count += 1
-        at, stop, step = (f"_{what}{self.count}" for what in ("at", "stop", "step"))
-        self.locals |= {at, stop, step}
-        self.counters |= {at, stop, step}
-        before = [
-            assign(name, part, statement)
-            for name, part in zip((at, stop, step), _range_parts(call), strict=True)
-        ]
-        text = (
-            f"if ({step} > 0 and {at} < {stop}) or ({step} < 0 and {at} > {stop}):\n"
-            f"    {statement.target.id} = {at}\n"
-            f"    {at} = {at} + {step}\n"
-            f"else:\n"
-            f"    {stay} = False"
-        )
-        turn = ast.parse(text).body
-        for part in ast.walk(turn[0]):
-            ast.copy_location(part, statement)
-        return _under(mask, before, statement), _under(stay, turn, statement)
 
     def meet(self, sync: Sync, mask: str | None) -> None:
         published = None
@@ -498,21 +279,7 @@ class _Planner:
             if sync.target in self.uniformity.uniform and mask is None:
                 self.nodes.append(Uniform(got))
             else:
-                self.run_ += _under(mask, [got], sync)
-
-
-class MeetingResult(ast.expr):
-    """What one thread receives from a `Meeting`."""
-
-    _fields = ("args",)
-
-    @classmethod
-    def of(cls, sync: Sync, mask: str | None, published: str | None, result: str | None):
-        """Return what a thread receives at `sync`."""
-        self = cls(deepcopy_tree(sync.args))
-        self.intrinsic, self.mask = sync.intrinsic, mask
-        self.published, self.result = published, result
-        return ast.copy_location(self, sync)
+                self.run_ += under(mask, [got], sync)
 
 
 def _published_names(body: list[ast.stmt]) -> set[str]:
@@ -522,29 +289,3 @@ def _published_names(body: list[ast.stmt]) -> set[str]:
         if isinstance(part, Sync) and (at := published_operand(part)) is not None:
             found |= reads(part.args[at])
     return found
-
-
-def _range_parts(call: ast.Call) -> list[ast.expr]:
-    args = call.args
-    zero, one = _constant(0, call), _constant(1, call)
-    return {1: [zero, *args, one], 2: [*args, one], 3: args}[len(args)]
-
-
-def _constant(value: object, like: ast.AST) -> ast.Constant:
-    return ast.copy_location(ast.Constant(value), like)
-
-
-def _under(mask: str | None, body: list[ast.stmt], like: ast.AST) -> list[ast.stmt]:
-    if mask is None or not body:
-        return body
-    return [ast.copy_location(ast.If(load(mask, like), body, []), like)]
-
-
-def _regions(nodes: list):
-    for node in nodes:
-        if isinstance(node, Region):
-            yield node
-        elif isinstance(node, Branch):
-            yield from _regions([*node.body, *node.orelse])
-        elif isinstance(node, (Loop, WhenAny)):
-            yield from _regions(node.body)

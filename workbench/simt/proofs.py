@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import ast
 
-from workbench.simt.normalise import Normal, Sync
-from workbench.simt.resolve import DeviceCall, Index, Intrinsic
+from workbench.simt.normal_form import Normal, Sync
+from workbench.simt.resolved import DeviceCall, Index, Intrinsic
 
 _AXES = {"threadIdx.x": 0, "threadIdx.y": 1, "threadIdx.z": 2}
 

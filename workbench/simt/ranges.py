@@ -15,73 +15,22 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from workbench.simt.resolve import Index, Intrinsic
+from workbench.simt.intervals import (
+    MOST,
+    OPERATIONS,
+    Candidate,
+    Interval,
+    exactly,
+    least,
+    pairs,
+)
+from workbench.simt.resolved import Index, Intrinsic
 
-Candidate = tuple[str, int]
-_MOST = 4
 _THREAD = {"threadIdx.x": 0, "threadIdx.y": 1, "threadIdx.z": 2}
 _BLOCK = {"blockIdx.x": "_bx", "blockIdx.y": "_by", "blockIdx.z": "_bz"}
 _GRID = {"gridDim.x": "_gx", "gridDim.y": "_gy", "gridDim.z": "_gz"}
 _BLOCK_DIM = {"blockDim.x": 0, "blockDim.y": 1, "blockDim.z": 2}
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Where an integer lies: at least every candidate of `low`, at most every one of `high`."""
-
-    low: tuple[Candidate, ...]
-    high: tuple[Candidate, ...]
-
-    @property
-    def constant(self) -> int | None:
-        """The value, where it is one known number."""
-        low, high = number(self.low), number(self.high)
-        return low if low is not None and low == high else None
-
-    @property
-    def nonnegative(self) -> bool:
-        """Whether it is known not to be negative."""
-        return any(not text and offset >= 0 for text, offset in self.low)
-
-
-def exactly(value: int) -> Interval:
-    """Return the interval of one number."""
-    return Interval((("", value),), (("", value),))
-
-
-def number(ends: tuple[Candidate, ...]) -> int | None:
-    """Return a plain number among the candidates, if there is one."""
-    return next((offset for text, offset in ends if not text), None)
-
-
-def text_of(candidate: Candidate) -> str:
-    """Return a candidate as source text."""
-    text, offset = candidate
-    if not text:
-        return str(offset)
-    return f"{text} + {offset}" if offset > 0 else f"{text} - {-offset}" if offset else text
-
-
-def _pairs(a: tuple[Candidate, ...], b: tuple[Candidate, ...], sign: str = "+"):
-    found = []
-    for text_a, offset_a in a:
-        for text_b, offset_b in b:
-            offset = offset_a + offset_b if sign == "+" else offset_a - offset_b
-            if sign == "-" and text_a and text_a == text_b:
-                found.append(("", offset))
-            elif text_a and text_b:
-                found.append((f"({text_a} {sign} ({text_b}))", offset))
-            elif text_b:
-                found.append((text_b if sign == "+" else f"(-({text_b}))", offset))
-            else:
-                found.append((text_a, offset))
-    return tuple(sorted(set(found), key=lambda c: len(c[0]))[:_MOST])
-
-
-def _times(ends: tuple[Candidate, ...], factor: int) -> tuple[Candidate, ...]:
-    return tuple((f"({text} * {factor})" if text else "", off * factor) for text, off in ends)
 
 
 class Ranges:
@@ -137,7 +86,7 @@ class Ranges:
                 found = Interval((), ())
             low, high = found.low, found.high
             if side == "high":
-                high = (*high, *ends)[-_MOST:] if len(high) >= _MOST else (*high, *ends)
+                high = (*high, *ends)[-MOST:] if len(high) >= MOST else (*high, *ends)
             else:
                 low = (*low, *ends)
             found = Interval(low, high)
@@ -209,15 +158,15 @@ class Ranges:
         if inner is None or not isinstance(node.op, ast.USub):
             return None
         zero = (("", 0),)
-        return Interval(_pairs(zero, inner.high, "-"), _pairs(zero, inner.low, "-"))
+        return Interval(pairs(zero, inner.high, "-"), pairs(zero, inner.low, "-"))
 
     def _of_IfExp(self, node: ast.IfExp) -> Interval | None:
         a, b = self.of(node.body), self.of(node.orelse)
         if a is None or b is None:
             return None
         return Interval(
-            tuple(c for c in a.low if c in b.low) or _least(a.low, b.low, min),
-            tuple(c for c in a.high if c in b.high) or _least(a.high, b.high, max),
+            tuple(c for c in a.low if c in b.low) or least(a.low, b.low, min),
+            tuple(c for c in a.high if c in b.high) or least(a.high, b.high, max),
         )
 
     def _of_Call(self, node: ast.Call) -> Interval | None:
@@ -232,16 +181,16 @@ class Ranges:
         if name not in ("min", "max") or len(parts) != 2:
             return None
         if name == "min":
-            high = tuple(c for part in parts if part for c in part.high)[:_MOST]
-            low = () if None in parts else _least(parts[0].low, parts[1].low, min)
+            high = tuple(c for part in parts if part for c in part.high)[:MOST]
+            low = () if None in parts else least(parts[0].low, parts[1].low, min)
             return Interval(low, high)
-        low = tuple(c for part in parts if part for c in part.low)[:_MOST]
-        high = () if None in parts else _least(parts[0].high, parts[1].high, max)
+        low = tuple(c for part in parts if part for c in part.low)[:MOST]
+        high = () if None in parts else least(parts[0].high, parts[1].high, max)
         return Interval(low, high)
 
     def _of_BinOp(self, node: ast.BinOp) -> Interval | None:
         a, b = self.of(node.left), self.of(node.right)
-        handler = _OPERATIONS.get(type(node.op))
+        handler = OPERATIONS.get(type(node.op))
         return handler(a, b) if handler else None
 
     def learn(self, test: ast.expr, holds: bool) -> list[str]:
@@ -280,11 +229,6 @@ class Ranges:
             self.facts[key].pop()
 
 
-def _least(a: tuple[Candidate, ...], b: tuple[Candidate, ...], pick) -> tuple[Candidate, ...]:
-    one, two = number(a), number(b)
-    return () if one is None or two is None else (("", pick(one, two)),)
-
-
 def _key(node: ast.AST) -> str:
     if isinstance(node, Index):
         return node.name
@@ -299,88 +243,6 @@ def _key(node: ast.AST) -> str:
     return f"{type(node).__name__}{attribute}({', '.join(parts)})"
 
 
-def _add(a: Interval | None, b: Interval | None) -> Interval | None:
-    if a is None or b is None:
-        return None
-    return Interval(_pairs(a.low, b.low), _pairs(a.high, b.high))
-
-
-def _sub(a: Interval | None, b: Interval | None) -> Interval | None:
-    if a is None or b is None:
-        return None
-    return Interval(_pairs(a.low, b.high, "-"), _pairs(a.high, b.low, "-"))
-
-
-def _mul(a: Interval | None, b: Interval | None) -> Interval | None:
-    if a is None or b is None:
-        return None
-    if a.constant is not None:
-        a, b = b, a
-    factor = b.constant
-    if factor is not None:
-        low, high = _times(a.low, factor), _times(a.high, factor)
-        return Interval(low, high) if factor >= 0 else Interval(high, low)
-    if not (a.nonnegative and b.nonnegative):
-        return None
-    high = [
-        ("", off_a * off_b)
-        if not text_a and not text_b
-        else (f"(({text_of((text_a, off_a))}) * ({text_of((text_b, off_b))}))", 0)
-        for text_a, off_a in a.high
-        for text_b, off_b in b.high
-    ]
-    return Interval((("", 0),), tuple(high[:_MOST]))
-
-
-def _floor_div(a: Interval | None, b: Interval | None) -> Interval | None:
-    if a is None or b is None or not b.constant or b.constant < 0:
-        return None
-    by = b.constant
-    ends = [
-        tuple((f"(({text_of(c)}) // {by})", 0) if c[0] else ("", c[1] // by) for c in side)
-        for side in (a.low, a.high)
-    ]
-    low = (*ends[0], ("", 0)) if a.nonnegative and ("", 0) not in ends[0] else ends[0]
-    return Interval(low, ends[1])
-
-
-def _mod(a: Interval | None, b: Interval | None) -> Interval | None:
-    if b is None:
-        return None
-    if b.constant is not None and b.constant > 0:
-        return Interval((("", 0),), (("", b.constant - 1),))
-    return None
-
-
-def _bit_and(a: Interval | None, b: Interval | None) -> Interval | None:
-    for one in (a, b):
-        if one is not None and one.constant is not None and one.constant >= 0:
-            return Interval((("", 0),), (("", one.constant),))
-    return None
-
-
-def _shift_right(a: Interval | None, b: Interval | None) -> Interval | None:
-    if b is None or b.constant is None or not 0 <= b.constant < 63:
-        return None
-    return _floor_div(a, exactly(1 << b.constant))
-
-
-def _shift_left(a: Interval | None, b: Interval | None) -> Interval | None:
-    if b is None or b.constant is None or not 0 <= b.constant < 31:
-        return None
-    return _mul(a, exactly(1 << b.constant))
-
-
-_OPERATIONS = {
-    ast.Add: _add,
-    ast.Sub: _sub,
-    ast.Mult: _mul,
-    ast.FloorDiv: _floor_div,
-    ast.Mod: _mod,
-    ast.BitAnd: _bit_and,
-    ast.RShift: _shift_right,
-    ast.LShift: _shift_left,
-}
 _SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=="}
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
 _NEGATED = {ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<", ast.NotEq: "=="}
@@ -406,35 +268,3 @@ def _relations(test: ast.expr, holds: bool) -> Iterator[tuple[ast.expr, str, ast
             if sign:
                 yield left, sign, right
             left = right
-
-
-def inside(interval: Interval, extent: int | None, extent_text: str) -> str | None:
-    """Return "" where an index is surely inside an axis, a test that decides it, or None.
-
-    Parameters
-    ----------
-    interval : Interval
-    extent : int or None
-        The axis's length where it is known.
-    extent_text : str
-        The axis's length as source text.
-    """
-    tests = []
-    if not interval.nonnegative:
-        low = [c for c in interval.low if c[0]]
-        if not low:
-            return None
-        tests.append(f"{text_of(low[0])} >= 0")
-    known = [off for text, off in interval.high if not text]
-    below = (extent is not None and any(off < extent for off in known)) or any(
-        text == extent_text and off <= -1 for text, off in interval.high
-    )
-    if not below:
-        ends = [text_of(c) for c in interval.high if c[0] or extent is None]
-        if known and extent is not None:
-            ends.append(str(min(known)))
-        if not ends or (extent is not None and not any(c[0] for c in interval.high)):
-            return None
-        end = ends[0] if len(ends) == 1 else f"min({', '.join(ends)})"
-        tests.append(f"{end} < {extent_text}")
-    return " and ".join(tests)

@@ -11,24 +11,20 @@ how a barrier becomes two loops.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numba import types
-from numba.np.numpy_support import from_dtype
 
-from workbench.simt import limits
 from workbench.simt.analysis import reads
-from workbench.simt.emit import PLAIN, Mode, Writer
+from workbench.simt.declared import (
+    DeclaredArray,
+)
+from workbench.simt.device_functions import START_FUEL
+from workbench.simt.emit import PLAIN, Writer
 from workbench.simt.epochs import epochs
-from workbench.simt.names import Names, evaluate
 from workbench.simt.narrow import narrowed
-from workbench.simt.normalise import Normal, normalise
-from workbench.simt.plan import (
+from workbench.simt.normal_form import Normal
+from workbench.simt.plan_nodes import (
     LIVE,
     Branch,
     LeaveIfNone,
@@ -40,27 +36,10 @@ from workbench.simt.plan import (
     Unplannable,
     WhenAny,
 )
-from workbench.simt.proofs import loop_ends, overwritten_first
-from workbench.simt.resolve import Resolved
-from workbench.simt.translate import CONTEXT, Translator
-from workbench.simt.types import as_dtype
+from workbench.simt.proofs import loop_ends
+from workbench.simt.regions_memory import Memory
+from workbench.simt.translate import Translator
 
-HEADER = """import numba
-import numpy as np
-from numba import njit
-from workbench.simt.runtime import (
-    Stopped, block_array, fault, load_checked, load_proven, poison, refill, row_checked,
-    stack_address, store_checked, store_proven, thread_slice, view_as,
-)
-from workbench.simt.runtime_atomics import *
-from workbench.simt.runtime_lanes import *
-import workbench.simt.runtime_math
-"""
-STACK_BYTES = 192 * 1024
-"""Arrays of a block beyond this live on the heap."""
-START_FUEL = 1 << 16
-RECURSION_BYTES = 2 << 20
-"""Stack that device functions calling themselves may use (a thread has 8 MiB)."""
 _NEXT_BLOCK = (
     "_bx += 1",
     "if _bx == _gx:",
@@ -79,196 +58,7 @@ _COUNTED = {
 }
 
 
-@dataclass
-class DeclaredArray:
-    """An array that a kernel declares, with its shape and dtype known."""
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    element: Any
-    line: int
-
-    @property
-    def dynamic(self) -> bool:
-        """Whether it is the dynamic shared memory."""
-        return self.kind == "shared" and self.shape == (0,)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the array."""
-        return int(np.prod(self.shape)) * _itemsize(self.element)
-
-    @property
-    def array_type(self) -> types.Array:
-        """Its Numba type."""
-        return types.Array(self.element, len(self.shape), "C")
-
-
-def declared_arrays(normal: Normal, names: Names) -> list[DeclaredArray]:
-    """Evaluate the declarations of a function.
-
-    Raises
-    ------
-    KernelSourceError, LaunchConfigError
-        Where a shape is no constant, or shared memory is more than a block has.
-    """
-    found: list[DeclaredArray] = []
-    source = normal.resolved.source
-    for one in normal.declarations:
-        if one.kind == "const":
-            value = np.asarray(evaluate(one.args["array"], source))
-            names.arrays[one.name] = value
-            found.append(DeclaredArray(one.name, "const", value.shape, None, one.line))
-            continue
-        shape = evaluate(one.args["shape"], source)
-        shape = tuple(int(n) for n in shape) if isinstance(shape, (tuple, list)) else (int(shape),)
-        dtype = evaluate(one.args["dtype"], source)
-        element = dtype if isinstance(dtype, types.Type) else from_dtype(as_dtype(dtype))
-        array = DeclaredArray(one.name, one.kind, shape, element, one.line)
-        same = [other for other in found if other.name == one.name]
-        if any((o.shape, o.element, o.kind) != (shape, element, array.kind) for o in same):
-            raise Unplannable(
-                "One name stands for two different arrays.",
-                f"{one.name} at line {one.line}",
-                "give each array its own name",
-            )
-        found += [] if same else [array]
-    shared = [one for one in found if one.kind == "shared"]
-    total = sum(one.nbytes for one in shared)
-    limits.check_static_shared(total, ", ".join(f"{o.name}{list(o.shape)}" for o in shared))
-    return found
-
-
-def _itemsize(element: types.Type) -> int:
-    return as_dtype(element).itemsize
-
-
-@dataclass
-class Module:
-    """Generated source and what a launch must know about it.
-
-    Attributes
-    ----------
-    text : str
-    function : str
-        Name of the kernel in it.
-    hidden : dict
-        Arrays that follow the kernel's own arguments.
-    objects : dict
-        Objects that the module's namespace must hold; where there are any it is not cached.
-    sites : list of dict
-        Site number - 1 -> array, text, line, kind.
-    shared_bytes : int
-        Static shared memory of a block.
-    uses_dynamic : bool
-    thread_bytes : int
-        Memory for the values that threads keep across barriers, of one block.
-    """
-
-    text: str
-    function: str
-    hidden: dict[str, np.ndarray] = field(default_factory=dict)
-    objects: dict[str, Any] = field(default_factory=dict)
-    sites: list[dict] = field(default_factory=list)
-    shared_bytes: int = 0
-    uses_dynamic: bool = False
-    thread_bytes: int = 0
-
-    @cached_property
-    def has_atomics(self) -> bool:
-        """Whether it updates global memory atomically."""
-        return " global_" in self.text or "(global_" in self.text
-
-
-class DeviceFunctions:
-    """Writes every device function reached, once."""
-
-    def __init__(self, names: Names, mode: Mode, block: tuple):
-        self.names, self.mode, self.block = names, mode, block
-        self.known: dict[int, str] = {}
-        self.texts: list[str] = []
-        self.open: list[int] = []
-        self.recursive: set[int] = set()
-
-    def name_of(self, resolved: Resolved) -> str:
-        """Return the generated name, writing the function at first use."""
-        key = id(resolved)
-        if key in self.open:
-            self.recursive.update(self.open[self.open.index(key) :])
-        if key not in self.known:
-            self.known[key] = f"device_{resolved.name}_{len(self.known)}"
-            self.texts.append(self._write(resolved, self.known[key]))
-        return self.known[key]
-
-    def mentions(self, name: str) -> bool:
-        """Return whether a device function uses a name."""
-        return any(re.search(rf"\b{re.escape(name)}\b", text) for text in self.texts)
-
-    def _write(self, resolved: Resolved, name: str) -> str:
-        self.open.append(id(resolved))
-        text = self._written(resolved, name)
-        self.open.pop()
-        return text
-
-    def _written(self, resolved: Resolved, name: str) -> str:
-        normal = normalise(resolved)
-        arrays = declared_arrays(normal, self.names)
-        kinds = {one.name: one.array_type for one in arrays if one.kind != "const"}
-        writer = Translator(normal, self.names, self.mode, self.block, kinds, self.name_of)
-        writer.shapes = {one.name: one.shape for one in arrays if one.kind != "const"}
-        writer.private = {one.name for one in arrays if one.kind == "local"}
-        writer.begin_region(normal.body, fast=False)
-        out = writer.out
-        out(*(maker(one, of=name) for one in arrays if one.kind != "const" and one.nbytes))
-        out(f"@njit(error_model={self.mode.error_model!r})")
-        with out.block(f"def {name}({', '.join((*normal.parameters, *CONTEXT))}):"):
-            out(f"_fuel = {START_FUEL}")
-            for one in arrays:
-                out(f"{one.name} = {make_array(one, of=name)}")
-            start = len(out.lines)
-            writer.write(normal.body)
-            if id(resolved) in self.recursive:
-                body, out.lines[start:] = out.lines[start:], []
-                self._guard(out, resolved.source.first_line)
-                out.lines += body
-        return out.text()
-
-    def _guard(self, out: Writer, line: int) -> None:
-        """Recursion without end would kill the process: watch the stack, and poll."""
-        with out.block(f"if _ctrl[10] - stack_address() > {RECURSION_BYTES}:"):
-            out(f"fault(4, {line}, _t, 0, _blk, _ctrl)", "raise Stopped")
-        out("_ctrl[11] -= 1")
-        with out.block("if _ctrl[11] < 0:"):
-            out("_ctrl[11] = refill(_ctrl)")
-            with out.block("if _ctrl[11] < 0:"):
-                out("raise Stopped")
-
-
-def make_array(one: DeclaredArray, leading: int = 0, of: str = "") -> str:
-    """Return an expression that makes a declared array, on the stack where it is small."""
-    shape = (leading, *one.shape) if leading else one.shape
-    nbytes = int(np.prod(shape)) * _itemsize(one.element)
-    if nbytes > STACK_BYTES:
-        return f"np.empty({shape!r}, {dtype_text(one.element)})"
-    return f"make_{of}{one.name}()"
-
-
-def maker(one: DeclaredArray, leading: int = 0, of: str = "") -> str:
-    """Return the header line for `make_array`."""
-    shape = (leading, *one.shape) if leading else one.shape
-    return f"make_{of}{one.name} = block_array({shape!r}, {dtype_text(one.element)})"
-
-
-def dtype_text(element: types.Type) -> str:
-    """Return a NumPy dtype as source text."""
-    dtype = as_dtype(element)
-    if dtype.names or dtype.kind in "VMm":
-        return f"np.dtype({dtype.descr!r}, align={dtype.isalignedstruct})"
-    return f"np.{'bool_' if dtype.kind == 'b' else dtype.name}"
-
-
-class RegionWriter:
+class RegionWriter(Memory):
     """Writes the kernel from its plan."""
 
     def __init__(
@@ -284,15 +74,6 @@ class RegionWriter:
         self.shared_axis = self._locals_that_cross()
         self.everyone = False
         self.epochs = epochs(plan.nodes)
-
-    def _locals_that_cross(self) -> set[str]:
-        """Local arrays that more than one region touches: they gain a thread axis."""
-        count: dict[str, int] = {}
-        for region in _all_regions(self.plan.nodes):
-            names = {name for s in [*region.again, *region.body] for name in reads(s)}
-            for name in names & set(self.local_arrays):
-                count[name] = count.get(name, 0) + 1
-        return {name for name, times in count.items() if times > 1}
 
     def write(self, name: str, parameters: list[str]) -> str:
         """Return the kernel's text, with the makers of its arrays before it."""
@@ -323,59 +104,6 @@ class RegionWriter:
                 with out.block("if _ctrl[1] != 0:"):
                     out("break")
         return out.text()
-
-    def _overwritten(self, one: DeclaredArray) -> bool:
-        """Whether nobody can see what fresh memory holds."""
-        first = []
-        for node in self.plan.nodes:
-            if not isinstance(node, (Region, Uniform, Meeting)):
-                break
-            if isinstance(node, Region):
-                first.append(node.body)
-        return overwritten_first(one.name, one.shape, first, self.normal, self.block)
-
-    def _array(self, name: str, shape: tuple[int, ...], dtype: str, itemsize: int) -> None:
-        if int(np.prod(shape)) * itemsize > STACK_BYTES:
-            self.prologue.append(f"{name} = np.empty({shape!r}, {dtype})")
-        else:
-            self.makers.append(f"make_{name} = block_array({shape!r}, {dtype})")
-            self.prologue.append(f"{name} = make_{name}()")
-
-    def _declare(self) -> None:
-        for one in self.arrays:
-            if one.kind == "const":
-                continue
-            if one.dynamic:
-                self.prologue.append("_dynamic = np.empty(_shared_bytes, np.uint8)")
-                self.makers.append(f"like_{one.name} = np.empty(0, {dtype_text(one.element)})")
-                self.prologue.append(f"{one.name} = view_as(_dynamic, like_{one.name})")
-            elif one.name in self.shared_axis:
-                shape = (self.threads, *one.shape)
-                text, size = dtype_text(one.element), _itemsize(one.element)
-                self._array(f"all_{one.name}", shape, text, size)
-            else:
-                text, size = dtype_text(one.element), _itemsize(one.element)
-                self._array(one.name, one.shape, text, size)
-            self.prologue += self.mode.declares(one.kind, one.name, one.shape, one.element)
-        for name in sorted(self.plan.expanded):
-            kind = self.translator.kinds.get(name)
-            if name in self.plan.masks:
-                kind = types.boolean
-            elif name in self.plan.counters:
-                kind = types.int64
-            self._array(f"v_{name}", (self.threads,), self._kept_dtype(name, kind), 8)
-        if self.everyone:
-            self._array("_everyone", (self.threads,), "np.bool_", 1)
-            self.prologue.append("_everyone[:] = True")
-
-    def _kept_dtype(self, name: str, kind: Any) -> str:
-        if isinstance(kind, (types.Number, types.Boolean)):
-            return dtype_text(types.unliteral(kind))
-        raise Unplannable(
-            "A value that is no number lives across a barrier.",
-            f"{name}: {kind}",
-            "compute it again after the barrier, or keep its parts in names of their own",
-        )
 
     # -- the plan's nodes
 
@@ -534,16 +262,6 @@ class RegionWriter:
         if node.result:
             function = _COUNTED[node.sync.intrinsic.name]
             self.out(f"{node.result} = {function}(v_{node.published}, {mask})")
-
-
-def _all_regions(nodes: list):
-    for node in nodes:
-        if isinstance(node, Region):
-            yield node
-        elif isinstance(node, Branch):
-            yield from _all_regions([*node.body, *node.orelse])
-        elif isinstance(node, (Loop, WhenAny)):
-            yield from _all_regions(node.body)
 
 
 def _lines(body: list[ast.stmt]) -> tuple[int, int]:

@@ -11,8 +11,8 @@ import ast
 from collections import Counter
 
 from workbench.simt.analysis import has_sync, reads, writes
-from workbench.simt.normalise import Normal, Sync
-from workbench.simt.resolve import DeviceCall, Intrinsic
+from workbench.simt.normal_form import Normal, Sync
+from workbench.simt.resolved import DeviceCall, Intrinsic
 
 _PURE_CALLS = ("grid", "gridsize", "lanemask_lt")
 

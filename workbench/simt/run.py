@@ -25,6 +25,7 @@ from numba.core.errors import NumbaError
 
 from workbench.errors import StoppedError
 from workbench.simt.build import Compiled
+from workbench.simt.device_functions import START_FUEL
 from workbench.simt.errors import (
     BarrierDivergenceError,
     DeadlockError,
@@ -33,9 +34,9 @@ from workbench.simt.errors import (
     in_thread,
 )
 from workbench.simt.infer import typing_error
-from workbench.simt.regions import START_FUEL
-from workbench.simt.runtime import Control, Fault, Stopped
+from workbench.simt.runtime_control import Control, Fault, Stopped
 from workbench.simt.thread import Dim3
+from workbench.simt.turns import Turn
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64)
 _PARALLEL_THREADS = 1 << 14
@@ -178,7 +179,7 @@ def run(
         except BaseException as error:
             watch.stop(error)
 
-    with _Turn(compiled.module.has_atomics, workers == 1) as alone:
+    with Turn(compiled.module.has_atomics, workers == 1) as alone:
         controls[0][Control.ALONE] = alone
         waiting = [_workers().submit(work, k) for k in range(1, workers)]
         work(0)
@@ -216,44 +217,6 @@ def _control(watch: _Watch) -> np.ndarray:
     control = np.zeros(Control.SIZE, np.int64)
     control[Control.CALLBACK] = watch.address()
     return control
-
-
-class _Turn:
-    """Lets a launch whose blocks all run on one core update memory with plain instructions.
-
-    Such a launch is alone with global memory: launches with atomics that other Python threads
-    begin wait for it, as they would on a GPU's default stream. Entering gives whether it is alone;
-    where others run already, or nothing is wanted, it is not, and its atomics are real ones.
-    """
-
-    _condition = threading.Condition()
-    _running = 0
-    _owner: int | None = None
-
-    def __init__(self, atomics: bool, one_core: bool):
-        self.atomics, self.one_core, self.alone = atomics, one_core, False
-
-    def __enter__(self) -> bool:
-        if not self.atomics:
-            return False
-        me = threading.get_ident()
-        with _Turn._condition:
-            while _Turn._owner not in (None, me):
-                _Turn._condition.wait()
-            self.alone = self.one_core and _Turn._running == 0
-            _Turn._running += 1
-            if self.alone:
-                _Turn._owner = me
-        return self.alone
-
-    def __exit__(self, *_: object) -> None:
-        if not self.atomics:
-            return
-        with _Turn._condition:
-            _Turn._running -= 1
-            if self.alone:
-                _Turn._owner = None
-            _Turn._condition.notify_all()
 
 
 def thread_of(linear: int, block: tuple) -> tuple[int, int, int]:

@@ -19,7 +19,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from workbench.simt.runtime import Control, _pointer, checked, site_of
+from workbench.simt.runtime_checks import checked, pointer_to, refuse_read_only, site_of
+from workbench.simt.runtime_control import Control
 
 _DIRECT = {"add": "add", "sub": "sub", "and_": "and", "or_": "or", "xor": "xor", "exch": "xchg"}
 
@@ -156,6 +157,7 @@ def _alone_or(context, builder, signature, args, pointer, update, atomically):
 
 
 def _typed(name: str, array, index) -> bool:
+    refuse_read_only(array)
     parts = list(index) if isinstance(index, types.BaseTuple) else [index]
     numbers = all(isinstance(part, (types.Integer, types.Float)) for part in parts)
     if not isinstance(array, types.Array) or len(parts) != array.ndim or not numbers:
@@ -175,7 +177,7 @@ def _element(context, builder, signature, args, access):
         builder, ir.Constant(context.get_value_type(array_type.dtype), None)
     )
     with builder.if_then(good, likely=True):
-        pointer = _pointer(context, builder, array_type, whole, indices)
+        pointer = pointer_to(context, builder, array_type, whole, indices)
         builder.store(access(pointer), result)
     return builder.load(result)
 

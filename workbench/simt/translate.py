@@ -15,32 +15,23 @@ from typing import Any
 
 from numba import types
 
-from workbench.errors import InputError
 from workbench.simt.analysis import writes
+from workbench.simt.context import INDEX_NAMES
 from workbench.simt.emit import WHO, Mode, Writer
+from workbench.simt.intervals import Interval
 from workbench.simt.names import Names, constant_integer, is_math
-from workbench.simt.normalise import Normal, deepcopy_tree
-from workbench.simt.plan import MeetingResult, Unplannable
-from workbench.simt.proofs import loop_ends, shrinking_bounds
-from workbench.simt.ranges import Interval, Ranges, inside
-from workbench.simt.resolve import DeviceCall, Index, Intrinsic
+from workbench.simt.normal_form import Normal, deepcopy_tree
+from workbench.simt.proofs import shrinking_bounds
+from workbench.simt.ranges import Ranges
+from workbench.simt.resolved import Index, Intrinsic
 from workbench.simt.source import MISSING
-
-INDEX_NAMES = {
-    **{f"threadIdx.{axis}": f"_t{axis}" for axis in "xyz"},
-    **{f"blockIdx.{axis}": f"_b{axis}" for axis in "xyz"},
-    **{f"gridDim.{axis}": f"_g{axis}" for axis in "xyz"},
-    "laneid": "(_t & 31)",
-    "warpsize": "32",
-}
-CONTEXT = ("_tx", "_ty", "_tz", "_t", "_bx", "_by", "_bz", "_gx", "_gy", "_gz", "_blk", "_ctrl")
-"""What device functions are handed besides their own arguments."""
-
-CHUNK = 1 << 16
-_STATIC_TRIPS = 1 << 16
+from workbench.simt.translate_accesses import Accesses
+from workbench.simt.translate_calls import Calls
+from workbench.simt.translate_loops import Loops
+from workbench.simt.trees import expression, is_field
 
 
-class Translator(ast.NodeTransformer):
+class Translator(Calls, Loops, Accesses, ast.NodeTransformer):
     """Writes the statements of one function.
 
     Parameters
@@ -147,7 +138,7 @@ class Translator(ast.NodeTransformer):
 
     def visit_Index(self, node: Index):
         value = self.constant(node)
-        return _expression(str(value) if value is not None else INDEX_NAMES[node.name])
+        return expression(str(value) if value is not None else INDEX_NAMES[node.name])
 
     def visit_IfExp(self, node: ast.IfExp):
         test = deepcopy_tree(node.test)
@@ -170,7 +161,7 @@ class Translator(ast.NodeTransformer):
         rounds = isinstance(node.func, ast.Name) and self.lookup(node.func) is round
         self.generic_visit(node)
         if rounds and len(node.args) == 2:
-            node.func = _expression("workbench.simt.runtime_math.rounded")
+            node.func = expression("workbench.simt.runtime_math.rounded")
         return self.mode.operation(line, node) if counts else node
 
     def visit_BoolOp(self, node: ast.BoolOp):
@@ -182,144 +173,6 @@ class Translator(ast.NodeTransformer):
             keys += self.ranges.learn(before, isinstance(node.op, ast.And))
         self.ranges.forget(keys)
         return ast.BoolOp(node.op, values)
-
-    def visit_Intrinsic(self, node: Intrinsic):
-        name, kind = node.intrinsic.name, node.intrinsic.kind
-        if name in ("grid", "gridsize"):
-            return self._grid(node)
-        if kind == "fence":
-            return ast.Constant(0)
-        if kind == "atomic":
-            return self._atomic(node)
-        if name == "lanemask_lt":
-            return _expression("np.uint32((1 << (_t & 31)) - 1)")
-        if name == "nanosleep":
-            return ast.Constant(0)
-        args = [self.visit(arg) for arg in node.args]
-        return ast.Call(ast.Name(f"lane_{name}", ast.Load()), args, [])
-
-    def _grid(self, node: Intrinsic):
-        count = self.constant(node.args[0]) if node.args else None
-        if count not in (1, 2, 3):
-            raise InputError(
-                f"cuda.{node.intrinsic.name} takes 1, 2 or 3.",
-                f"line {node.lineno}: {ast.unparse(node.args[0]) if node.args else 'nothing'}",
-                "give the number of dimensions as a literal",
-            )
-        form = "_b{a} * {d} + _t{a}" if node.intrinsic.name == "grid" else "_g{a} * {d}"
-        parts = [form.format(a=a, d=self.block[k]) for k, a in enumerate("xyz"[:count])]
-        return _expression(parts[0] if count == 1 else f"({', '.join(parts)})")
-
-    def _atomic(self, node: Intrinsic):
-        name = node.intrinsic.name.partition(".")[2]
-        array, *rest = [ast.unparse(self.visit(arg)) for arg in node.args]
-        if name == "compare_and_swap":
-            name, rest = "cas", ["0", *rest]
-        base = node.args[0]
-        private = isinstance(base, ast.Name) and base.id in self.private
-        call = f"{'private' if private else 'global'}_{name}"
-        return _expression(self.mode.atomic(node.site, call, array, rest[0], rest[1:]))
-
-    def visit_DeviceCall(self, node: DeviceCall):
-        names = node.function.source.parameters
-        given = dict(zip(names, node.args, strict=False))
-        given.update({word.arg: word.value for word in node.keywords})
-        defaults = node.function.tree.args.defaults
-        for name, value in zip(names[len(names) - len(defaults) :], defaults, strict=True):
-            given.setdefault(name, value)
-        args = [self.visit(given[name]) for name in names if name in given]
-        context = [ast.Name(name, ast.Load()) for name in CONTEXT]
-        function = ast.Name(self.device_name(node.function), ast.Load())
-        return ast.Call(function, [*args, *context], [])
-
-    def visit_MeetingResult(self, node: MeetingResult):
-        mask = f"v_{node.mask}" if node.mask else "_everyone"
-        name, args = node.intrinsic.name, [ast.unparse(self.visit(arg)) for arg in node.args]
-        published = f"v_{node.published}" if node.published else ""
-        if node.intrinsic.kind == "block":
-            return _expression(node.result)
-        forms = {
-            "shfl_sync": "lane_shuffled({v}, {m}, _t, ({x}) & 31)",
-            "shfl_up_sync": "lane_shuffled({v}, {m}, _t, (_t & 31) - ({x}))",
-            "shfl_down_sync": "lane_shuffled({v}, {m}, _t, (_t & 31) + ({x}))",
-            "shfl_xor_sync": "lane_shuffled({v}, {m}, _t, (_t & 31) ^ ({x}))",
-            "match_any_sync": "lane_matching({v}, {m}, _t)",
-            "match_all_sync": "lane_all_matching({v}, {m}, _t)",
-            "ballot_sync": "{r}[_t >> 5]",
-            "any_sync": "({r}[_t >> 5] != 0)",
-            "all_sync": "({r}[_t >> 5] == {r}a[_t >> 5])",
-            "eq_sync": "({r}[_t >> 5] == 0 or {r}[_t >> 5] == {r}a[_t >> 5])",
-            "activemask": "{r}a[_t >> 5]",
-        }
-        operand = args[2] if len(args) > 2 else ""
-        return _expression(forms[name].format(v=published, m=mask, x=operand, r=node.result))
-
-    # -- accesses
-
-    def visit_Subscript(self, node: ast.Subscript):
-        if not hasattr(node, "site") or isinstance(node.ctx, ast.Store) or _is_field(node):
-            return self.generic_visit(node)
-        node = _flattened(node, self.kinds)
-        kind = self.kinds.get(getattr(node.value, "id", ""))
-        indices = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if kind is not None and not isinstance(kind, (types.Array, types.Record)):
-            return self.generic_visit(node)
-        if any(isinstance(part, (ast.Slice, ast.Starred)) for part in indices):
-            return self._view(node, indices)
-        if isinstance(kind, types.Array) and self._is_row(kind, node.slice, indices):
-            return self._view(node, indices)
-        proven = self._proven(node, kind, indices)
-        array, index = ast.unparse(self.visit(node.value)), ast.unparse(self.visit(node.slice))
-        if proven:
-            return _expression(f"load_proven({array}, {index})")
-        return _expression(self.mode.load(node.site, array, index))
-
-    def _is_row(self, kind: types.Array, index: ast.expr, indices: list[ast.expr]) -> bool:
-        """Whether whole numbers pick a part of an array; a name may hold a tuple."""
-        if len(indices) >= kind.ndim:
-            return False
-        if not isinstance(index, ast.Name):
-            return True
-        return isinstance(self.kinds.get(index.id), types.Integer)
-
-    def _view(self, node: ast.Subscript, indices: list[ast.expr]):
-        """Part of an array: every plain index is checked, slices are clipped by Numba."""
-        array = self.visit(node.value)
-        base = ast.unparse(array)
-        parts = []
-        for axis, part in enumerate(indices):
-            if isinstance(part, (ast.Slice, ast.Constant)) and not isinstance(part, ast.Constant):
-                parts.append(self.generic_visit(part))
-            elif isinstance(self.kinds.get(getattr(part, "id", "")), types.BaseTuple):
-                parts.append(self.visit(part))
-            else:
-                at = ast.unparse(self.visit(part))
-                place = f"{node.site.number}, _t, _blk, _ctrl"
-                parts.append(_expression(f"row_checked({at}, {base}.shape[{axis}], {place})"))
-        index = parts[0] if len(parts) == 1 else ast.Tuple(parts, ast.Load())
-        return ast.Subscript(array, index, ast.Load())
-
-    def _proven(self, node: ast.Subscript, kind: Any, indices: list[ast.expr]) -> bool:
-        """Return whether the access needs no check, noting what must hold for that."""
-        array = getattr(node.value, "id", "")
-        known = isinstance(kind, types.Array) and self.mode.hoists and self._is_given(array)
-        if not known or len(indices) != kind.ndim or isinstance(kind.dtype, types.Record):
-            return False
-        tests = []
-        for axis, index in enumerate(indices):
-            interval = self.ranges.of(index)
-            shape = self.shapes.get(array)
-            extent = shape[axis] if shape else None
-            text = str(extent) if shape else f"{array}.shape[{axis}]"
-            test = None if interval is None else inside(interval, extent, text)
-            if test is None:
-                self.unchecked += 1
-                return False
-            tests += [test] if test else []
-        if tests and not self.fast:
-            return False
-        self.tests.update(dict.fromkeys(tests))
-        return True
 
     # -- statements
 
@@ -341,7 +194,7 @@ class Translator(ast.NodeTransformer):
 
     def write_Assign(self, statement: ast.Assign) -> None:
         target = statement.targets[0]
-        if isinstance(target, ast.Subscript) and _is_field(target):
+        if isinstance(target, ast.Subscript) and is_field(target):
             self._refuse_text(statement)
             self.out(
                 f"{self.text(target.value)}[{target.slice.value!r}] = {self.text(statement.value)}"
@@ -359,15 +212,6 @@ class Translator(ast.NodeTransformer):
         elif isinstance(target, ast.Tuple):
             self._bind_tuple(target, statement.value)
 
-    def _refuse_text(self, statement: ast.Assign) -> None:
-        value = statement.value
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            raise Unplannable(
-                "Numba stores no text into a field of a record.",
-                f"line {statement.lineno}",
-                "another tier runs it",
-            )
-
     def _bind_tuple(self, target: ast.Tuple, value: ast.expr) -> None:
         is_grid = isinstance(value, Intrinsic) and value.intrinsic.name == "grid"
         for axis, part in enumerate(target.elts):
@@ -381,25 +225,6 @@ class Translator(ast.NodeTransformer):
                 elif isinstance(value, ast.Tuple):
                     interval = self.ranges.of(value.elts[axis])
             self.ranges.bind(part.id, interval)
-
-    def _store(self, target: ast.Subscript, value: ast.expr) -> None:
-        target = _flattened(deepcopy_tree(target), self.kinds)
-        indices = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
-        kind = self.kinds.get(getattr(target.value, "id", ""))
-        sliced = any(isinstance(part, ast.Slice) for part in indices)
-        record = isinstance(kind, types.Array) and isinstance(kind.dtype, types.Record)
-        text = self.text(value)
-        partial = isinstance(kind, types.Array) and self._is_row(kind, target.slice, indices)
-        if sliced or record or partial or (kind is not None and not isinstance(kind, types.Array)):
-            view = self._view(target, indices) if not record else self.generic_visit(target)
-            self.out(f"{ast.unparse(ast.fix_missing_locations(view))} = {text}")
-            return
-        proven = self._proven(target, kind, indices)
-        array, index = self.text(target.value), self.text(target.slice)
-        if proven:
-            self.out(f"store_proven({array}, {index}, {text})")
-        else:
-            self.out(*self.mode.store(target.site, array, index, text))
 
     def write_Raise(self, statement: ast.Raise) -> None:
         self.out(*WHO)
@@ -428,121 +253,3 @@ class Translator(ast.NodeTransformer):
         for name in writes(statement):
             self.ranges.bind(name, None)
             self.done.discard(name)
-
-    def write_While(self, statement: ast.While) -> None:
-        for name in writes(statement):
-            self.ranges.bind(name, None)
-        with self.out.block(f"while {self.text(statement.test)}:"):
-            if not loop_ends(statement, self.normal.body):
-                self.poll()
-            self._branch(statement.test, True, statement.body)
-        self._leave(statement)
-
-    def write_For(self, statement: ast.For) -> None:
-        for name in writes(statement):
-            self.ranges.bind(name, None)
-        call = statement.iter
-        is_range = isinstance(call, ast.Call) and getattr(call.func, "id", "") == "range"
-        if not is_range or not isinstance(statement.target, ast.Name):
-            with self.out.block(f"for {self.text(statement.target)} in {self.text(call)}:"):
-                self.write(statement.body)
-        else:
-            self._range_loop(statement, call)
-        self._leave(statement)
-
-    def _range_loop(self, statement: ast.For, call: ast.Call) -> None:
-        start, stop, step = self.range_parts(call)
-        target = statement.target.id
-        constant = [self.constant(part) for part in (start, stop, step)]
-        interval = self.loop_interval(start, stop, constant[2])
-        outer = self.trips
-        trips = len(range(*constant)) if None not in constant and constant[2] else None
-        if trips is not None and outer * trips <= _STATIC_TRIPS:
-            self.trips *= max(trips, 1)
-            with self.out.block(f"for {target} in {self.text(call)}:"):
-                self._loop_body(statement, interval)
-        elif constant[2] and not _has_break(statement.body):
-            self._strips(statement, (start, stop), constant[2], interval)
-        else:
-            with self.out.block(f"for {target} in {self.text(call)}:"):
-                self.poll()
-                self._loop_body(statement, interval)
-        self.trips = outer
-
-    def _loop_body(self, statement: ast.For, interval: Interval | None) -> None:
-        name = statement.target.id
-        self.done.add(name)
-        self.ranges.bind(name, interval if self.stores.get(name) == 1 else None)
-        self.write(statement.body)
-
-    def _strips(self, statement, ends, step: int, interval: Interval | None) -> None:
-        """Write a long loop in strips, so that it polls and still vectorises."""
-        self.temps += 1
-        at, stop = f"_at{self.temps}", f"_stop{self.temps}"
-        name, width, target = f"_strip{self.temps}", CHUNK * step, statement.target.id
-        pick = "min" if step > 0 else "max"
-        self.out(f"{at} = {self.text(ends[0])}", f"{stop} = {self.text(ends[1])}")
-        with self.out.block(f"for {name} in range({at}, {stop}, {width}):"):
-            end = f"{pick}({name} + {width}, {stop})"
-            self.poll(f"abs({end} - {name})")
-            with self.out.block(f"for {target} in range({name}, {end}, {step}):"):
-                self._loop_body(statement, interval)
-
-    def range_parts(self, call: ast.Call) -> list[ast.expr]:
-        """Return start, stop and step of a ``range`` call."""
-        zero, one = ast.Constant(0), ast.Constant(1)
-        return {1: [zero, *call.args, one], 2: [*call.args, one], 3: call.args}[len(call.args)]
-
-    def loop_interval(self, start, stop, step: int | None) -> Interval | None:
-        """Return where the variable of ``range(start, stop, step)`` lies inside the loop."""
-        if not step:
-            return None
-        first, last = self.ranges.of(start), self.ranges.of(stop)
-        if step > 0:
-            low = first.low if first else ()
-            high = tuple((text, off - 1) for text, off in last.high) if last else ()
-        else:
-            low = tuple((text, off + 1) for text, off in last.low) if last else ()
-            high = first.high if first else ()
-        return Interval(low, high)
-
-    def poll(self, cost: str = "1") -> None:
-        """Write the check of a back edge: fuel, and where it is out, whether to go on."""
-        self.out(f"_fuel -= {cost}")
-        with self.out.block("if _fuel < 0:"):
-            self.out("_fuel = refill(_ctrl)")
-            with self.out.block("if _fuel < 0:"):
-                self.out("raise Stopped")
-
-
-def _is_field(node: ast.Subscript) -> bool:
-    """Whether a subscript names a field of a record: ``states[i]["s0"]``."""
-    return isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
-
-
-def _flattened(node: ast.Subscript, kinds: dict) -> ast.Subscript:
-    """``a[i][j]`` of a two-dimensional array is ``a[i, j]``."""
-    parts: list[ast.expr] = []
-    inner: ast.expr = node
-    while isinstance(inner, ast.Subscript) and hasattr(inner, "site"):
-        own = inner.slice.elts if isinstance(inner.slice, ast.Tuple) else [inner.slice]
-        if any(isinstance(part, ast.Slice) for part in own):
-            return node
-        parts = [*own, *parts]
-        inner = inner.value
-    kind = kinds.get(getattr(inner, "id", ""))
-    if inner is node.value or not isinstance(kind, types.Array) or kind.ndim != len(parts):
-        return node
-    flat = ast.Subscript(inner, ast.Tuple(parts, ast.Load()), node.ctx)
-    flat.site = node.site
-    return ast.copy_location(flat, node)
-
-
-def _has_break(body: list[ast.stmt]) -> bool:
-    from workbench.simt.analysis import escapes
-
-    return bool(escapes(body, (ast.Break, ast.Return)))
-
-
-def _expression(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body

@@ -5,7 +5,7 @@ makes a tensor live somewhere is in `core`; operators are tables in `ops`, their
 `codegen`. Kernels of your own go behind operators with `register`; `score` says how right they are.
 """
 
-from workbench.torch_device.core import device as _device
+from workbench.torch_device import device as _device
 
 _device.check_torch()
 
@@ -13,21 +13,25 @@ import torch as _torch  # noqa: E402
 
 from workbench.torch_device import autocast as _autocast  # noqa: E402
 from workbench.torch_device import distributed as _distributed  # noqa: E402
+from workbench.torch_device import modules as _modules  # noqa: E402
 from workbench.torch_device import ops as _ops  # noqa: E402
 from workbench.torch_device import tier as _tier  # noqa: E402
 from workbench.torch_device import vendor as _vendor  # noqa: E402
 from workbench.torch_device.compiling import backend as compile_backend  # noqa: E402
 from workbench.torch_device.core import fallback as _fallback  # noqa: E402
-from workbench.torch_device.core import modules as _modules  # noqa: E402
 from workbench.torch_device.core import views as _views  # noqa: E402
 from workbench.torch_device.core.fallback import strict  # noqa: E402
-from workbench.torch_device.core.memory_map import memory_map  # noqa: E402
 from workbench.torch_device.core.streams import (  # noqa: E402
     dropped_waits,
     launch_blocking,
     recording,
 )
-from workbench.torch_device.core.traffic import (  # noqa: E402
+from workbench.torch_device.coverage import coverage, summary  # noqa: E402
+from workbench.torch_device.dispatching import trace  # noqa: E402
+from workbench.torch_device.extend import register, stub  # noqa: E402
+from workbench.torch_device.memory_map import memory_map  # noqa: E402
+from workbench.torch_device.score import score  # noqa: E402
+from workbench.torch_device.traffic import (  # noqa: E402
     BYTES,
     FALLBACKS,
     LOG,
@@ -35,10 +39,6 @@ from workbench.torch_device.core.traffic import (  # noqa: E402
     VENDOR,
     reset,
 )
-from workbench.torch_device.coverage import coverage, summary  # noqa: E402
-from workbench.torch_device.dispatching import trace  # noqa: E402
-from workbench.torch_device.extend import register, stub  # noqa: E402
-from workbench.torch_device.score import score  # noqa: E402
 
 TIER = _tier.choose()
 """``"shim"`` or ``"python"``: what answers for the device in this process."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
-from workbench.torch_device import extend, ops
-from workbench.torch_device.core import traffic, views
+from workbench.torch_device import extend, ops, traffic
+from workbench.torch_device.core import views
 
 KINDS = ("native", "composite", "fallback", "absent")
 _ABSENT = ("sparse", "quantize", "quantized", "mkldnn", "nested", "_make_dep", "_jagged")

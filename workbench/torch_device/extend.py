@@ -17,9 +17,9 @@ from typing import Any
 import torch
 
 from workbench.errors import InputError, KernelError, UnknownNameError
-from workbench.torch_device import ops
+from workbench.torch_device import ops, traffic
 from workbench.torch_device.codegen import rows
-from workbench.torch_device.core import streams, tensors, traffic
+from workbench.torch_device.core import streams, tensors
 from workbench.torch_device.core.fallback import check_devices
 from workbench.torch_device.core.tensors import NAME, host
 from workbench.torch_device.core.views import overload

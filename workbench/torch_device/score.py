@@ -22,7 +22,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from workbench.errors import InputError, UnknownNameError
-from workbench.torch_device.core import traffic
+from workbench.torch_device import traffic
 from workbench.torch_device.core.tensors import NAME
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from workbench.torch_device.core import pure_python
+from workbench.torch_device import pure_python
 from workbench.torch_device.shim import bridge, quick
 
 WHY = ""

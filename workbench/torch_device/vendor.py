@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from workbench.errors import InputError
-from workbench.torch_device.core import streams, traffic
+from workbench.torch_device import traffic
+from workbench.torch_device.core import streams
 from workbench.torch_device.core.fallback import check_devices, upload
 from workbench.torch_device.core.tensors import NAME, host
 from workbench.torch_device.core.views import overload

@@ -21,7 +21,8 @@ from workbench.simt.instrument import (
     with_arrays_in_sight,
 )
 from workbench.simt.kernel import Launch
-from workbench.simt.tiers import SETTINGS, signature_key
+from workbench.simt.specialisation import signature_key
+from workbench.simt.tiers import SETTINGS
 
 _PARALLEL_THREADS = 1 << 14
 

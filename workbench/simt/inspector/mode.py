@@ -15,7 +15,7 @@ from workbench.simt.inspector.metrics import SECTOR_BYTES
 from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
 from workbench.simt.linear import Linear, NotLinear
 from workbench.simt.normalise import normalise
-from workbench.simt.resolve import Resolved, Site
+from workbench.simt.resolved import Resolved, Site
 
 _NOWHERE = Site(0, "", "", "load", "", 0, 0)
 

@@ -30,7 +30,7 @@ from workbench.simt.lockstep.numbers import (
     unary,
 )
 from workbench.simt.lockstep.state import State
-from workbench.simt.resolve import Index
+from workbench.simt.resolved import Index
 from workbench.simt.run import out_of_bounds
 from workbench.simt.source import MISSING
 from workbench.simt.types import as_dtype

@@ -17,7 +17,7 @@ from workbench.simt.lockstep.lanes import Lanes
 from workbench.simt.lockstep.machine import Machine
 from workbench.simt.lockstep.numbers import CannotLockstep
 from workbench.simt.proofs import waits_for_memory
-from workbench.simt.resolve import Resolved
+from workbench.simt.resolved import Resolved
 from workbench.simt.stepping import has_grid_sync
 from workbench.simt.thread import Dim3
 

@@ -16,7 +16,7 @@ from workbench.simt.lockstep.expressions import Expressions, frozen
 from workbench.simt.lockstep.numbers import CannotLockstep, choose, each, numbers, truth
 from workbench.simt.names import evaluate
 from workbench.simt.normalise import DECLARED
-from workbench.simt.resolve import Intrinsic
+from workbench.simt.resolved import Intrinsic
 from workbench.simt.thread import Thread
 from workbench.simt.types import as_dtype, poisoned_array
 

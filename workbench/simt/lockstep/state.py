@@ -15,7 +15,7 @@ import numpy as np
 from workbench.simt.lockstep.arrays import Undo, View
 from workbench.simt.lockstep.lanes import Lanes
 from workbench.simt.lockstep.numbers import choose
-from workbench.simt.resolve import Resolved
+from workbench.simt.resolved import Resolved
 from workbench.simt.source import MISSING
 
 Mask = np.ndarray

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from workbench.simt import build, run
+from workbench.simt.declared import declared_arrays
 from workbench.simt.errors import BarrierDivergenceError, KernelSourceError
 from workbench.simt.instrument import (
     Unwatchable,
@@ -22,13 +23,13 @@ from workbench.simt.instrument import (
 )
 from workbench.simt.kernel import Launch
 from workbench.simt.names import Names
-from workbench.simt.regions import declared_arrays
 from workbench.simt.sanitizer import sentences, shadow
 from workbench.simt.sanitizer.findings import Finding, FindingKind, Party
 from workbench.simt.sanitizer.mode import SanitizerMode, refuse_other_orders
 from workbench.simt.sanitizer.shadow import Row, Seen
 from workbench.simt.sanitizer.watch import Sanitizer, listing_line
-from workbench.simt.tiers import SETTINGS, signature_key
+from workbench.simt.specialisation import signature_key
+from workbench.simt.tiers import SETTINGS
 from workbench.simt.trace.program import Program
 from workbench.simt.trace.scheduler import TraceLaunch, Tracer
 

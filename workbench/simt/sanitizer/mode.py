@@ -16,7 +16,7 @@ from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
 from workbench.simt.intrinsics import WARP_SYNC
 from workbench.simt.linear import NotLinear
 from workbench.simt.normalise import normalise
-from workbench.simt.resolve import Intrinsic, Resolved, Site
+from workbench.simt.resolved import Intrinsic, Resolved, Site
 from workbench.simt.sanitizer.clashes import meetings, same_area
 from workbench.simt.sanitizer.owned import owned_arrays
 from workbench.simt.sanitizer.shadow import (

@@ -16,8 +16,8 @@ from typing import Any
 from workbench.simt.analysis import writes
 from workbench.simt.linear import Linear, LinearReader, NotLinear
 from workbench.simt.names import constant_integer
-from workbench.simt.normalise import Normal
-from workbench.simt.resolve import Index, Intrinsic
+from workbench.simt.normal_form import Normal
+from workbench.simt.resolved import Index, Intrinsic
 from workbench.simt.source import MISSING
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.simt.memory_model import Knowledge, Stamp
-from workbench.simt.resolve import Site
+from workbench.simt.resolved import Site
 from workbench.simt.sanitizer import sentences
 from workbench.simt.sanitizer.findings import Finding, Party
 from workbench.simt.trace.arrays import TracedArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.simt.resolve import Site
+from workbench.simt.resolved import Site
 from workbench.simt.trace.arrays import TracedArray
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from workbench.simt.errors import KernelSourceError
-from workbench.simt.resolve import DeviceCall, Index, Intrinsic, Resolved, Site
+from workbench.simt.resolved import DeviceCall, Index, Intrinsic, Resolved, Site
 from workbench.simt.source import MISSING
 from workbench.simt.trace.nodes import (
     as_load,

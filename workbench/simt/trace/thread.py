@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.simt.intrinsics import CACHE_LOADS, CACHE_STORES, FENCES
 from workbench.simt.memory_model import Clock
-from workbench.simt.resolve import Site
+from workbench.simt.resolved import Site
 from workbench.simt.thread import Dim3, Thread
 from workbench.simt.trace.arrays import (
     IndexOutOfBounds,

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import torch
 
 from workbench.errors import UnavailableError
-from workbench.torch_device.core import generators, streams, tensors, traffic
+from workbench.torch_device import generators, traffic
+from workbench.torch_device.core import streams, tensors
 from workbench.torch_device.core.tensors import NAME, host
 
 

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 import torch
 
 from workbench.errors import ExecutionError
-from workbench.torch_device.core import allocator, memory, traffic
+from workbench.torch_device import traffic
+from workbench.torch_device.core import allocator, memory
 
 
 class StreamError(ExecutionError, RuntimeError):

@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-from workbench.torch_device.core import memory, streams, tensors, traffic
+from workbench.torch_device import traffic
+from workbench.torch_device.core import memory, streams, tensors
 from workbench.torch_device.core.tensors import contiguous_strides, host
 
 _aten = torch.ops.aten

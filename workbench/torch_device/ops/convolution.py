@@ -12,10 +12,11 @@ from functools import cache
 
 import torch
 
+from workbench.torch_device import traffic
 from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
-from workbench.torch_device.core import tensors, traffic
+from workbench.torch_device.core import tensors
 from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.memory import DELTA
 

@@ -16,9 +16,10 @@ from struct import Struct
 
 import torch
 
+from workbench.torch_device import traffic
 from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.codegen import types
-from workbench.torch_device.core import streams, tensors, traffic
+from workbench.torch_device.core import streams, tensors
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.ops.pointwise import KERNELS as ROWS

@@ -16,10 +16,11 @@ from math import prod
 
 import torch
 
+from workbench.torch_device import traffic
 from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
-from workbench.torch_device.core import streams, tensors, traffic
+from workbench.torch_device.core import streams, tensors
 from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.tensors import NAME

@@ -13,10 +13,10 @@ from functools import cache
 
 import torch
 
+from workbench.torch_device import traffic
 from workbench.torch_device.codegen import elementwise, types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
-from workbench.torch_device.core import traffic
 from workbench.torch_device.core.fallback import fallback
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.tensors import is_device

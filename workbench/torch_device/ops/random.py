@@ -11,11 +11,12 @@ from functools import cache
 
 import torch
 
+from workbench.torch_device import generators, traffic
 from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
-from workbench.torch_device.core import generators, tensors, traffic
+from workbench.torch_device.core import tensors
 from workbench.torch_device.core.fallback import fallback
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.views import overload

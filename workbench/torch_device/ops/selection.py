@@ -10,9 +10,10 @@ import math
 
 import torch
 
+from workbench.torch_device import traffic
 from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.codegen import rows, types
-from workbench.torch_device.core import tensors, traffic
+from workbench.torch_device.core import tensors
 from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload

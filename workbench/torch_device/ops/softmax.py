@@ -9,8 +9,9 @@ back, as does nothing else.
 
 from __future__ import annotations
 
+from workbench.torch_device import traffic
 from workbench.torch_device.codegen import rows, types
-from workbench.torch_device.core import tensors, traffic
+from workbench.torch_device.core import tensors
 from workbench.torch_device.core.fallback import fallback
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.ops.pointwise import check_out
@@ -32,6 +33,15 @@ for i in range(n):
     total += buffer[i]
 for i in range(n):
     O[i] = buffer[i] / total
+""",
+    "_softmax_outer": _TOP
+    + """
+buffer = np.empty(n, T)
+for i in range(n):
+    buffer[i] = exp(X[i] - top)
+    total += buffer[i]
+for i in range(n):
+    O[i] = R(buffer[i]) / total
 """,
     "_log_softmax": _TOP
     + """
@@ -66,7 +76,11 @@ def _along(name, inputs, dim, out):
     n = moved[0][1]
     made = tensors.empty(moved[0][0].shape, out.dtype, out.device.index)
     compute = types.KINDS[inputs[0].dtype].compute
-    rows.run(name, BODIES[name], compute, [t for t, _ in moved], [made], (n, n))
+    outer = f"{name}_outer"  # the CPU keeps exponentials in 16 bits where the dimension is not last
+    body = BODIES[outer if outer in BODIES and dims[0] < out.dim() - 1 else name]
+    rows.run(
+        name, types.rounded(body, inputs[0].dtype), compute, [t for t, _ in moved], [made], (n, n)
+    )
     traffic.NATIVE[name] += 1
     return rows.deliver(made.movedim(-1, dims[0]) if out.dim() else made, out)
 

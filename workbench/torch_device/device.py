@@ -17,7 +17,8 @@ import torch
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from workbench.errors import InstallationError, UnavailableError
-from workbench.torch_device.core import allocator, generators, memory, streams
+from workbench.torch_device import generators
+from workbench.torch_device.core import allocator, memory, streams
 from workbench.torch_device.core.tensors import NAME
 
 TORCH_VERSION = "2.13"
