@@ -49,6 +49,11 @@ _PIP_TROUBLE = (
         "check the network (or pip's proxy and index settings), then run this again",
     ),
     (
+        r"\(from versions: none\)",
+        "The package index could not be reached, or does not have a package at all.",
+        "check the network (or pip's proxy and index settings), then run this again",
+    ),
+    (
         r"No matching distribution found for|Could not find a version",
         "A package is not to be had for this Python or platform.",
         "use Python 3.11 on Linux x86-64, which is what is tested",
@@ -89,7 +94,7 @@ def ensure(extras: tuple[str, ...] = ()) -> Path:
     if python.exists() and wanted <= have:
         return python
     _check_room()
-    if not python.exists():
+    if not _has_pip(python):
         _make_venv()
     say("[2/4] Bringing pip up to date")
     _pip(python, "install", "--upgrade", "pip>=24", "setuptools>=77")
@@ -111,7 +116,8 @@ def has_nvidia_gpu() -> bool:
 def _make_venv() -> None:
     base = _find_python()
     say(f"[1/4] Making {VENV} with {base}")
-    made = subprocess.run([base, "-m", "venv", str(VENV)], capture_output=True, text=True)
+    words = [base, "-m", "venv", "--clear", str(VENV)]
+    made = subprocess.run(words, capture_output=True, text=True)
     if made.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
         raise SetupError(
@@ -120,6 +126,12 @@ def _make_venv() -> None:
             "on Debian and Ubuntu: apt-get install python3-venv; or check that the folder can be "
             "written to",
         )
+
+
+def _has_pip(python: Path) -> bool:
+    """Return whether the environment was made to its end: pip comes last."""
+    words = [str(python), "-m", "pip", "--version"]
+    return python.exists() and subprocess.run(words, capture_output=True).returncode == 0
 
 
 def _install_torch(python: Path) -> None:
@@ -204,8 +216,9 @@ def _check_room() -> None:
 
 
 def _digest() -> str:
-    """Return what ties an installed environment to what pyproject.toml asks for."""
-    return hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()[:16]
+    """Return what ties an environment to what pyproject.toml asks for, and to this folder."""
+    asked = (ROOT / "pyproject.toml").read_bytes()
+    return hashlib.sha256(asked + os.fsencode(ROOT)).hexdigest()[:16]
 
 
 def _requirements(extras: tuple[str, ...]) -> set[str]:

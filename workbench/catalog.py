@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from workbench.errors import InstallationError, UnknownNameError
+from workbench.errors import InputError, InstallationError, UnknownNameError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.problem import Problem
@@ -79,11 +79,22 @@ def load_problem(name: str) -> Problem:
     ------
     UnknownNameError
         Naming the near misses.
+    InputError
+        Where its file raises, or defines no ``problem``.
     """
     known = problem_names()
     if name not in known:
         raise UnknownNameError("problem", name, known)
-    return import_module(f"workbench.kernels.{name}.problem").problem
+    try:
+        return import_module(f"workbench.kernels.{name}.problem").problem
+    except WorkbenchError:
+        raise
+    except Exception as error:  # whatever a file of somebody's own may do
+        raise InputError(
+            f"The problem {name!r} cannot be loaded.",
+            f"{type(error).__name__}: {error} in {folder('kernels') / name / 'problem.py'}",
+            "mend the file; it must define `problem`",
+        ) from error
 
 
 def kernel_files(problem: str | None = None, dialect: str | None = None) -> list[KernelFile]:

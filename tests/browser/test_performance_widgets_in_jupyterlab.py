@@ -126,25 +126,33 @@ def test_a_saved_notebook_shows_the_final_picture_where_no_kernel_runs(lab):
 def test_every_control_of_the_race_is_reached_with_the_keyboard(lab):
     notebook = lab.notebook([RACE])
     notebook.run_all()
+    focused = "name => document.activeElement.textContent === name"
     button(notebook.page, "Start").focus()
     notebook.page.keyboard.press("Enter")
     wait_for_words(notebook.page, "numpy")
     reached = set()
-    button(notebook.page, "Stop").focus()
+    notebook.page.wait_for_function(focused, arg="Stop")  # Start, disabled, has handed it on
     notebook.page.keyboard.press("Enter")
     wait_for_the_end(notebook.page)
-    button(notebook.page, "Start").focus()
+    notebook.page.wait_for_function(focused, arg="Start")
     for _ in range(12):
         notebook.page.keyboard.press("Tab")
         reached.add(
             notebook.page.evaluate(
-                """() => document.activeElement.getAttribute('role')
+                """() => document.activeElement.getAttribute('aria-label')
                     || document.activeElement.closest('.jupyter-widgets')?.textContent.trim()"""
             )
         )
     assert any(text and text.startswith("problem") for text in reached)
     assert any(text and text.startswith("seconds") for text in reached)
-    assert "slider" in reached
+    assert {"elements", "batch"} <= reached
+    size = notebook.page.get_by_role("slider", name="elements")
+    assert size.get_attribute("aria-valuetext") == "100,000"
+    size.press("ArrowRight")
+    notebook.page.wait_for_function(
+        """() => document.querySelector('[role=slider][aria-label=elements]')
+            .getAttribute('aria-valuetext') === '316,228'"""
+    )
     assert any(text and text.endswith("numpy") for text in reached)
 
 

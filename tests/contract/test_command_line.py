@@ -358,6 +358,22 @@ def test_ctrl_c_ends_the_long_commands_and_their_children(words, ready, after, t
         assert "Stopped." in errors
 
 
+@pytest.mark.parametrize("after_s", [0.05, 0.1, 0.2])
+def test_ctrl_c_while_the_command_line_is_being_loaded_shows_no_traceback(after_s):
+    # the interpreter's own first milliseconds are Python's
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "workbench", "targets"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(after_s)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    ours = [line for line in errors.splitlines() if "workbench" in line]
+    assert not ours, errors
+
+
 def test_what_was_measured_before_ctrl_c_is_shown_and_kept(store):
     process = started(*LONG_RACE, "--targets", "numpy")
     time.sleep(5)

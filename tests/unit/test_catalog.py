@@ -1,7 +1,7 @@
 import pytest
 
 from workbench import catalog
-from workbench.errors import InstallationError, UnknownNameError
+from workbench.errors import InputError, InstallationError, UnknownNameError
 from workbench.problem import Problem
 
 
@@ -19,6 +19,15 @@ def test_an_unknown_problem_names_the_near_misses(name):
     assert raised.value.advice
     if name == "saxpyy":
         assert "did you mean saxpy" in raised.value.advice
+
+
+def test_a_problem_file_that_raises_is_named_with_its_folder(monkeypatch):
+    def broken(name):
+        raise SyntaxError("'(' was never closed")
+
+    monkeypatch.setattr(catalog, "import_module", broken)
+    with pytest.raises(InputError, match=r"never closed.*saxpy.problem\.py"):
+        catalog.load_problem("saxpy")
 
 
 def test_adding_a_file_is_registering_it(tmp_path, monkeypatch):

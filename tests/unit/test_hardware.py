@@ -109,6 +109,8 @@ HEAD = 'schema=1\ntitle="t"\nvendor="v"\nkind="gpu"\n'
         (HEAD + ROW.replace("memory_gb", "compute_tflop_per_s"), "dense or sparse"),
         (HEAD + ROW.replace("read", "disputed"), "no note"),
         (HEAD + ROW.replace("memory_gb", "weight"), "unknown quantity"),
+        (HEAD + "fact = 3\n", "no list of tables"),
+        (HEAD.replace("gpu", "toaster") + ROW, "kind = 'toaster'"),
     ],
 )
 def test_a_damaged_sheet_is_refused_by_name(tmp_path, text, message):

@@ -89,3 +89,34 @@ def test_a_baseline_that_leaves_says_that_nothing_can_be_told_of_the_others():
     assert race.sentence().startswith("broken, which the others are compared with, left the race")
     race.controls.choices["baseline"].value = "mine"
     assert "left the race" not in race.sentence()
+
+
+def test_a_problem_whose_file_raises_is_said_and_the_race_stays_as_it_was(monkeypatch):
+    from workbench import catalog
+    from workbench.errors import InputError
+
+    race = Race("saxpy", ["numpy"], size=1000, seconds=0.3, keep=False)
+    load, menu = catalog.load_problem, race.controls.choices["problem"]
+
+    def broken(name):
+        if name == "softmax":
+            raise InputError("The file is broken.", "line 3", "mend it")
+        return load(name)
+
+    monkeypatch.setattr(catalog, "load_problem", broken)
+    menu.value = "softmax"
+    assert "The file is broken." in race.view["trouble"]
+    assert race.chosen["problem"] == menu.value == "saxpy"
+    race.controls.start.click()
+    race.join(30)
+    assert not race.view["trouble"]
+
+
+def test_the_static_picture_says_where_when_and_how_every_number_was_obtained():
+    race = Race("saxpy", ["numpy"], size=1000, batch=2, seconds=0.3, keep=False)
+    race.start().join(60)
+    text, run = race.picture(), race.session.run
+    assert "saxpy, 1,000 elements, batches of 2, warm cache" in text
+    assert run.machine.split(",")[0] in text
+    assert run.started_at[:10] in text
+    assert "numpy: measured, median" in text

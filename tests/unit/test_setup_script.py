@@ -23,6 +23,7 @@ def environment():
     [
         ("ERROR: [Errno 28] No space left on device", "disk is full", "free some room"),
         ("WARNING: Retrying: Temporary failure in name resolution", "not be reached", "network"),
+        ("ERROR: no version fits (from versions: none)", "could not be reached", "network"),
         ("ERROR: No matching distribution found for torch==9", "not to be had", "Python 3.11"),
         ("PermissionError: [Errno 13] Permission denied: '/x'", "written to", "folder of your own"),
         ("Segmentation fault", "pip failed", "run this again"),
@@ -91,11 +92,44 @@ def test_an_environment_half_made_is_completed(environment, monkeypatch, tmp_pat
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").touch()
     asked = []
+    monkeypatch.setattr(environment, "_has_pip", lambda python: True)
     monkeypatch.setattr(environment, "_pip", lambda python, *words: asked.append(words[-1]))
     monkeypatch.setattr(environment, "_install_torch", lambda python: asked.append("torch"))
     environment.ensure(("openvino",))
     assert asked == ["setuptools>=77", "torch", f"{ROOT}[openvino]"]
     assert f"openvino:{environment._digest()}" in (tmp_path / ".complete").read_text()
+
+
+def test_a_virtual_environment_that_ctrl_c_cut_short_is_made_anew(
+    environment, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(environment, "VENV", tmp_path / "cut")
+    python = tmp_path / "cut" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nexit 1\n")  # it has no pip yet
+    python.chmod(0o755)
+    monkeypatch.setattr(environment, "_pip", lambda *words: None)
+    monkeypatch.setattr(environment, "_install_torch", lambda python: None)
+    environment.ensure()
+    assert environment._has_pip(python)
+
+
+def test_an_environment_made_for_another_folder_is_not_taken_for_this_one(
+    environment, monkeypatch, tmp_path
+):
+    here = environment._digest()
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    assert environment._digest() != here
+
+
+def test_a_system_without_apt_get_gets_a_sentence(tmp_path):
+    words = [sys.executable, str(ROOT / "scripts" / "test"), "--install-system"]
+    nothing = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run(words, env=nothing, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "apt-get" in done.stderr.split("Try:")[0]
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("script", ["lab", "test"])

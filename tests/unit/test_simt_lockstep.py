@@ -390,3 +390,18 @@ def test_a_vote_with_a_mask_that_is_no_whole_number_is_refused():
         _votes.compile(np.ones(1, np.float32), np.ones(1, np.int32), block=32)
     with pytest.raises(TypeError, match="Predicate must be an integer"):
         cuda.jit("void(int32[:], float32[:])")(_votes.py_func)
+
+
+@cuda.jit
+def _adds(a):
+    cuda.atomic.add(a, cuda.grid(1), 1)
+
+
+@pytest.mark.parametrize("kernel", [_scaled(), _adds])
+def test_a_kernel_that_would_change_a_read_only_array_is_refused(kernel):
+    a = np.ones(4)
+    a.flags.writeable = False
+    args = (a, 2) if kernel is not _adds else (a,)
+    with pytest.raises(TypeError, match="readonly"):
+        kernel[1, 4](*args)
+    assert (a == 1).all()

@@ -65,6 +65,7 @@ class Conductor:
             run.reason = f"The race itself failed: {type(error).__name__}: {error}"
         finally:
             run.state = "done"
+            self.race.waiting_for = ("", 0.0)
             run.reason = run.reason or ("stopped" if self.race.stopping else "time is up")
             self._doubt()
             self._save(0.0)

@@ -113,8 +113,10 @@ def _sentence(run: Run, lanes: list[dict[str, Any]]) -> str:
             )
         if failed and run.state == "done":
             return f"The race ended with nothing to compare; failed: {', '.join(failed)}."
+        if run.state == "done":
+            return f"It ended ({run.reason}) before enough rounds: this cannot tell who is faster."
         return "Too few rounds yet: this cannot tell which is faster."
     best = max(told, key=lambda lane: abs(np.log(lane["speedup"])))
     open_ = [lane["label"] for lane in told if lane["verdict"] == "inconclusive"]
-    rest = f" It cannot tell {', '.join(open_)} from {run.baseline}." if open_ else ""
-    return best["words"] + rest if best["verdict"] != "inconclusive" else rest.strip()
+    first = f"It cannot tell {', '.join(open_)} from {run.baseline}. " if open_ else ""
+    return first + best["words"] if best["verdict"] != "inconclusive" else first.strip()

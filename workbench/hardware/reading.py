@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from workbench.errors import DataFileError
 from workbench.hardware.sheet import QUANTITIES, Confidence, DataSheet, Fact
 
 SCHEMA = 1
+KINDS = ("gpu", "npu", "tpu", "system")
 _RESTORE = "mend it by the other sheets, or `git checkout -- datasets/hardware`"
 
 
@@ -27,13 +29,27 @@ def read_data_sheet(path: Path) -> DataSheet:
             "update the workbench",
         )
     try:
-        facts = tuple(_fact(path, row) for row in content["fact"])
+        rows = content["fact"]
         head = {key: content[key] for key in ("title", "vendor", "kind")}
     except KeyError as error:
         raise DataFileError(
             "A data sheet lacks an entry.", f"{path.name}: {error}", _RESTORE
         ) from error
+    wrong = [f"{key} = {value!r}" for key, value in head.items() if not isinstance(value, str)]
+    wrong += [f"kind = {head['kind']!r}"] if head["kind"] not in KINDS else []
+    wrong += ["fact is no list of tables"] if not isinstance(rows, list) else []
+    if wrong:
+        raise DataFileError(
+            "A data sheet has an entry that cannot be used.",
+            f"{path.name}: {', '.join(wrong)}",
+            f"a kind is one of {', '.join(KINDS)}; {_RESTORE}",
+        )
+    facts = tuple(_fact(path, row) for row in rows)
     return DataSheet(path.stem, **head, architecture=content.get("architecture", ""), facts=facts)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _fact(path: Path, row: dict[str, Any]) -> Fact:
@@ -47,7 +63,7 @@ def _fact(path: Path, row: dict[str, Any]) -> Fact:
         ) from error
     wrong = (
         (fact.quantity not in QUANTITIES, "an unknown quantity"),
-        (isinstance(fact.value, bool) or not isinstance(fact.value, (int, float)), "no number"),
+        (not _is_number(fact.value), "no number"),
         (not (fact.source and fact.as_of), "no source or no date"),
         (
             fact.quantity == "compute_tflop_per_s"

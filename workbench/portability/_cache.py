@@ -9,13 +9,28 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from workbench.errors import UnavailableError
+
 
 def cache_folder(*parts: str) -> Path:
-    """Return a folder under the user's cache, made if it is not there."""
+    """Return a folder under the user's cache, made if it is not there.
+
+    Raises
+    ------
+    UnavailableError
+        Where it cannot be made or written to.
+    """
     base = os.environ.get("WORKBENCH_CACHE") or os.environ.get("XDG_CACHE_HOME")
     root = Path(base) if base else Path.home() / ".cache"
     folder = (
         root if os.environ.get("WORKBENCH_CACHE") else root / "accelerator-workbench"
     ).joinpath(*parts)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(
+            "There is no place for what the workbench compiles and installs for itself.",
+            f"{folder}: {error.strerror}",
+            "set WORKBENCH_CACHE to a folder that you may write to",
+        ) from error
     return folder

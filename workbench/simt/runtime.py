@@ -27,6 +27,7 @@ from workbench.simt.runtime_checks import (
     is_element,
     is_row,
     pointer_to,
+    refuse_read_only,
     site_of,
 )
 from workbench.simt.runtime_control import (
@@ -147,6 +148,7 @@ def _other_store(typing_context, array, index, value, rest):
 @intrinsic
 def store_checked(typing_context, array, index, value, site, thread, block, control):
     """``array[index] = value``, or nothing where that is out of bounds, with a record of it."""
+    refuse_read_only(array)
     rest = (site, thread, block, control)
     if not is_element(array, index) or isinstance(array.dtype, types.Record):
         return _other_store(typing_context, array, index, value, rest)
@@ -188,6 +190,7 @@ def load_proven(typing_context, array, index):
 @intrinsic
 def store_proven(typing_context, array, index, value):
     """``array[index] = value`` where the index is known to be inside."""
+    refuse_read_only(array)
     if not is_element(array, index) or isinstance(array.dtype, types.Record):
         return None
     if not typing_context.can_convert(value, array.dtype):

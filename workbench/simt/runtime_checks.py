@@ -8,6 +8,7 @@ from __future__ import annotations
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import NumbaTypeError
 
 from workbench.simt.runtime_control import (
     INT64,
@@ -118,6 +119,12 @@ def site_of(context, builder, signature, args):
         for arg, kind in zip(args[-4:-1], kinds, strict=True)
     ]
     return (*numbers, signature.args[-1], args[-1])
+
+
+def refuse_read_only(array) -> None:
+    """Raise where a kernel would change an array that must not change."""
+    if isinstance(array, types.Array) and not array.mutable:
+        raise NumbaTypeError(f"Cannot modify readonly array of type: {array}")
 
 
 def is_element(array, index) -> bool:

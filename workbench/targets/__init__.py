@@ -120,23 +120,29 @@ class Target:
 
     @property
     def summary(self) -> str:
-        """What does the computing, in one line."""
-        return self.module.SUMMARY
+        """What does the computing, in one line; empty where the file cannot be loaded."""
+        return self._fact("SUMMARY", "")
 
     @property
     def provenance(self) -> Provenance:
         """How its numbers are obtained: measured, or modelled."""
-        return getattr(self.module, "PROVENANCE", Provenance.MEASURED)
+        return self._fact("PROVENANCE", Provenance.MEASURED)
 
     @property
     def model(self) -> str:
         """The name of the model behind modelled numbers, else empty."""
-        return getattr(self.module, "MODEL", "")
+        return self._fact("MODEL", "")
 
     @property
     def stated_error(self) -> str:
         """How wrong that model is known to be, else empty."""
-        return getattr(self.module, "STATED_ERROR", "")
+        return self._fact("STATED_ERROR", "")
+
+    def _fact(self, name: str, default: Any) -> Any:
+        try:
+            return getattr(self.module, name, default)
+        except Exception:  # `probe` says what is wrong with the file; the other targets go on
+            return default
 
     def probe(self) -> Availability:
         """Say whether it can be used on this machine, or why not and what to do."""
@@ -233,5 +239,5 @@ def _probe(name: str, index: int) -> Availability:
         return Availability(
             False,
             f"probing failed with {type(error).__name__}: {error}",
-            f"import the library behind {name} by hand and see what it says",
+            f"see workbench/targets/{name}.py, and what the library behind it says when imported",
         )

@@ -179,7 +179,7 @@ const wb = (() => {
     const cell = (row, { key, number: isNumber, render }, at) => el(at === 0 ? "th" : "td",
       { class: isNumber ? "wb-number" : null, scope: at === 0 ? "row" : null },
       render ? render(row[key], row) : row[key] ?? "–");
-    return el("div", { class: "wb-scroll" }, el("table", { class: "wb-table" },
+    return el("div", { class: "wb-scroll", tabindex: 0 }, el("table", { class: "wb-table" },
       el("caption", {}, caption),
       el("thead", {}, el("tr", {}, columns.map((c) => el("th", { scope: "col", class: c.number ? "wb-number" : null }, c.label)))),
       el("tbody", {}, rows.map((row) => el("tr", {}, columns.map((c, at) => cell(row, c, at)))))));
@@ -198,9 +198,10 @@ const wb = (() => {
     const x = (isLog ? log : linear)(domain, [LEFT, RIGHT]);
     node.append(axisX(x, bottom, "latency of one call", time, TOP));
     const edge = 1 + (view.threshold || 0);
-    const span = spans([...told.flatMap((lane) => [lane.low, lane.high]), edge, 1 / edge], { log: true }).domain;
-    const r = log(span, [560, W - 12]);
-    if (Math.log10(span[1] / span[0]) < 0.7) r.ticks = linear(span, [560, W - 12]).ticks.filter((v, n, all) => n % Math.ceil(all.length / 4) === 0);
+    const ends = [...told.flatMap((lane) => [lane.low, lane.high]), edge, 1 / edge];
+    const wide = Math.max(...ends) / Math.min(...ends) > 5; // as in _race_picture.py
+    const r = (wide ? log : linear)(spans(ends, { log: wide }).domain, [560, W - 12]);
+    r.ticks = r.ticks.filter((v, n, all) => n % Math.ceil(all.length / 4) === 0);
     if (told.length) node.append(
       svg("rect", { x: r(1 / edge), y: TOP, width: r(edge) - r(1 / edge), height: bottom - TOP, fill: "currentColor", opacity: 0.12 }),
       svg("line", { class: "wb-line", "stroke-dasharray": "3 3", x1: r(1), x2: r(1), y1: TOP, y2: bottom }),

@@ -100,7 +100,6 @@ class Controls(ipywidgets.VBox):
         for one in offered:
             box = self._boxes[one["name"]]
             box.value, box.disabled = one["name"] in lanes, busy or not one["usable"]
-            box.tooltip = f"{one['reason']} {one['remedy']}".strip() or one["name"]
 
     def _box(self, name: str) -> ipywidgets.Checkbox:
         box = ipywidgets.Checkbox(description=name, indent=False, layout={"width": "auto"})

@@ -15,7 +15,8 @@ def draw(view: dict[str, Any]) -> str:
     lanes = view.get("lanes", [])
     shown = [lane for lane in lanes if lane.get("dots")]
     failed = [lane for lane in lanes if lane.get("error")]
-    height = TOP + ROW * len(shown) + 60 + 18 * len(failed)
+    facts = _facts(view, shown)
+    height = TOP + ROW * len(shown) + 66 + 18 * (len(failed) + len(facts))
     picture = Picture(WIDTH, height, view["sentence"])
     picture.paragraph(8, 20, view["sentence"], letters=110)
     if not shown:
@@ -28,8 +29,31 @@ def draw(view: dict[str, Any]) -> str:
     ratio = _ratio_axis(picture, view, bottom)
     for at, lane in enumerate(shown):
         _row(picture, lane, TOP + ROW * at + ROW / 2, scale, ratio)
-    _failures(picture, failed, bottom + 54)
+    for at, said in enumerate(facts):
+        picture.text(8, bottom + 54 + 18 * at, said[:130], quiet=True)
+    _failures(picture, failed, bottom + 54 + 18 * len(facts))
     return picture.svg()
+
+
+def _facts(view: dict[str, Any], shown: list[dict[str, Any]]) -> list[str]:
+    """Return what, where and when, and each lane's numbers with how they were obtained."""
+    if not shown:
+        return []
+    batch = f"batches of {view['batch']}, " if view["batch"] > 1 else ""
+    work = f"{view['problem']}, {view['size']:,} {view['size_means']}, {batch}{view['cache']} cache"
+    where = f"{view['machine']}, {view['started_at'][:16].replace('T', ' ')}"
+    lanes = [
+        f"{lane['label']}: {lane['provenance']}, median {time_text(lane['p50'])}, p95 "
+        f"{time_text(lane['p95'])}, {_accuracy(lane)}, {lane['count']:,} calls"
+        for lane in shown
+    ]
+    return [work, where, *lanes, *view["warnings"]]
+
+
+def _accuracy(lane: dict[str, Any]) -> str:
+    if not lane["audits"] or lane["max_abs_error"] is None:
+        return "no answer checked"
+    return f"largest error {lane['max_abs_error']:.2g} ({lane['audits']} checked)"
 
 
 def _row(picture: Picture, lane: dict[str, Any], y: float, scale: Scale, ratio: Scale) -> None:

@@ -20,13 +20,38 @@ function laneTable(view) {
   ], view.lanes);
 }
 
+// ipywidgets' sliders say nothing to a screen reader, and a button that is disabled while it has the
+// focus leaves the keyboard at the top of the page: both are mended here, from beside the controls.
+let pressed = null;
+function nameControls(root) {
+  const box = root.closest(".widget-vbox")?.querySelector(".wb-race-controls");
+  const [start, stop] = box?.querySelectorAll("button") || [];
+  if (!stop) return;
+  for (const slider of box.querySelectorAll(".widget-slider")) {
+    const handle = slider.querySelector("[role=slider]"), text = (part) => slider.querySelector(part)?.textContent || "";
+    handle?.setAttribute("aria-label", text(".widget-label"));
+    if (handle?.getAttribute("aria-valuetext") !== text(".widget-readout")) handle?.setAttribute("aria-valuetext", text(".widget-readout"));
+  }
+  if (!box.dataset.wbNamed) {
+    box.dataset.wbNamed = "yes";
+    for (const button of [start, stop]) button.onfocus = () => { pressed = button; };
+    new MutationObserver(() => nameControls(root)).observe(box, { subtree: true, childList: true, characterData: true,
+      attributeFilter: ["aria-valuetext", "disabled"] });
+  }
+  const other = pressed === start ? stop : start;
+  if (box.contains(pressed) && pressed.disabled && !other.disabled
+    && [document.body, pressed].includes(document.activeElement)) other.focus();
+}
+
 function render({ model, el }) {
   const root = wb.root(el, "Race");
   const picture = wb.el("div"), words = wb.el("div"), under = wb.el("div");
   root.append(picture, words, under);
   const say = wb.sentence(words);
+  const controls = wb.frame(() => nameControls(root));
   const draw = wb.frame(() => {
     const view = model.get("view");
+    controls();
     picture.replaceChildren(wb.lanes(view) || wb.el("p", { class: "wb-note" }, "No samples yet."));
     say(view.sentence);
     const trouble = view.trouble ? wb.el("p", { class: "wb-warning", role: "alert" }, view.trouble) : null;

@@ -17,7 +17,6 @@ import traitlets
 from workbench import catalog
 from workbench.bench.session import RaceSession
 from workbench.bench.summary import summarise
-from workbench.errors import WorkbenchError
 from workbench.widgets import _race_picture
 from workbench.widgets._loader import Widget, load_js
 from workbench.widgets._race_controls import Controls
@@ -193,6 +192,9 @@ class Race(Widget):
 
     def _heard(self, what: str, value: Any) -> None:
         """Act on a control, and show in the controls what came of it."""
+        before = self.chosen
+        if self.view.get("trouble"):
+            self._show()
         try:
             if what == "start":
                 self.start()
@@ -200,7 +202,8 @@ class Race(Widget):
                 self.stop()
             else:
                 self._choose(what, value)
-        except WorkbenchError as error:
+        except Exception as error:  # also what a problem's own file raises
+            self.chosen = before
             self.view = {**self.view, "trouble": str(error)}
         self._show_controls()
 
