@@ -1,4 +1,4 @@
-"""Meetings that some threads miss: what generated code calls at a barrier under a mask."""
+"""Meetings: what generated code calls at a barrier under a mask, and at an atomic after a fence."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from workbench.simt.raw import poke_int
 from workbench.simt.sanitizer.shadow import KEY_SHIFT, SITE_BITS, note
 
 _OPTIONS: Any = {"error_model": "numpy"}
@@ -43,4 +44,18 @@ def warp_apart(mask, key, line, kind, table):
             note(table, kind, earlier, later, line, 0.0, 0.0, np.int64(0))
 
 
-__all__ = ["left_before", "warp_apart"]
+@njit(**_OPTIONS)
+def meets_others(orders, block, fenced, may):
+    """Let an atomic acquire what others released, and release what a fence stands after.
+
+    `orders` holds one word for "this block has acquired" and one for each block, the key up to
+    which its accesses are released. Blocks of such a kernel run one after the other.
+    """
+    if may:
+        poke_int(orders, 1)
+        if fenced:
+            poke_int(orders + 8 * (block + 1), fenced)
+    return may
+
+
+__all__ = ["left_before", "meets_others", "warp_apart"]

@@ -106,20 +106,6 @@ def _ordered_by_fences(table, earlier):
 
 
 @njit(**_OPTIONS)
-def meets_others(orders, block, fenced, may):
-    """Let an atomic acquire what others released, and release what a fence stands after.
-
-    `orders` holds one word for "this block has acquired" and one for each block, the key up to
-    which its accesses are released. Blocks of such a kernel run one after the other.
-    """
-    if may:
-        poke_int(orders, 1)
-        if fenced:
-            poke_int(orders + 8 * (block + 1), fenced)
-    return may
-
-
-@njit(**_OPTIONS)
 def conflict(table, kind, earlier, later, element, data, code, new, warp):
     """Take a closer look at two accesses that no block barrier orders."""
     atomic1 = peek_int(table + 8 * (HEADER + (earlier & SITE_MASK)))
@@ -307,6 +293,6 @@ def rows_of(table: np.ndarray) -> np.ndarray:
 
 __all__ = [
     "address_of", "code_of", "converted", "global_read", "global_update", "global_write",
-    "load_flat", "local_read", "local_write", "meets_others", "place_of", "plain", "shared_read",
+    "load_flat", "local_read", "local_write", "place_of", "plain", "shared_read",
     "shared_update", "shared_write", "store_flat",
 ]  # fmt: skip
