@@ -2,10 +2,13 @@
 
 SHOW = """
 from workbench import PlacementView
+from workbench.errors import UnavailableError
 from workbench.portability.placement import Copy, NodePlacement, Placement
 
 def ask(provider, mode, opset):
-    name = "CANNExecutionProvider"
+    if provider == "openvino":
+        raise UnavailableError("The build is not installed.", "<b>openvino</b>", "add it")
+    name = f"{provider.upper()}ExecutionProvider"
     nodes = tuple(
         NodePlacement(f"<b>n{i}</b>", "Conv" if i % 3 else "Gelu",
                       name if i % 3 or opset == 18 else "CPUExecutionProvider",
@@ -13,9 +16,10 @@ def ask(provider, mode, opset):
         for i in range(20)
     )
     copies = () if opset == 18 else (Copy("x", "to device", 128),)
-    return Placement(name, mode, opset, nodes, copies, (), (), True, ("a stand-in",))
+    when = "recorded on 2026-01-02 on a machine, with onnxruntime-gpu 1" * (provider == "cuda")
+    return Placement(name, mode, opset, nodes, copies, (), (), True, ("a stand-in",), when)
 
-PlacementView(ask, {"cann": ["operators", "graph"]}, [18, 20])
+PlacementView(ask, {"cann": ["operators", "graph"], "cuda": [""], "openvino": [""]}, [18, 20])
 """
 DIVERGE = """
 from workbench import DivergenceView
@@ -49,6 +53,23 @@ def test_the_placement_changes_with_the_opset_and_crossings_are_drawn(lab):
     notebook.screenshot("placement-light", widget)
     notebook.theme(dark=True)
     notebook.screenshot("placement-dark", widget)
+    assert widget.locator(".wb-badge-recorded").count() == 0
+    provider = widget.locator("label", has_text="provider").locator("select")
+    provider.select_option("cuda")
+    widget.locator(".wb-badge-recorded").wait_for()
+    assert "Recorded on 2026-01-02 on a machine" in widget.locator(".wb-sentence").inner_text()
+    assert widget.locator("rect[stroke-dasharray]").count() == 20
+    assert widget.locator("label", has_text="mode").count() == 0
+    notebook.screenshot("placement-recorded-dark", widget)
+    notebook.theme(dark=False)
+    notebook.screenshot("placement-recorded-light", widget)
+    provider.select_option("openvino")
+    notebook.page.wait_for_function(
+        "() => document.querySelector('.wb-sentence').textContent.includes('<b>openvino</b>')"
+    )
+    assert widget.locator(".wb-node").count() == 0
+    provider.select_option("cann")
+    widget.locator(".wb-node").first.wait_for()
 
 
 def test_the_divergence_opens_on_the_first_one_and_walks(lab):
@@ -68,3 +89,9 @@ def test_the_divergence_opens_on_the_first_one_and_walks(lab):
         "() => document.querySelector('caption').textContent.startsWith('Value 5')"
     )
     notebook.screenshot("divergence-light", widget)
+    widget.get_by_role("button", name="Next value").click()
+    notebook.page.wait_for_function(
+        "() => document.querySelector('caption').textContent.startsWith('Value 6')"
+    )
+    notebook.theme(dark=True)
+    notebook.screenshot("divergence-dark", widget)

@@ -7,12 +7,15 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-from workbench.errors import InstallationError, UnavailableError, WorkerError
+from workbench.errors import InputError, InstallationError, UnavailableError, WorkerError
 from workbench.portability._compile import compiler_availability
-from workbench.portability.ascend.device import AscendDevice
+from workbench.portability.ascend.device import AscendDevice, real_library
+from workbench.portability.comparing import compare
 from workbench.portability.exporting import export
+from workbench.portability.port import port_model
 from workbench.portability.previewing import Preview
 from workbench.portability.recorded.book import read_book
 from workbench.portability.recorded.previews import RecordedPreview
@@ -183,3 +186,51 @@ def test_a_worker_says_what_the_runtime_said(device):
     with pytest.raises(SessionError):
         device.open_session(b"no model at all")
     assert device.worker.alive
+
+
+def test_a_report_holds_each_build_that_is_here_against_the_cpu(tmp_path, cann):
+    """Over stand-ins a placement and no time; where it computes for real, parity and latency."""
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> g (float[N, 4, 8] x) => (float[N, 4, 8] y)'
+        "<float[8, 8] w = {" + ", ".join(["0.25"] * 64) + "}>"
+        "{ a = MatMul(x, w) b = Softmax(a) c = Sigmoid(b) y = Mul(b, c) }"
+    )
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    report = port_model(str(path))
+    rows = {(row["asked"], row["asked_mode"]): row for row in report["placement"]}
+    operators = rows["cann", "operators"]
+    assert operators["simulated"]
+    assert operators["on_device"] < len(operators["nodes"])
+    assert report["memory"]["peak_bytes"] > 0
+    assert {step["opset"] for step in report["sweep"]["steps"]} >= {17, 18, 20, 22}
+    assert "converted" in report["sweep"]["how"]
+    if "sentence" in rows["openvino", ""]:
+        (real,) = report["divergence"]
+        assert real["outputs_agree"]
+        assert real["latency"]["provenance"] == "measured"
+    else:
+        assert "no provider that computes for real" in report["divergence"]["reason"]
+
+
+def test_a_run_over_a_stand_in_is_never_timed(device, models):
+    exported = models["mlp"][20]
+    session = device.open_session(exported.model, "graph")
+    with pytest.raises(InputError, match="stand-in"):
+        session.latencies(exported.feeds(), least=1, most=1, limit_s=1)
+
+
+@pytest.mark.parametrize("build", ["cann", "openvino"])
+def test_any_build_that_computes_can_be_compared_value_by_value(build, models):
+    state = environments.build_availability(build)
+    if not state:
+        pytest.skip(f"{build} is not installed here: {state.reason}")
+    compare(models["mlp"][20], "torch", build).check()
+
+
+def test_over_the_cuda_stand_in_nothing_is_compared(models):
+    state = environments.build_availability("cuda")
+    if not state or real_library("libcuda.so.1"):
+        pytest.skip(f"there is no CUDA stand-in here: {state.reason}")
+    with pytest.raises(UnavailableError, match="stand-in"):
+        compare(models["mlp"][20], "torch", "cuda")

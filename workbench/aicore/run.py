@@ -31,6 +31,7 @@ from workbench.aicore.values import Memory, carry_out, written
 from workbench.errors import InputError
 
 _OBSERVED: ContextVar[list[Run] | None] = ContextVar("observed", default=None)
+_TIME_ONLY = Limits(instructions=2_000_000)  # nothing is kept, so that more may be issued
 _CHIP: ContextVar[str] = ContextVar("chip", default=DEFAULT_CHIP)
 
 
@@ -222,6 +223,7 @@ def predict(
     if sample is not None and not all(-blocks <= core < blocks for core in sample):
         raise InputError("The sample names a core that was not launched.", repr(sample))
     only = None if sample is None else sorted({core % blocks for core in sample})
+    limits = limits or _TIME_ONLY
     recording, _ = _record(kernel, args, blocks, chip_name, limits, only, board.feed)
     if recording.findings:
         raise HazardError(tuple(recording.findings))

@@ -143,7 +143,8 @@ def compare(
     ----------
     model : Exported or onnx.ModelProto
     a, b : Place, str or (provider, options)
-        `a` is the one believed: ``"torch"``, ``"onnx_reference"``, a provider or a `Place`.
+        `a` is the one believed: ``"torch"``, ``"onnx_reference"``, a provider, a build that is
+        installed (``"cann"``, ``"openvino"``) or a `Place`.
     inputs : mapping, optional
         Arrays by input name; the export's example by default.
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import InputError
+from workbench.errors import InputError, UnavailableError
+from workbench.portability.previewing import MODES, Preview
 from workbench.portability.session import open_session
+from workbench.portability.workers import environments
 from workbench.portability.workers.process import Worker
 from workbench.portability.workers.sessions import open_worker_session
 
@@ -69,6 +71,33 @@ def worker_place(worker: Worker, provider: str, name: str, level: int | None = N
     return Place(name, run)
 
 
+def build_place(name: str) -> Place:
+    """Return a build of ONNX Runtime that `workbench providers add` installed, as a place.
+
+    Raises
+    ------
+    UnavailableError
+        When it is run: where the build is not installed, or where it stands over a stand-in that
+        computes nothing (CUDA's; the Ascend one has kernels).
+    """
+    provider = environments.build_named(name).provider
+
+    def run(model, feeds):
+        with Preview() as preview:
+            worker = preview.worker(provider)
+            if worker.standin == "nvidia":
+                raise UnavailableError(
+                    f"Nothing can be compared with {provider} here.",
+                    "it stands over a stand-in for NVIDIA's libraries, whose kernels do not run",
+                    "compare on a machine with an NVIDIA GPU; `preview` shows the placement here",
+                )
+            options = next(iter(MODES.get(provider, {"": {}}).values()))
+            session = open_worker_session(worker, model, provider, options=options)
+            return dict(zip(session.output_names, session.run(feeds), strict=True))
+
+    return Place(name, run)
+
+
 def reference_place() -> Place:
     """Return ONNX's reference evaluator: slow, plain NumPy, the standard's own reading."""
 
@@ -114,7 +143,11 @@ def torch_place(exported: Exported) -> Place:
 
 
 def as_place(where: Any, exported: Exported | None = None) -> Place:
-    """Return `where` as a place: a `Place`, a provider, ``"torch"`` or ``"onnx_reference"``."""
+    """Return `where` as a place.
+
+    A `Place`, ``"torch"``, ``"onnx_reference"``, a build by its short name (``"cann"``), or a
+    provider of this process by its full name, alone or with its options.
+    """
     if isinstance(where, Place):
         return where
     if where == "onnx_reference":
@@ -127,6 +160,8 @@ def as_place(where: Any, exported: Exported | None = None) -> Place:
                 "give compare() what export() returned",
             )
         return torch_place(exported)
+    if isinstance(where, str) and where in environments.BUILDS:
+        return build_place(where)
     if isinstance(where, tuple):
         return provider_place(*where)
     return provider_place(str(where))

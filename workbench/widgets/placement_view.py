@@ -116,8 +116,8 @@ def state_of(placement: Placement) -> dict[str, Any]:
     notes = [*placement.notes, *placement.disagreements]
     if placement.copies:
         notes.append(
-            f"{len(placement.copies)} copies are inserted; {len(known)} of known size move "
-            f"{sum(known):,} bytes."
+            f"Copies of known size: {len(known)} of {len(placement.copies)}, {sum(known):,} bytes "
+            "in each run."
         )
     if len(placement.nodes) > _MOST:
         notes.append(f"The first {_MOST} of {len(placement.nodes)} nodes are drawn.")

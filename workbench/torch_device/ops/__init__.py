@@ -25,6 +25,7 @@ FAMILIES = (
     "softmax",
     "normalisation",
     "indexing",
+    "positions",
     "sorting",
     "random",
     "pooling",

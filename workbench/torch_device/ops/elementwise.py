@@ -11,8 +11,8 @@ counted.
 from __future__ import annotations
 
 SAME = {  # computed in the operands' common type
-    "add.out": "self + alpha * other",
-    "sub.out": "self - alpha * other",
+    "add.out": "self + alpha * R(other)",
+    "sub.out": "self - alpha * R(other)",
     "rsub.Tensor": "other - alpha * self",
     "mul.out": "self * other",
     "neg.out": "-self",
