@@ -108,3 +108,35 @@ def test_a_round_of_sync_all_ends_when_all_have_come_and_not_at_the_next_round()
     for core in (0, 1):
         first = min(bar.start_ns for bar in bars if bar.name == "muls" and bar.core == core)
         assert first == pytest.approx(last_fill)
+
+
+@pytest.mark.parametrize("ahead", [16, 17])
+def test_a_flag_between_units_holds_sixteen_settings(ahead):
+    @aicore.kernel(vector_cores=2)
+    def far_ahead(x):
+        for _ in range(ahead):
+            aicore.cross_core_set_flag(0, "AIC.FIX")
+        for _ in range(ahead):
+            aicore.cross_core_wait_flag(0, "AIV.MTE2")
+
+    found = aicore.check(far_ahead, (np.zeros(8, np.float32),), 1).findings
+    assert [one.kind for one in found] == ["event_reused"] * (ahead > 16)
+    assert all("16 times more" in one.message for one in found)
+
+
+def test_cube_work_that_only_the_second_vector_core_would_issue_is_refused():
+    @aicore.kernel(vector_cores=2)
+    def misplaced(a, space, out):
+        if aicore.sub_block_idx() == 1:
+            aicore.Matmul(a.dtype, (32, 32, 32), 1)(space, a, a)
+
+    with pytest.raises(aicore.AICoreError, match="only the second Vector core comes") as caught:
+        misplaced[1](*product_args())
+    assert "aicore.Matmul" in caught.value.sites[0].source
+
+    @aicore.kernel(vector_cores=2)
+    def placed(a, space, out):
+        if aicore.sub_block_idx() == 0:
+            aicore.Matmul(a.dtype, (32, 32, 32), 1)(space, a, a)
+
+    placed[1](*product_args())

@@ -172,10 +172,10 @@ def test_a_file_loaded_for_another_executor_takes_its_siblings_along():
 
 def test_what_nvidias_compiler_said_of_the_shelf_is_about_kernels_that_are_there():
     record = json.loads((catalog.folder("datasets") / "compiler/shelf_sm_90.json").read_text())
-    known = {(file.problem, file.name) for file in CUDA_FILES}
-    assert record["kernels"]
+    recorded = {(row["problem"], row["file"]) for row in record["kernels"]}
+    assert recorded <= {(file.problem, file.name) for file in CUDA_FILES}
+    assert len(recorded) >= 87, "a floor: tests/conformance/record_registers.py records new ones"
     for row in record["kernels"]:
-        assert (row["problem"], row["file"]) in known
         assert 0 < row["registers_per_thread"] <= 255
         assert row["spill_store_bytes"] == row["spill_load_bytes"] == 0
         assert row["float64_instructions"] == 0, "a float64 in a float32 kernel is a slip"

@@ -25,6 +25,8 @@ from workbench.aicore.values import carry_out, same, written
 _GRAIN = {"UB": 2, "L1": 32, "L0A": 32, "L0B": 32, "L0C": 32}
 _PAIRS_TRIED = 3
 _REPLAY_LIMIT = 40
+# settings that an event of each kind can hold
+_HELD = {"event": 1, "cross": 16}
 
 
 class _Shadow:
@@ -214,22 +216,28 @@ def _advice(first: Instruction, second: Instruction) -> str:
 
 
 def _reused_events(order: Order) -> Iterator[Finding]:
-    """Yield events that are set again before their first setting is surely waited for."""
+    """Yield events that are set again before their settings are surely waited for.
+
+    An event between pipes holds one setting; the counter of a flag between units holds 16 (the
+    vendor's page for CrossCoreSetFlag).
+    """
     waits: dict[tuple, list[int]] = {}
     marks: dict[tuple, list[int]] = {}
     for index, node in enumerate(order.nodes):
-        if node.key is not None and node.key[0] == "event":
+        if node.key is not None and node.key[0] in _HELD:
             table = marks if node.kind == "set" else waits
             table.setdefault((node.core, *node.key), []).append(index)
     told = set()
     for key, sets in marks.items():
-        for mark, again, wait in zip(sets, sets[1:], waits.get(key, []), strict=False):
+        held = _HELD[key[1]]
+        for mark, again, wait in zip(sets, sets[held:], waits.get(key, []), strict=False):
             node = order.nodes[again]
             if not order.ordered(wait, again) and (node.file, node.line) not in told:
                 told.add((node.file, node.line))
+                many = "" if held == 1 else f" {held} times more"
                 yield Finding(
                     "event_reused",
-                    f"Event {node.name} is set again before its first setting is waited for.",
+                    f"Event {node.name} is set again{many} before its first setting is waited for.",
                     (order.nodes[mark].site, node.site),
                     advice="another number for the second buffer, or wait for the reverse event",
                 )

@@ -34,6 +34,8 @@ class Recorder:
         Which Vector core of the block this is, and how many it has.
     count : int
         Instructions issued.
+    skipped : int
+        What a second Vector core's pass left to the first, which issues for the Cube core.
     traced : bool
         Whether instructions keep their line; without, only errors look it up.
     """
@@ -45,6 +47,7 @@ class Recorder:
         self.core, self.cores = core
         self.sub, self.subs = sub
         self.count, self.traced = 0, True
+        self.skipped, self.last_skipped = 0, None
         self.used: Counter[str] = Counter()
         self.queues: list[Any] = []
         self.placements: list[NamedPlacement] = []
@@ -111,7 +114,9 @@ class Recorder:
             )
         if self.sub and one.pipe >= 0:
             if one.pipe in _CUBE:
-                return  # the first Vector core's pass has issued it
+                self.skipped += 1  # the first Vector core's pass has issued it
+                self.last_skipped = one
+                return
             one.pipe += _SECOND.start - _FIRST.start
         self.sink(one)
 

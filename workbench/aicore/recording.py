@@ -17,9 +17,11 @@ from workbench.aicore.findings import AICoreError, HazardError
 from workbench.aicore.instructions import ArrayInfo, Instruction, Limits, Recording
 from workbench.aicore.interleave import interleaved
 from workbench.aicore.lines import deadline, raised_at
-from workbench.aicore.machine import Chip
+from workbench.aicore.machine import UNIT_PIPES, Chip
 from workbench.aicore.recorder import Recorder, running
 from workbench.errors import InputError, WorkbenchError
+
+_CUBE_PIPES = UNIT_PIPES["AIC"].stop
 
 
 def record(
@@ -83,6 +85,15 @@ def _block(function, args, core, subs, watch, recording, costs, sink) -> list[li
         _run(function, args, one)
         _check_cores(one)
         _keep(recording, one)
+        if one.skipped > sum(0 <= issued.pipe < _CUBE_PIPES for issued in programs[0]):
+            last = one.last_skipped
+            raise AICoreError(
+                "position",
+                "The Cube core is given work where only the second Vector core comes.",
+                "the Cube core sees sub_block_idx() == 0, as on the chip",
+                "put it outside of the condition",
+                (last.site,) if last else (),
+            )
     return programs
 
 
