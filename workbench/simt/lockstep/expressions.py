@@ -179,8 +179,18 @@ class Expressions(State):
 
     # -- calls
 
+    def _same_bits(self, node: Any, mask: np.ndarray) -> Any:
+        """Return a number's bits as a number of another type of the same size."""
+        value, kind = self.value(node.func.value, mask), self.meaning(node.args[0])
+        numbers(value)
+        if kind is MISSING or as_dtype(kind).itemsize != value.dtype.itemsize:
+            raise CannotLockstep(f"{ast.unparse(node)}")
+        return value.view(as_dtype(kind))
+
     def _of_Call(self, node: ast.Call, mask: np.ndarray) -> Any:
         function = self.meaning(node.func)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "view":
+            return self._same_bits(node, mask)
         if function is MISSING or node.keywords:
             raise CannotLockstep(f"a call of {ast.unparse(node.func)}")
         args = [self.value(arg, mask) for arg in node.args]
