@@ -1,5 +1,7 @@
 """Meetings: what generated code calls at a barrier under a mask, and at an atomic after a fence."""
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+# Numba gives its intrinsics the signature of their Python function, typing context included.
 from __future__ import annotations
 
 from typing import Any
