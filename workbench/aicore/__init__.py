@@ -21,6 +21,7 @@ follow what a reader of Ascend C knows; the code is this project's own and runs 
 from workbench.aicore.arguments import Shape, workspace
 from workbench.aicore.ascend_c import to_ascend_c
 from workbench.aicore.composite import Matmul, Softmax
+from workbench.aicore.context import current_chip, observe, on_chip
 from workbench.aicore.cube import mmad
 from workbench.aicore.findings import AICoreError, Finding, HazardError, Report
 from workbench.aicore.instructions import Limits, Recording
@@ -28,17 +29,7 @@ from workbench.aicore.layouts import pack, unpack
 from workbench.aicore.machine import Chip, chip
 from workbench.aicore.movement import data_copy, data_copy_pad, dump, fixpipe, load_data
 from workbench.aicore.queues import Queue, scratch
-from workbench.aicore.run import (
-    Kernel,
-    Run,
-    check,
-    current_chip,
-    kernel,
-    launch,
-    observe,
-    on_chip,
-    predict,
-)
+from workbench.aicore.run import Kernel, Run, check, kernel, launch, predict
 from workbench.aicore.sync import (
     block_idx,
     block_num,

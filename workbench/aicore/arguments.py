@@ -100,7 +100,7 @@ def arguments(function: Callable[..., None], args: Sequence[Any]) -> Arguments:
             array = isinstance(value, np.ndarray)
             contents.append(np.array(value, dtype=dtype, order="C") if array else None)
         info = infos[place]
-        values.append(GlobalTensor(place, info.name, info.dtype, info.shape))
+        values.append(GlobalTensor(place, info.name, info.dtype, info.shape, info=info))
     return Arguments(tuple(values), tuple(infos), tuple(owners), tuple(contents))
 
 

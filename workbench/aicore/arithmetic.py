@@ -1,13 +1,15 @@
 """What the Vector unit's operations compute: NumPy on a memory, rounded once to the dtype.
 
 Functions ``do_*(memory, ...)`` are carried out when a recording is read; `workbench.aicore.vector`
-issues them. Sums are taken in float32 whatever the dtype. They refuse to check anything: what
-reaches them has been checked when it was issued.
+issues them. Sums are taken in float32 whatever the dtype. They refuse to check what was
+checked when it was issued; only offsets, which are values, are looked at here.
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+from workbench.aicore.findings import AICoreError
 
 BINARY = {
     "add": np.add,
@@ -101,13 +103,32 @@ def do_broadcast(memory, dst, src) -> None:
 
 
 def do_gather(memory, dst, src, offsets) -> None:
-    """Pick elements by byte offset; zero beyond the end."""
-    index = offsets.view(memory) // src.dtype.itemsize
-    flat = src.view(memory).reshape(-1)
-    known = index < flat.size
-    dst.view(memory)[...] = np.where(known, flat[np.where(known, index, 0)], 0)
+    """Pick elements by byte offset; where no element begins, refuse, or give poison (`trial`).
+
+    Raises
+    ------
+    AICoreError
+        Of kind ``out_of_range`` or ``misaligned``.
+    """
+    at, item = offsets.view(memory), src.dtype.itemsize
+    inside, whole = at < src.nbytes, at % item == 0
+    if not memory.trial and not (inside & whole).all():
+        kind, good = ("misaligned", whole) if inside.all() else ("out_of_range", inside)
+        raise AICoreError(
+            kind,
+            "gather reads from an offset where no element of its source begins.",
+            f"offset {int(at[~good][0])} of {src!r}, which has {src.nbytes} bytes",
+            f"offsets count bytes: multiples of {item} below {src.nbytes}",
+        )
+    flat, known = src.view(memory).reshape(-1), inside & whole
+    poison = np.full(item, 0xFF, np.uint8).view(src.dtype)
+    dst.view(memory)[...] = np.where(known, flat[np.where(known, at // item, 0)], poison)
 
 
 def do_transpose(memory, dst, src) -> None:
     """Exchange rows and columns."""
     dst.view(memory)[...] = src.view(memory).T
+
+
+# what cannot be checked when it is issued
+LOOKS_AT_VALUES = {do_gather}

@@ -13,6 +13,8 @@ from typing import Any
 
 from workbench.errors import KernelError
 
+_MOST_PRINTED = 10
+
 # kind -> what it means, in one line
 KINDS = {
     "missing_wait": "two instructions touch the same bytes and nothing orders them",
@@ -70,7 +72,7 @@ class Site:
         return f"{self.instruction} on {self.pipe} of core {self.core}, {name}:{self.line}{text}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """One thing that is wrong.
 
@@ -120,7 +122,11 @@ class Finding:
         if self.changes_result is not None:
             known = "gives another result" if self.changes_result else "gave the same result here"
             lines.append(f"    an order that the flags allow {known}")
+        if self.advice:
+            lines.append(f"    Try: {self.advice}")
         return "\n".join(lines)
+
+    __repr__ = __str__
 
 
 class AICoreError(KernelError):
@@ -166,16 +172,19 @@ class HazardError(KernelError):
         count = len(findings)
         super().__init__(
             f"{count} finding{'s' if count > 1 else ''} in this kernel.",
-            "\n".join(str(finding) for finding in findings[:10]),
+            "\n".join(str(finding) for finding in findings[:_MOST_PRINTED]),
             findings[0].advice,
         )
         self.findings = findings
+
+    def __str__(self) -> str:
+        return f"{self.happened}\nSeen: {self.saw}"  # each finding says its own advice
 
     def __reduce__(self):
         return type(self), (self.findings,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What a check of one recording found.
 
@@ -205,5 +214,11 @@ class Report:
         return self
 
     def __str__(self) -> str:
-        head = f"{len(self.findings)} findings in {self.instructions} instructions"
-        return "\n".join([head, *(str(finding) for finding in self.findings)])
+        count = len(self.findings)
+        lines = [f"{count} finding{'s' * (count != 1)} in {self.instructions:,} instructions"]
+        lines += [str(finding) for finding in self.findings[:_MOST_PRINTED]]
+        if count > _MOST_PRINTED:
+            lines.append(f"and {count - _MOST_PRINTED} more in `findings`")
+        return "\n".join(lines)
+
+    __repr__ = __str__

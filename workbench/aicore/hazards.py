@@ -14,7 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from workbench.aicore.findings import Finding, Report
+from workbench.aicore.arithmetic import LOOKS_AT_VALUES
+from workbench.aicore.findings import AICoreError, Finding, Report
 from workbench.aicore.instructions import Instruction, Recording
 from workbench.aicore.machine import BUFFER_OF, PIPES
 from workbench.aicore.order import Order
@@ -64,9 +65,13 @@ def find_hazards(
         found.setdefault(key, finding)
         if pair is not None:
             pairs.setdefault(key, []).append(pair)
-    tried = 0
-    if replay and pairs:
-        normal = carry_out(recording, arrays, order.nodes)
+    tried, refused, normal = 0, [], None
+    if (replay and pairs) or any(node.apply in LOOKS_AT_VALUES for node in order.nodes):
+        try:
+            normal = carry_out(recording, arrays, order.nodes)
+        except AICoreError as error:
+            refused = [error.finding]
+    if replay and pairs and normal is not None:
         outputs = written(order.nodes)
         for key, some in pairs.items():
             if tried < _REPLAY_LIMIT:
@@ -74,7 +79,7 @@ def find_hazards(
                 tried += count
                 found[key] = replace(found[key], changes_result=changed)
     reused = list(_reused_events(order))
-    everything = [*recording.findings, *order.findings, *found.values(), *reused]
+    everything = [*recording.findings, *order.findings, *found.values(), *refused, *reused]
     return Report(tuple(everything), len(order.nodes), tried)
 
 
@@ -90,7 +95,7 @@ def _changes(recording, order, arrays, normal, outputs, pairs) -> tuple[bool, in
     spread = [pairs[0], pairs[-1], pairs[len(pairs) // 2]][: min(len(pairs), _PAIRS_TRIED)]
     for first, second in spread:
         count += 1
-        other = carry_out(recording, arrays, adversarial(order, first, second))
+        other = carry_out(recording, arrays, adversarial(order, first, second), trial=True)
         if not all(same(normal.array(recording, i), other.array(recording, i)) for i in outputs):
             return True, count
     return False, count

@@ -131,15 +131,18 @@ class Recording:
     placements : list of NamedPlacement
     findings : list of Finding
         What was noticed without ordering anything: leaks.
+    launch : object
+        Nothing but itself: tells this launch from every other.
     """
 
     kernel: str
     chip: Chip
     cores: int
     arrays: tuple[ArrayInfo, ...]
-    programs: list[list[Instruction]] = field(default_factory=list)
-    placements: list[NamedPlacement] = field(default_factory=list)
+    programs: list[list[Instruction]] = field(default_factory=list, repr=False)
+    placements: list[NamedPlacement] = field(default_factory=list, repr=False)
     findings: list[Finding] = field(default_factory=list)
+    launch: object = field(default_factory=object, repr=False)
 
     @property
     def size(self) -> int:

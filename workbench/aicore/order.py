@@ -20,7 +20,7 @@ from workbench.aicore.machine import PIPES
 PIPE_COUNT = len(PIPES)
 
 
-@dataclass
+@dataclass(repr=False)
 class Order:
     """A recording with its happens-before.
 

@@ -114,7 +114,7 @@ class Queue:
         slot.state, slot.line = "allocated", caller(2)
         return LocalTensor(
             one.core, slot.place.buffer, slot.place.offset, wanted, self.dtype, self.layout,
-            slot=slot,
+            slot=slot, by=one.owner,
         )  # fmt: skip
 
     def enqueue(self, tensor: LocalTensor) -> None:
@@ -205,7 +205,7 @@ def scratch(buffer: str, shape: Any, dtype: Any, layout: str = "", name: str = "
     layout = layout or default_layout(buffer, shape)
     one.units.add(UNIT_OF_BUFFER[buffer])
     (place,) = one.place(buffer, footprint(shape, dtype, layout), name or "scratch")
-    return LocalTensor(one.core, place.buffer, place.offset, shape, dtype, layout)
+    return LocalTensor(one.core, place.buffer, place.offset, shape, dtype, layout, by=one.owner)
 
 
 def _shape(shape: Any) -> tuple[int, ...]:

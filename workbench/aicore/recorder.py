@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from workbench.aicore.findings import AICoreError, Site
-from workbench.aicore.instructions import Instruction, NamedPlacement
+from workbench.aicore.instructions import Instruction, NamedPlacement, Recording
 from workbench.aicore.lines import caller
-from workbench.aicore.machine import BUFFER_OF, PIPE_INDEX, UNIT_PIPES, Chip, Placement
+from workbench.aicore.machine import BUFFER_OF, PIPE_INDEX, UNIT_PIPES, Placement
 from workbench.aicore.regions import round_up
 from workbench.aicore.tensors import GlobalTensor
 from workbench.errors import InputError
@@ -25,11 +25,21 @@ _CURRENT: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 _CUBE, _FIRST, _SECOND = UNIT_PIPES["AIC"], UNIT_PIPES["AIV"], UNIT_PIPES["AIV1"]
 
 
+class Owner(NamedTuple):
+    """Who may use a local tensor: a launch, its block, and which Vector core of the block."""
+
+    launch: object
+    core: int
+    sub: int
+
+
 class Recorder:
     """The scalar unit of one core, or of one Vector core of a block that has two.
 
     Attributes
     ----------
+    owner : Owner
+        What the tensors that it gives out carry.
     sub, subs : int
         Which Vector core of the block this is, and how many it has.
     count : int
@@ -41,8 +51,11 @@ class Recorder:
     """
 
     def __init__(
-        self, chip: Chip, core: tuple[int, int], sub: tuple[int, int], costs, limits, sink
+        self, recording: Recording, core: tuple[int, int], sub: tuple[int, int], costs, limits, sink
     ):
+        chip = recording.chip
+        self.owner = Owner(recording.launch, core[0], sub[0])
+        self.infos = {id(info) for info in recording.arrays}
         self.chip, self.costs, self.limits, self.sink = chip, costs, limits, sink
         self.core, self.cores = core
         self.sub, self.subs = sub
@@ -71,8 +84,13 @@ class Recorder:
     ) -> None:
         """Issue one operation."""
         for tensor in (*writes, *reads):
-            slot = None if tensor.__class__ is GlobalTensor else tensor.slot
-            if slot is not None and tensor.generation != slot.generation:
+            if tensor.__class__ is GlobalTensor:
+                if id(tensor.info) not in self.infos:
+                    raise _foreign(tensor, "an earlier launch")
+                continue
+            if tensor.by is not self.owner:
+                raise _foreign(tensor, self._whose(tensor.by))
+            if tensor.slot is not None and tensor.generation != tensor.slot.generation:
                 raise _freed(tensor)
         one = Instruction("op", PIPE_INDEX[pipe], name, self.core)
         one.writes, one.reads, one.apply, one.args = writes, reads, apply, args
@@ -91,6 +109,14 @@ class Recorder:
         one = Instruction(kind, -1, name, self.core)
         one.pipes = pipes
         self._issue(one)
+
+    def _whose(self, other: Owner) -> str:
+        """Return in words whose a tensor is that another scalar unit gave out."""
+        if other.launch is not self.owner.launch:
+            return "an earlier launch"
+        if other.core != self.core:
+            return f"core {other.core}, and this is core {self.core}"
+        return f"Vector core {other.sub} of the block, and this is Vector core {self.sub}"
 
     @property
     def own_pipes(self) -> tuple[range, ...]:
@@ -189,6 +215,16 @@ def running(one: Recorder) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
+
+
+def _foreign(tensor: Any, owner: str) -> AICoreError:
+    return AICoreError(
+        "position",
+        "A core cannot reach a tensor that was given to another.",
+        f"{tensor!r} belongs to {owner}",
+        "each core makes its own tensors inside of the kernel; data go between cores through "
+        "global memory, with sync_all between",
+    )
 
 
 def _freed(tensor: Any) -> AICoreError:

@@ -79,7 +79,7 @@ def _block(function, args, core, subs, watch, recording, costs, sink) -> list[li
     for sub in range(subs):
         programs.append([])
         into = at_once or programs[-1].append
-        one = Recorder(recording.chip, core, (sub, subs), costs, watch.limits, into)
+        one = Recorder(recording, core, (sub, subs), costs, watch.limits, into)
         one.traced = at_once is None
         watch.over(one)
         _run(function, args, one)

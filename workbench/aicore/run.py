@@ -2,15 +2,13 @@
 
 ``kernel[blocks](...)`` computes values, as launching does; it raises where the kernel cannot run,
 and touches the outputs only when all went well. `check` adds the hazards, `predict` computes only
-the time, and `observe` collects the runs of code that launches kernels itself.
+the time.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, overload
@@ -18,21 +16,20 @@ from typing import Any, overload
 import numpy as np
 
 from workbench.aicore.arguments import Arguments, arguments
+from workbench.aicore.context import current_chip, seen
 from workbench.aicore.costs import costs
 from workbench.aicore.findings import AICoreError, HazardError, Report
 from workbench.aicore.hazards import find_hazards
 from workbench.aicore.instructions import Limits, Recording
-from workbench.aicore.machine import DEFAULT_CHIP, Chip, chip
+from workbench.aicore.machine import chip
 from workbench.aicore.order import Order, link, shuffled
 from workbench.aicore.recorder import recording_now
 from workbench.aicore.recording import record
 from workbench.aicore.timeline import Scoreboard, Timeline
 from workbench.aicore.values import Memory, carry_out, written
-from workbench.errors import InputError
+from workbench.errors import InputError, WorkbenchError
 
-_OBSERVED: ContextVar[list[Run] | None] = ContextVar("observed", default=None)
 _TIME_ONLY = Limits(instructions=2_000_000)  # nothing is kept, so that more may be issued
-_CHIP: ContextVar[str] = ContextVar("chip", default=DEFAULT_CHIP)
 
 
 class Kernel:
@@ -93,7 +90,7 @@ def kernel(function: Callable[..., None] | None = None, *, vector_cores: int = 1
     return Kernel(function, vector_cores)
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """One launch: its recording and the readings of it.
 
@@ -111,6 +108,15 @@ class Run:
     order: Order
     dumps: list = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        one = self.recording
+        try:
+            time = f"{self.timeline.elapsed_ns / 1e3:,.2f} µs modelled"
+        except WorkbenchError as error:
+            time = f"no modelled time ({error.happened.rstrip('.')})"
+        cores = f"{one.cores} core{'s' * (one.cores != 1)} of {one.chip.title}"
+        return f"Run of {one.kernel} on {cores}: {one.size:,} instructions, {time}."
+
     def hazards(self, replay: bool = True) -> Report:
         """Return what is unordered in this run, and whether an allowed order changes the result."""
         return find_hazards(self.recording, self.order, self.inputs, replay)
@@ -123,7 +129,7 @@ class Run:
         seed : int
             Which order; a kernel without hazards gives the same for every one.
         """
-        memory = carry_out(self.recording, self.inputs, shuffled(self.order, seed))
+        memory = carry_out(self.recording, self.inputs, shuffled(self.order, seed), trial=True)
         changed = sorted(written(self.order.nodes))
         return {self.recording.arrays[i].name: memory.array(self.recording, i) for i in changed}
 
@@ -169,9 +175,7 @@ def launch(
     memory = carry_out(recording, given.contents, order.nodes)
     run = Run(recording, given.contents, order, memory.dumps)
     _commit(run, memory, given)
-    runs = _OBSERVED.get()
-    if runs is not None:
-        runs.append(run)
+    seen(run)
     return run
 
 
@@ -217,7 +221,7 @@ def predict(
     InputError
         For a kernel with `sync_all`: launch it and read its timeline.
     """
-    table = costs(chip(chip_name or _CHIP.get()).architecture)
+    table = costs(chip(chip_name or current_chip().name).architecture)
     board = Scoreboard(table, keep_bars=False)
 
     if sample is not None and not all(-blocks <= core < blocks for core in sample):
@@ -228,33 +232,6 @@ def predict(
     if recording.findings:
         raise HazardError(tuple(recording.findings))
     return board.timeline(recording.kernel, recording.chip, blocks, recording.arrays)
-
-
-@contextmanager
-def observe() -> Iterator[list[Run]]:
-    """Collect the runs of every kernel launched inside the with statement."""
-    runs: list[Run] = []
-    token = _OBSERVED.set(runs)
-    try:
-        yield runs
-    finally:
-        _OBSERVED.reset(token)
-
-
-@contextmanager
-def on_chip(name: str) -> Iterator[Chip]:
-    """Launch on another chip inside the with statement."""
-    found = chip(name)
-    token = _CHIP.set(name)
-    try:
-        yield found
-    finally:
-        _CHIP.reset(token)
-
-
-def current_chip() -> Chip:
-    """Return the chip that kernels are launched on here."""
-    return chip(_CHIP.get())
 
 
 def _record(kernel, args, blocks, chip_name, limits, only=None, sink=None):
@@ -271,7 +248,7 @@ def _record(kernel, args, blocks, chip_name, limits, only=None, sink=None):
     if limits is not None and not isinstance(limits, Limits):
         raise InputError("These are not limits.", repr(limits), "limits=aicore.Limits(seconds=...)")
     given = arguments(kernel.function, args)
-    used = chip(chip_name or _CHIP.get())
+    used = chip(chip_name or current_chip().name)
     recording = record(
         kernel.function, given.values, given.infos, used, int(blocks), costs(),
         limits or Limits(), subs=kernel.vector_cores, only=only, sink=sink,

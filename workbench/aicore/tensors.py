@@ -35,11 +35,14 @@ class GlobalTensor(Tensor):
         The argument's name.
     strides : tuple of int
         In bytes.
+    info : ArrayInfo or None
+        The argument of the launch that it belongs to.
     """
 
-    __slots__ = ("array", "name", "strides")
+    __slots__ = ("array", "info", "name", "strides")
 
-    def __init__(self, array, name, dtype, shape, strides=None, offset=0):
+    def __init__(self, array, name, dtype, shape, strides=None, offset=0, info=None):
+        self.info = info
         self.array, self.name, self.dtype = array, name, dtype
         self.shape, self.offset = tuple(shape), offset
         if strides is None:
@@ -64,21 +67,22 @@ class GlobalTensor(Tensor):
             if not drop:
                 shape.append(count)
                 strides.append(self.strides[axis])
-        return GlobalTensor(self.array, self.name, self.dtype, shape, strides, offset)
+        return self._part(shape, strides, offset)
 
     def reshape(self, *shape: int) -> GlobalTensor:
         """Return the whole array under another shape of the same size."""
-        new = GlobalTensor(self.array, self.name, self.dtype, shape, None, self.offset)
-        dense = GlobalTensor(self.array, self.name, self.dtype, self.shape, None, self.offset)
+        new = self._part(shape, None, self.offset)
+        dense = self._part(self.shape, None, self.offset)
         if new.size != self.size or dense.strides != self.strides:
             raise bad_index(self, shape, "only a whole contiguous tensor can be reshaped")
         return new
 
     def transposed(self) -> GlobalTensor:
         """Return the two-dimensional tensor with rows and columns exchanged."""
-        return GlobalTensor(
-            self.array, self.name, self.dtype, self.shape[::-1], self.strides[::-1], self.offset
-        )
+        return self._part(self.shape[::-1], self.strides[::-1], self.offset)
+
+    def _part(self, shape, strides, offset) -> GlobalTensor:
+        return GlobalTensor(self.array, self.name, self.dtype, shape, strides, offset, self.info)
 
     def region(self) -> Region:
         """Return the bytes that it names."""
@@ -117,14 +121,19 @@ class LocalTensor(Tensor):
         Padded shape of the fractal matrix that this is a part of.
     slot : object or None
         The queue's slot that owns the bytes; `generation` tells whether it still does.
+    by : Owner or None
+        The scalar unit that gave it out, and that alone may use it.
     """
 
-    __slots__ = ("buffer", "core", "generation", "layout", "memory", "row_bytes", "slot", "whole")
+    __slots__ = (
+        "buffer", "by", "core", "generation", "layout", "memory", "row_bytes", "slot", "whole",
+    )  # fmt: skip
 
     def __init__(
-        self, core, memory, offset, shape, dtype, layout="ND", *, row_bytes=0, whole=(), slot=None
-    ):
-        self.core, self.memory, self.offset = core, memory, offset
+        self, core, memory, offset, shape, dtype, layout="ND", *, row_bytes=0, whole=(), slot=None,
+        by=None,
+    ):  # fmt: skip
+        self.core, self.memory, self.offset, self.by = core, memory, offset, by
         self.buffer = BUFFER_OF[memory]
         self.shape, self.dtype, self.layout = tuple(shape), dtype, layout
         self.row_bytes, self.slot = row_bytes, slot
@@ -169,7 +178,7 @@ class LocalTensor(Tensor):
     def _part(self, offset, shape, dtype=None, row_bytes=None) -> LocalTensor:
         part = LocalTensor.__new__(LocalTensor)
         part.core, part.buffer, part.offset = self.core, self.buffer, offset
-        part.memory = self.memory
+        part.memory, part.by = self.memory, self.by
         part.shape, part.dtype, part.layout = tuple(shape), dtype or self.dtype, self.layout
         part.row_bytes = self.row_bytes if row_bytes is None else row_bytes
         part.whole, part.slot, part.generation = self.whole, self.slot, self.generation

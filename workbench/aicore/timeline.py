@@ -79,7 +79,7 @@ class Timeline:
     memory_floor_ns: float = 0.0
     busy_ns: dict[str, float] = field(default_factory=dict)
     stalls_ns: dict[str, float] = field(default_factory=dict)
-    bars: list[Bar] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list, repr=False)
     instructions: int = 0
     left_out: str = ""
     provenance: Provenance = Provenance.MODELLED

@@ -22,10 +22,16 @@ class Memory(dict):
     ----------
     dumps : list of (label, core, array)
         What `dump` kept.
+    trial : bool
+        Whether this is an order tried for its result, in which values that no kernel may have
+        (offsets out of range) are no error.
     """
 
-    def __init__(self, recording: Recording, arrays: Sequence[np.ndarray | None]):
+    def __init__(
+        self, recording: Recording, arrays: Sequence[np.ndarray | None], trial: bool = False
+    ):
         super().__init__()
+        self.trial = trial
         self._chip = recording.chip
         self.dumps: list[tuple[str, int, np.ndarray]] = []
         for index, (info, array) in enumerate(zip(recording.arrays, arrays, strict=True)):
@@ -47,16 +53,28 @@ class Memory(dict):
 
 
 def carry_out(
-    recording: Recording, arrays: Sequence[np.ndarray | None], nodes: Iterable[Instruction]
+    recording: Recording,
+    arrays: Sequence[np.ndarray | None],
+    nodes: Iterable[Instruction],
+    trial: bool = False,
 ) -> Memory:
-    """Return the memory after carrying out the instructions in the order given."""
-    memory = Memory(recording, arrays)
+    """Return the memory after carrying out the instructions in the order given.
+
+    Raises
+    ------
+    AICoreError
+        With the line, where an instruction cannot be carried out on the values that it meets.
+    """
+    memory = Memory(recording, arrays, trial)
     with np.errstate(all="ignore"), threadpool_limits(1):  # tiles are too small for BLAS threads
         node = None
         try:
             for node in nodes:
                 if node.apply is not None:
                     node.apply(memory, *node.args)
+        except AICoreError as error:
+            error.sites = error.sites or ((node.site,) if node else ())
+            raise
         except (ArithmeticError, TypeError, ValueError) as error:
             raise AICoreError(
                 "kernel",

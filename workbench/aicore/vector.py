@@ -188,7 +188,14 @@ def broadcast(dst: LocalTensor, src: LocalTensor) -> None:
 
 
 def gather(dst: LocalTensor, src: LocalTensor, offsets: LocalTensor) -> None:
-    """Write ``src`` at the byte offsets (uint32) that `offsets` gives, one for each element."""
+    """Write ``src`` at the byte offsets (uint32) that `offsets` gives, one for each element.
+
+    Raises
+    ------
+    AICoreError
+        Of kind ``out_of_range`` or ``misaligned``, when the values are computed (by a launch or a
+        check), for an offset where no element of `src` begins.
+    """
     require_ub("gather", dst, src, offsets)
     dtype_of("gather", dst, src)
     if offsets.dtype.name != "uint32" or offsets.shape != dst.shape:

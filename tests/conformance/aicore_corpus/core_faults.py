@@ -183,3 +183,15 @@ def only_one_of_two_vector_cores_sets_what_the_cube_waits_for(x, space, out, rep
         aicore.cross_core_set_flag(3, "AIV.MTE3")
     aicore.cross_core_wait_flag(3, "AIC.MTE2")
     aicore.Matmul("float32", (32, 32, 32), 1)(out, space, space)
+
+
+KEPT = {}
+
+
+@pair("position", ("data_copy",), blocks=2)
+def a_core_uses_the_tile_of_another(x, space, out, repaired):
+    mine = aicore.scratch("UB", (16, 32), "float16")
+    if repaired or aicore.block_idx() == 0:
+        KEPT["tile"] = mine
+    begin = aicore.block_idx() * 16
+    aicore.data_copy(KEPT["tile"], x[begin : begin + 16, :])
