@@ -197,7 +197,7 @@ _LANE_KINDS: dict[str, Any] = {
     "notes": list,
     "error": (dict, type(None)),
 }
-_ERROR_KINDS = dict.fromkeys(("kind", "happened", "saw", "advice"), str)
+_ERROR_KINDS: dict[str, Any] = dict.fromkeys(("kind", "happened", "saw", "advice"), str)
 _CONDITIONS: dict[str, Any] = {
     "wall_ns": _NUMBER,
     **dict.fromkeys(_PARQUET[-5:], _NO_NUMBER_YET),
