@@ -1,6 +1,8 @@
 """``workbench results`` and ``workbench sweep``, as typed."""
 
 import json
+import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -35,6 +37,22 @@ def test_runs_are_listed_shown_drawn_exported_and_deleted(kept, tmp_path, capsys
     assert typed("results", kept.uuid, "--delete") == 0
     assert typed("results", "--import", str(tmp_path / "r.json")) == 0
     assert Store().load(kept.uuid).recorded
+
+
+def test_a_damaged_run_is_named_in_the_list_beside_the_others(kept, capsys):
+    other = replace(kept, uuid="f" * 32)
+    store = Store()
+    store.save(other)
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE runs SET facts = '{torn' WHERE uuid = ?", (other.uuid,))
+    db.close()
+    assert typed("results") == 0
+    said = capsys.readouterr()
+    assert kept.uuid[:8] in said.out
+    assert "damaged" in said.err
+    assert "ffffffff" in said.err
+    assert typed("results", "fff", "--delete") == 0
+    assert store.uuids() == [kept.uuid]
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ class Scaling(Widget):
             if self.sweep.done:
                 self.sweep = self.sweep.again()
                 self.sweep.subscribe(self._heard_sweep)
-            self._state = "racing"
             self.sweep.start()
+            self._state, self._trouble = "racing", ""
             self._show()
         return self
 
