@@ -1,8 +1,8 @@
 """The program in a worker process: one build of ONNX Runtime, told what to do over a socket.
 
-Started as ``python -I _main.py <file descriptor> <parent or 0>`` by the interpreter of the build's environment,
-which has NumPy and that build and nothing else. Requests are answered one by one; while a model
-runs on the simulated Ascend device, kernels are asked of the other side.
+Started as ``python -I _main.py <file descriptor> <parent or 0>`` by the interpreter of the build's
+environment, which has NumPy and that build and nothing else. Requests are answered one by one;
+while a model runs on the simulated Ascend device, kernels are asked of the other side.
 """
 
 # The runtime is whichever build this environment has: there is nothing to check it against.
