@@ -38,7 +38,7 @@ def test_a_kernel_that_cannot_run_is_not_printed():
         aicore.duplicate(aicore.scratch("UB", 262144, x.dtype), 1.0)
 
     def across(x):
-        aicore.data_copy(aicore.scratch("UB", 8, x.dtype), x[3:9])
+        aicore.data_copy(aicore.scratch("UB", 6, x.dtype), x[3:9])
 
     def beyond(x):
         aicore.data_copy(aicore.scratch("UB", 16, x.dtype), x[56:72])
