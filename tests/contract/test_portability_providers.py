@@ -10,7 +10,13 @@ import numpy as np
 import onnx
 import pytest
 
-from workbench.errors import InputError, InstallationError, UnavailableError, WorkerError
+from workbench.errors import (
+    InputError,
+    InstallationError,
+    KernelError,
+    UnavailableError,
+    WorkerError,
+)
 from workbench.portability._compile import compiler_availability
 from workbench.portability.ascend.device import AscendDevice, real_library
 from workbench.portability.comparing import compare
@@ -96,6 +102,35 @@ def test_a_learners_kernel_is_what_the_provider_runs(device, models):
     result = device.open_session(exported.model, "graph").run(exported.feeds())[0]
     assert (result == 0).all()
     assert seen
+
+
+DENSE = """<ir_version: 9, opset_import: ["": 18]> g (float[2, 4] x) => (float[2, 3] y)
+<float[4, 3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}> { y = MatMul(x, w) }"""
+
+
+@pytest.mark.parametrize("mode", ["operators", "graph"])
+def test_a_learners_kernel_of_the_wrong_shape_or_that_raises_is_named(device, mode):
+    session = device.open_session(onnx.parser.parse_model(DENSE), mode)
+    x = np.ones((2, 4), np.float32)
+    device.kernel("MatMul")(lambda attributes, a, b: (a @ b).T)
+    with pytest.raises(KernelError, match=r"MatMul.*\n?.*\(3, 2\), where \(2, 3\)"):
+        session.run([x])
+    device.kernel("MatMul")(lambda attributes, a, b: a / (1 // 0))
+    with pytest.raises(KernelError, match="'MatMul' raised ZeroDivisionError"):
+        session.run([x])
+    device.kernel("MatMul")(lambda attributes, a, b: a @ b)
+    assert session.run([x])[0].tolist() == [[22, 26, 30]] * 2
+
+
+def test_a_worker_that_dies_in_a_run_leaves_the_reason_and_the_placement(cann):
+    with Preview() as preview:
+        worker = preview.worker("CANNExecutionProvider")
+        worker.handlers["kernel"] = lambda body: os.kill(worker._process.pid, signal.SIGSEGV)
+        feeds = {"x": np.ones((2, 4), np.float32)}
+        model = onnx.parser.parse_model(DENSE)
+        found = preview(model, "cann", "operators", runs=[feeds])
+    assert found.on_device == 1
+    assert "SIGSEGV" in found.runs[0]["error"]
 
 
 def test_an_empty_device_refuses_by_the_name_of_the_missing_kernel(cann, models):

@@ -66,6 +66,20 @@ def test_a_kernel_that_raises_fails_the_run_with_its_own_words(model, x):
         provider.open_session(model).run([x])
 
 
+@pytest.mark.parametrize("given", [lambda x: np.zeros((9, 9)), lambda x: x.T])
+def test_a_kernel_that_returns_the_wrong_shape_fails_the_run_by_name(model, x, given):
+    provider = Provider(kernels={})
+
+    @provider.kernel("Tanh")
+    def tanh(node, value):
+        return given(value)
+
+    with pytest.raises(
+        SessionError, match=r"'Tanh' returned the wrong shape\.\n.*\?, 3\) is declared"
+    ):
+        provider.open_session(model).run([x])
+
+
 def test_a_kernel_that_claims_too_much_is_seen_when_the_model_runs(x):
     model = onnx.parser.parse_model(
         '<ir_version: 10, opset_import: ["": 20]> g (float[N] x) => (float[N] y)'

@@ -1,6 +1,8 @@
 """``workbench results`` and ``workbench sweep``, as typed."""
 
 import json
+import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +39,22 @@ def test_runs_are_listed_shown_drawn_exported_and_deleted(kept, tmp_path, capsys
     assert Store().load(kept.uuid).recorded
 
 
+def test_a_damaged_run_is_named_in_the_list_beside_the_others(kept, capsys):
+    other = replace(kept, uuid="f" * 32)
+    store = Store()
+    store.save(other)
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE runs SET facts = '{torn' WHERE uuid = ?", (other.uuid,))
+    db.close()
+    assert typed("results") == 0
+    said = capsys.readouterr()
+    assert kept.uuid[:8] in said.out
+    assert "damaged" in said.err
+    assert "ffffffff" in said.err
+    assert typed("results", "fff", "--delete") == 0
+    assert store.uuids() == [kept.uuid]
+
+
 @pytest.mark.parametrize(
     "words",
     [("results", "nobody"), ("results", "--compare"), ("results", "--export", "x.csv")],
@@ -45,3 +63,10 @@ def test_what_cannot_be_done_is_said_without_a_traceback(kept, words, capsys):
     assert typed(*words) != 0
     said = capsys.readouterr()
     assert "Traceback" not in said.out + said.err
+
+
+def test_a_sweep_in_which_a_cell_failed_does_not_end_well(kept, capsys):
+    sweep = ("sweep", "saxpy", "--sizes", "50", "--seconds", "0.2")
+    assert typed(*sweep, "--targets", "nmpy") == 1
+    assert "did you mean numpy" in " ".join(capsys.readouterr().out.split())
+    assert typed(*sweep, "--targets", "numpy") == 0

@@ -103,6 +103,43 @@ def test_a_spoilt_store_is_named(tmp_path, spoil, message):
         Store(path).load(run.uuid)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE runs SET facts = '{torn' WHERE uuid = ?",
+        "UPDATE runs SET facts = '{\"x\": 1}' WHERE uuid = ?",
+        "UPDATE runs SET conditions = x'ff00' WHERE uuid = ?",
+        "UPDATE lanes SET facts = '{}' WHERE run = ?",
+    ],
+)
+def test_a_damaged_run_is_named_and_can_be_deleted_and_the_others_are_read(tmp_path, spoil):
+    path, bad, good = tmp_path / "runs.sqlite", make_run(), make_run()
+    store = Store(path)
+    store.save(bad)
+    store.save(good)
+    db = sqlite3.connect(path)
+    db.execute(spoil, (bad.uuid,))
+    db.commit()
+    db.close()
+    with pytest.raises(DataFileError, match=f"damaged.*\n.*{bad.uuid[:8]}"):
+        store.load(bad.uuid)
+    assert store.load(good.uuid).lanes["numpy"].samples_ns
+    store.delete(bad.uuid)
+    assert store.uuids() == [good.uuid]
+
+
+def test_a_store_whose_tables_have_lost_their_names_is_named(tmp_path):
+    path = tmp_path / "runs.sqlite"
+    Store(path).save(make_run())
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE", b"\xff\xfeEATE TABLE"))
+    with pytest.raises(DataFileError, match="store"):
+        Store(path).uuids()
+
+
 def test_a_store_in_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataFileError, match="WORKBENCH_STORE"):
@@ -165,6 +202,21 @@ def test_a_recording_comes_back_as_recorded_whatever_it_says(tmp_path):
         lambda d: d["runs"][0]["lanes"][0].update(label={"a": 1}),
         lambda d: d["runs"][0]["lanes"][0]["blocks"].__setitem__(0, 99),
         lambda d: d.update(runs=7),
+        lambda d: d.update(runs=[]),
+        lambda d: d["runs"][0].update(batch=0),
+        lambda d: d["runs"][0].update(size=True),
+        lambda d: d["runs"][0].update(uuid=""),
+        lambda d: d["runs"][0].update(started_at="yesterday"),
+        lambda d: d["runs"][0].update(conditions=[{"load": 1.0}]),
+        lambda d: d["runs"][0]["conditions"][0].update(load="much"),
+        lambda d: d["runs"][0]["lanes"][1].update(control_of="nobody"),
+        lambda d: d["runs"][0]["lanes"][0].update(error="broken"),
+        lambda d: d["runs"][0]["lanes"][0].update(error={"kind": "x"}),
+        lambda d: d["runs"][0]["lanes"][0].update(notes=[{"a": 1}]),
+        lambda d: d["runs"][0]["lanes"][0].update(first_call_ns="abc"),
+        lambda d: d["runs"][0]["lanes"][0].update(max_abs_error="abc"),
+        lambda d: d["runs"][0]["lanes"][0]["samples_ns"].__setitem__(0, 0.0),
+        lambda d: d["runs"][0]["lanes"][0]["rounds"].__setitem__(1, 0),
     ],
 )
 def test_a_recording_with_a_fault_is_refused(tmp_path, spoil):
@@ -180,7 +232,7 @@ def test_a_pickle_or_a_torn_file_is_refused(tmp_path):
     import pickle
 
     path = tmp_path / "r.json"
-    for content in (pickle.dumps(print), b"", b'{"format": "workbench-rec', b"[NaN]"):
+    for content in (pickle.dumps(print), b"", b'{"format": "workbench-rec', b"[NaN]", b"[" * 9**6):
         path.write_bytes(content)
         with pytest.raises(DataFileError, match="not a recording"):
             recording.read_json(path)

@@ -7,9 +7,11 @@ import time
 import psutil
 import pytest
 
+from workbench.bench import fingerprint
+from workbench.bench.records import LaneRecord, Run
 from workbench.bench.store import Store
 from workbench.bench.sweep import Cell, Sweep, usual_sizes
-from workbench.errors import InputError
+from workbench.errors import DataFileError, InputError, UnknownNameError
 
 
 def test_a_sweep_measures_every_cell_and_resumes_by_name(tmp_path):
@@ -76,3 +78,75 @@ def test_a_sweep_without_a_name_or_a_problem_is_refused(tmp_path):
         Sweep("", ["saxpy"])
     with pytest.raises(InputError, match="problem"):
         Sweep("x", [], store=Store(tmp_path / "s.sqlite"))
+
+
+def kept(store, lanes, **different):
+    """Store a complete run of the sweep "s" as if it had been measured here."""
+    facts = {"cache": "warm", "threads": 1, "machine": fingerprint.machine(), **different}
+    run = Run(
+        *("saxpy", 50, "elements"),
+        seconds=1.0,
+        baseline=lanes[0],
+        lanes={label: LaneRecord(label) for label in lanes},
+        state="done",
+        reason="time is up",
+        **facts,
+    )
+    store.save(run, sweep="s")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("lanes", "different", "complete"),
+    [
+        (["numpy", "torch_cpu", "ort_cpu"], {}, True),
+        (["numpy"], {}, False),
+        (["numpy", "torch_cpu"], {"batch": 4}, False),
+        (["numpy", "torch_cpu"], {"cache": "cold"}, False),
+        (["numpy", "torch_cpu"], {"machine": "another"}, False),
+    ],
+)
+def test_only_a_cell_with_every_wanted_target_measured_alike_is_complete(
+    tmp_path, lanes, different, complete
+):
+    store = Store(tmp_path / "runs.sqlite")
+    kept(store, lanes, **different)
+    sweep = Sweep("s", ["saxpy"], ["numpy", "torch_cpu"], sizes=[50], store=store)
+    assert sweep.complete() == ({Cell("saxpy", 50)} if complete else set())
+    assert len(sweep.runs()) == (not different)
+
+
+def test_a_sweep_under_another_batch_is_drawn_apart(tmp_path):
+    from workbench import Scaling
+
+    store = Store(tmp_path / "runs.sqlite")
+    kept(store, ["numpy"])
+    kept(store, ["numpy"], batch=4)
+    sweep = Sweep("s", ["saxpy"], ["numpy"], sizes=[50], store=store, batch=4)
+    assert [run.batch for run in sweep.runs()] == [4]
+    assert Scaling(sweep).view["problem"] == "saxpy"
+
+
+def test_an_option_that_no_race_has_is_refused(tmp_path):
+    with pytest.raises(InputError, match="bacth"):
+        Sweep("s", ["saxpy"], store=Store(tmp_path / "runs.sqlite"), bacth=2)
+
+
+def test_a_sweep_says_at_its_start_that_its_store_is_gone(tmp_path):
+    from workbench import Scaling
+
+    path = tmp_path / "runs.sqlite"
+    sweep = Sweep("s", ["saxpy"], ["numpy"], sizes=[50], store=Store(path))
+    chart = Scaling(sweep)
+    path.write_bytes(b"this is no database" * 99)
+    with pytest.raises(DataFileError, match="not a store"):
+        chart.start()
+    assert chart.view["state"] == "new"
+
+
+def test_a_problem_that_the_sweep_does_not_have_is_named(tmp_path):
+    from workbench import Scaling
+
+    sweep = Sweep("s", ["saxpy"], ["numpy"], store=Store(tmp_path / "runs.sqlite"))
+    with pytest.raises(UnknownNameError, match="matmul"):
+        Scaling(sweep, problem="matmul")

@@ -7,10 +7,12 @@ whatever it says of itself.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from array import array
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +54,16 @@ def read_json(path: str | Path) -> list[Run]:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError(f"{path.stat().st_size:,} bytes; the largest is {LARGEST_BYTES:,}")
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
         if document["version"] > VERSION:
             raise ValueError(f"version {document['version']}; this workbench knows {VERSION}")
+        if not document["runs"]:
+            raise ValueError("no run is in it")
         return [_run_in(one) for one in document["runs"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except _FAULTS as error:
         raise DataFileError(
             "That file is not a recording that can be used.",
             f"{path.name}: {type(error).__name__}: {error}",
@@ -129,43 +134,81 @@ def _lane_out(lane: LaneRecord) -> dict[str, Any]:
 def _run_in(entry: dict[str, Any]) -> Run:
     facts = {name: entry[name] for name in Run.FACTS if name != "batch"}
     facts["batch"] = entry.get("batch", 1)  # recordings of before there were batches
-    for name, kind in _KINDS.items():
-        if not isinstance(facts[name], kind):
-            raise TypeError(f"{name} is {facts[name]!r}")
-    if not facts["machine"] or not facts["started_at"]:
-        raise ValueError("it does not say on which machine and when it was taken")
+    _check(facts, _KINDS)
+    if not (facts["machine"] and facts["uuid"]):
+        raise ValueError("it does not say on which machine it was taken, or has no identity")
+    datetime.fromisoformat(facts["started_at"])
+    if min(facts["size"], facts["batch"], facts["threads"], facts["seconds"]) <= 0:
+        raise ValueError("its size, batch, threads and seconds are not all above zero")
     conditions = [dict(block) for block in entry["conditions"]]
+    for block in conditions:
+        _check({name: block.get(name) for name in _CONDITIONS}, _CONDITIONS)
     lanes = [_lane_in(lane, len(conditions)) for lane in entry["lanes"]]
     by_label = {lane.label: lane for lane in lanes}
-    if facts["baseline"] not in by_label or len(by_label) != len(lanes):
-        raise ValueError("its lanes do not fit its baseline")
+    named = {facts["baseline"], *(lane.control_of for lane in lanes if lane.control_of)}
+    if not named <= by_label.keys() or len(by_label) != len(lanes):
+        raise ValueError("its lanes do not fit its baseline and its control")
     facts |= {"recorded": True}
     return Run(**facts, lanes=by_label, conditions=conditions)
 
 
 def _lane_in(entry: dict[str, Any], blocks: int) -> LaneRecord:
+    _check(entry, _LANE_KINDS)
+    if entry["error"] is not None:
+        _check(entry["error"], _ERROR_KINDS)
+    if not all(isinstance(note, str) for note in entry["notes"]):
+        raise TypeError(f"notes are {entry['notes']!r}")
     lane = LaneRecord.from_facts({name: entry[name] for name in LaneRecord.FACTS})
-    for name in ("label", "control_of", "model", "stated_error"):
-        if not isinstance(entry[name], str):
-            raise TypeError(f"{name} is {entry[name]!r}")
     for name, kind in LaneRecord.COLUMNS:
         setattr(lane, name, array(kind, entry[name]))
     if len({len(getattr(lane, name)) for name, _ in LaneRecord.COLUMNS}) != 1:
         raise ValueError(f"the columns of {lane.label} differ in length")
-    if not all(math.isfinite(ns) and ns >= 0 for ns in lane.samples_ns):
+    if not all(math.isfinite(ns) and ns > 0 for ns in lane.samples_ns):
         raise ValueError(f"{lane.label} has latencies that are no durations")
+    if not all(one < other for one, other in itertools.pairwise(lane.rounds)):
+        raise ValueError(f"the rounds of {lane.label} are not in order")
     if lane.blocks and not 0 <= min(lane.blocks) <= max(lane.blocks) < blocks:
         raise ValueError(f"{lane.label} names conditions that are not there")
     return lane
 
 
-_KINDS: dict[str, type | tuple[type, ...]] = {
+def _check(facts: dict[str, Any], kinds: dict[str, Any]) -> None:
+    """Refuse facts that are not of their kinds; a truth value is no number."""
+    for name, kind in kinds.items():
+        if not isinstance(facts[name], kind) or isinstance(facts[name], bool):
+            raise TypeError(f"{name} is {facts[name]!r}")
+
+
+_FAULTS = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+_NUMBER, _NO_NUMBER_YET = (int, float), (int, float, type(None))
+_KINDS: dict[str, Any] = {
     **dict.fromkeys(("uuid", "problem", "size_means", "cache", "baseline"), str),
     **dict.fromkeys(("machine", "started_at", "state", "reason"), str),
     **dict.fromkeys(("size", "batch", "threads", "bytes_moved", "operations"), int),
-    **dict.fromkeys(("seconds",), (int, float)),
+    **dict.fromkeys(("seconds",), _NUMBER),
     **dict.fromkeys(("environment",), dict),
 }
+_LANE_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("label", "control_of", "provenance", "model", "stated_error"), str),
+    **dict.fromkeys(("audits", "disagreed"), int),
+    **dict.fromkeys(("first_call_ns", "prepare_ns", "max_abs_error"), _NO_NUMBER_YET),
+    "notes": list,
+    "error": (dict, type(None)),
+}
+_ERROR_KINDS: dict[str, Any] = dict.fromkeys(("kind", "happened", "saw", "advice"), str)
+_CONDITIONS: dict[str, Any] = {
+    "wall_ns": _NUMBER,
+    **dict.fromkeys(_PARQUET[-5:], _NO_NUMBER_YET),
+}
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large for a number")
+    return value
 
 
 def _refuse(text: str) -> float:

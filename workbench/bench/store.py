@@ -100,6 +100,8 @@ class Store:
             yield db
         except sqlite3.DatabaseError as error:
             raise self._trouble(error) from error
+        except UnicodeDecodeError as error:  # SQLite names a damaged table in its own bytes
+            raise self._trouble(sqlite3.DatabaseError("malformed text")) from error
         finally:
             if db is not None:
                 db.close()
@@ -171,23 +173,39 @@ class Store:
         DataFileError
             Where its samples do not match their checksum.
         """
+        uuid = self._only(uuid)
+        with self._open() as db:
+            row = db.execute(
+                "SELECT facts, conditions FROM runs WHERE uuid = ?", (uuid,)
+            ).fetchone()
+            lanes = db.execute(
+                "SELECT facts FROM lanes WHERE run = ? ORDER BY place", (uuid,)
+            ).fetchall()
+            try:
+                records = [LaneRecord.from_facts(json.loads(facts)) for (facts,) in lanes]
+                by_label = {lane.label: lane for lane in records}
+                run = Run(**json.loads(row[0]), lanes=by_label, conditions=json.loads(row[1]))
+            except (ValueError, TypeError, KeyError) as error:
+                raise self._damaged(f"run {uuid[:8]}, its description") from error
+            if samples:
+                for lane in records:
+                    self._load_samples(db, uuid, lane)
+        return run
+
+    def _only(self, uuid: str) -> str:
+        """Return the identity of the one run that begins with `uuid`."""
         known = self.uuids()
         fitting = [one for one in known if one.startswith(uuid)] if uuid else []
         if len(fitting) != 1:
             raise UnknownNameError("stored run", uuid, [one[:8] for one in known])
-        with self._open() as db:
-            row = db.execute(
-                "SELECT facts, conditions FROM runs WHERE uuid = ?", fitting
-            ).fetchone()
-            lanes = db.execute(
-                "SELECT facts FROM lanes WHERE run = ? ORDER BY place", fitting
-            ).fetchall()
-            records = [LaneRecord.from_facts(json.loads(facts)) for (facts,) in lanes]
-            if samples:
-                for lane in records:
-                    self._load_samples(db, fitting[0], lane)
-        by_label = {lane.label: lane for lane in records}
-        return Run(**json.loads(row[0]), lanes=by_label, conditions=json.loads(row[1]))
+        return fitting[0]
+
+    def _damaged(self, what: str) -> DataFileError:
+        return DataFileError(
+            "A run in the store is damaged.",
+            f"{what}, in {self.path}",
+            "delete that run with `workbench results --delete`, or restore the file",
+        )
 
     def _load_samples(self, db: sqlite3.Connection, uuid: str, lane: LaneRecord) -> None:
         names = [name for name, _ in LaneRecord.COLUMNS]
@@ -197,11 +215,7 @@ class Store:
         )
         for *columns, checksum in db.execute(query, (uuid, lane.label)):
             if _checksum(columns) != checksum:
-                raise DataFileError(
-                    "Samples in the store are damaged.",
-                    f"run {uuid[:8]}, lane {lane.label}, in {self.path}",
-                    "delete that run with `workbench results --delete`, or restore the file",
-                )
+                raise self._damaged(f"run {uuid[:8]}, the samples of {lane.label}")
             for name, column in zip(names, columns, strict=True):
                 values = array(dict(LaneRecord.COLUMNS)[name])
                 values.frombytes(column)
@@ -211,9 +225,9 @@ class Store:
 
     def delete(self, uuid: str) -> None:
         """Remove one run."""
-        run = self.load(uuid, samples=False)
+        whole = self._only(uuid)
         with self._transaction() as db:
-            db.execute("DELETE FROM runs WHERE uuid = ?", (run.uuid,))
+            db.execute("DELETE FROM runs WHERE uuid = ?", (whole,))
 
     def _trouble(self, error: Exception) -> DataFileError:
         """Say in our words what SQLite or the system complains of."""

@@ -2,12 +2,14 @@
 
 Each cell (a problem at a size) is one `RaceSession` over every target that can run it, in a child
 process of its own, kept in the store while it is measured. A sweep has a name: started again under
-the same name it skips the cells that are complete. It tells listeners what happens as plain
+the same name it skips the cells in which every target that it wants was measured, on this machine
+and in the same way (batch, cache, threads). It tells listeners what happens as plain
 dictionaries, so that a notebook, a widget or the command line can follow it live.
 """
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Iterable
 from copy import copy
@@ -15,14 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench import catalog
+from workbench.bench import fingerprint
 from workbench.bench.conductor import SURE
 from workbench.bench.records import Run
 from workbench.bench.session import RaceSession
 from workbench.bench.store import Store
-from workbench.errors import InputError, StoppedError, WorkbenchError
+from workbench.errors import DataFileError, InputError, StoppedError, WorkbenchError
 from workbench.problem import require_size
 
 COMPLETE = ("time is up", SURE)
+ALIKE = {"batch": 1, "cache": "warm", "threads": 1}
+"""The options of a race that tell one measurement from another, and their usual values."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,11 @@ class Sweep:
     ):
         if not name:
             raise InputError("A sweep needs a name.", repr(name), "the same name resumes it")
+        unknown = set(options) - set(inspect.signature(RaceSession).parameters)
+        if unknown:
+            raise InputError(
+                "A race has no such option.", ", ".join(sorted(unknown)), "see RaceSession"
+            )
         self.name, self.seconds, self.options = name, seconds, options
         self.store = store or Store()
         self.targets = list(targets) if targets is not None else None
@@ -92,6 +102,7 @@ class Sweep:
         """Begin in a thread and return at once."""
         if self._thread is not None:
             raise StoppedError("This sweep has been started.", self.name, "make a new Sweep")
+        self.complete()  # what is wrong with the store is said here, and not in a thread
         self._thread = threading.Thread(target=self.run, name="workbench-sweep", daemon=True)
         self._thread.start()
         return self
@@ -120,13 +131,30 @@ class Sweep:
         return self._thread is not None and not self._thread.is_alive()
 
     def runs(self) -> list[Run]:
-        """Return what is kept of this sweep, oldest first, with all samples."""
-        return [self.store.load(uuid) for uuid in self.store.uuids(sweep=self.name)]
+        """Return what is kept of this sweep and was measured alike, oldest first, with samples."""
+        uuids = self.store.uuids(sweep=self.name)
+        return [run for run in map(self.store.load, uuids) if self._alike(run)]
 
     def complete(self) -> set[Cell]:
-        """Return the cells that need not be measured again."""
-        kept = (self.store.load(uuid, samples=False) for uuid in self.store.uuids(sweep=self.name))
-        return {Cell(run.problem, run.size) for run in kept if run.reason in COMPLETE}
+        """Return the cells that need not be measured again: one run has every target wanted."""
+        kept = []
+        for uuid in self.store.uuids(sweep=self.name):
+            try:
+                run = self.store.load(uuid, samples=False)
+            except DataFileError:
+                continue  # a damaged run is not complete: its cell is measured again
+            if run.reason in COMPLETE and self._alike(run):
+                kept.append((Cell(run.problem, run.size), set(run.lanes)))
+        problems = {cell.problem for cell, _ in kept}
+        wanted = {problem: set(self._able(problem)[0]) for problem in problems}
+        return {cell for cell, lanes in kept if wanted[cell.problem] <= lanes}
+
+    def _alike(self, run: Run) -> bool:
+        """Say whether a kept run was measured here and as this sweep measures."""
+        same = all(
+            getattr(run, name) == self.options.get(name, usual) for name, usual in ALIKE.items()
+        )
+        return same and run.machine == fingerprint.machine()
 
     def run(self) -> None:
         """Measure every cell that is not complete, in this thread."""
@@ -146,9 +174,12 @@ class Sweep:
         self._tell(event="stopped" if self._stop.is_set() else "finished", cells=len(self.cells))
 
     def _measure(self, cell: Cell, about: dict[str, Any]) -> None:
+        able, left_out = self._able(cell.problem)
+        for address, reason in left_out.items():
+            self._tell(event="left out", target=address, reason=reason, **about)
         session = RaceSession(
             cell.problem,
-            self._able(cell, about),
+            able,
             size=cell.size,
             seconds=self.seconds,
             store=self.store,
@@ -174,22 +205,22 @@ class Sweep:
             **about,
         )
 
-    def _able(self, cell: Cell, about: dict[str, Any]) -> list[str]:
-        """Return the targets that can run the cell's problem, and name the others."""
+    def _able(self, name: str) -> tuple[list[str], dict[str, str]]:
+        """Return the addresses that can run a problem, and the others with their reasons."""
         from workbench import targets
 
-        problem = catalog.load_problem(cell.problem)
+        problem = catalog.load_problem(name)
         named = self.targets
         chosen = targets.everything() if named is None else [targets.find(one) for one in named]
-        able = []
+        able, left_out = [], {}
         for target in chosen:
             answer = target.probe()
             answer = target.supports(problem) if answer else answer
             if answer:
                 able.append(target.address)
             else:
-                self._tell(event="left out", target=target.address, reason=answer.reason, **about)
-        return able
+                left_out[target.address] = answer.reason
+        return able, left_out
 
     def _tell(self, **event: Any) -> None:
         for listener in list(self._listeners):

@@ -71,12 +71,21 @@ def _needed(named: list[str]) -> list[str]:
 def _list(store: Store, as_json: bool) -> None:
     from rich.table import Table
 
-    found = [store.load(uuid, samples=False) for uuid in store.uuids()]
+    from workbench.errors import DataFileError
+
+    found, damaged = [], []
+    for uuid in store.uuids():
+        try:
+            found.append(store.load(uuid, samples=False))
+        except DataFileError as error:
+            damaged.append(error)
+    for error in damaged:
+        typer.echo(str(error), err=True)
     if as_json:
         for run in found:
             typer.echo(json.dumps(run.facts()))
         return
-    if not found:
+    if not (found or damaged):
         console().print(words(f"Nothing is kept yet in {store.path}."))
     for machine in dict.fromkeys(run.machine for run in found):
         table = Table(box=None, pad_edge=False)
@@ -163,6 +172,7 @@ def _plot(store: Store, named: list[str], path: Path) -> None:
 
     run = store.load(_needed(named)[0])
     _written(path, lambda: path.write_text(_race_picture.draw(summarise(run)), encoding="utf-8"))
+    console().print(words(f"run {run.uuid[:8]} in {path}"))
 
 
 def _export(store: Store, uuids: list[str], path: Path) -> None:

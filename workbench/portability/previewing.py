@@ -112,14 +112,15 @@ class Preview:
         default = _NOT_LISTED if mode in _COMPILING else "the provider left it, and logged nothing"
         nodes = _nodes(model, session.assigned or [], provider, reasons, default)
         tried = tuple(_try(worker, session, feeds) for feeds in runs)
-        profile = session.profile() if runs else []
+        profile = session.profile() if runs and worker.alive else []
         copies = ()
         if session.optimised:
             import onnx
 
             copies = memory_copies(onnx.load_model_from_string(session.optimised))
         notes = (place.note,) if place.note else ()
-        session.close()
+        if worker.alive:  # a run may have ended it: what was seen before still holds
+            session.close()
         return Placement(
             provider,
             mode,

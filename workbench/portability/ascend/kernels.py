@@ -99,7 +99,6 @@ def without_attributes(function: Kernel) -> Kernel:
 
 KERNELS: dict[str, Kernel] = {
     "MatMul": matmul,
-    "BatchMatMul": matmul,
     "GEMM": gemm,
     "Conv2D": conv2d,
     "Softmax": softmax,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import ExecutionError
+from workbench.portability.kernel_calls import call_kernel, require_shape
 from workbench.portability.provider.graph import DTYPES, Node, Value
 from workbench.portability.provider.table import KERNELS as NODE_KERNELS
 
@@ -89,11 +90,13 @@ class Program:
         seen = {**self.constants, **dict(zip(self.input_names, arrays, strict=True))}
         for node in self.nodes:
             given = [seen[value.name] if value else None for value in node.inputs]
-            results = self._kernel(node)(*given)
+            name = ON_DEVICE.get(node.operator, (node.operator,))[0]
+            results = call_kernel(name, self._kernel(node), *given)
             self.count(node.operator)
-            results = results if isinstance(results, tuple) else (results,)
             for value, result in zip(node.outputs, results, strict=False):
                 if value:
+                    if value.dtype is not None and value.shape != (-1,):  # (-1,): rank not known
+                        require_shape(name, result, value.shape)
                     seen[value.name] = np.asarray(result, value.dtype)
         return [seen[name] for name in self.output_names]
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import InputError
+from workbench.portability.kernel_calls import call_kernel, require_shape
 from workbench.portability.provider import library
 from workbench.portability.provider.graph import DTYPES, Node, Unreadable, parse_node, parse_nodes
 
@@ -165,11 +166,11 @@ class Program:
         values: dict[str | None, Any] = dict(zip(self.inputs, arrays, strict=True))
         for function, node in self.steps:
             given = [values[value.name] if value else None for value in node.inputs]
-            results = function(node, *given)
-            if not isinstance(results, tuple):
-                results = (results,)
+            results = call_kernel(node.operator, function, node, *given)
             for value, result in zip(node.outputs, results, strict=False):
                 if value is not None:
+                    if value.shape:  # an empty one: a scalar, or a rank that is not known
+                        require_shape(node.operator, result, value.shape)
                     values[value.name] = np.asarray(result, value.dtype)
             self.provider.record.runs[node.operator] += 1
         return [values[value.name] for value in self.outputs if value is not None]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import InputError, WorkbenchError
+from workbench.errors import InputError, KernelError
 from workbench.portability.load import load_model
 from workbench.portability.provider.engine import Kernel, Program, Provider
 from workbench.portability.provider.graph import Node, node_of
@@ -136,12 +136,10 @@ class RecordedProviderSession:
 def _guarded(unit: Any, given: list[Any]) -> list[np.ndarray]:
     try:
         return unit.run(given)
-    except WorkbenchError:
-        raise
-    except Exception as cause:  # whatever a learner's kernel raises, as the runtime would report it
+    except KernelError as cause:  # as the runtime would report it
         raise SessionError(
             f"The model failed while it ran on {NAME}.",
-            f"{type(cause).__name__}: {cause}",
+            f"{cause.happened} {cause.saw}",
             "look at the kernel: it is your function",
         ) from cause
 

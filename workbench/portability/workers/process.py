@@ -113,7 +113,10 @@ class Worker:
                 if answer == "done":
                     return content
                 if answer == "failed":
-                    raise self._refused(str(content[0])) from self._raised
+                    refused = self._refused(str(content[0]))
+                    if refused is self._raised:
+                        raise refused  # with its own cause: what the kernel raised
+                    raise refused from self._raised
                 self._answer(answer, content)
         except (EOFError, BrokenPipeError, ConnectionResetError) as cause:
             raise self._lost("died") from cause
@@ -130,7 +133,7 @@ class Worker:
     def _refused(self, said: str) -> WorkbenchError:
         if isinstance(self._raised, WorkbenchError):
             return self._raised
-        what = str(self._raised) if self._raised else said
+        what = f"{type(self._raised).__name__}: {self._raised}" if self._raised else said
         return SessionError(
             "The worker's ONNX Runtime refused.",
             what,
