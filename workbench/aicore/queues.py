@@ -9,6 +9,7 @@ tensor has no events at all: it is safe only within one pipe, or with explicit f
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 from workbench.aicore.findings import AICoreError, Finding, Site
@@ -61,7 +62,9 @@ class Queue:
             raise UnknownNameError("queue position", position, POSITIONS)
         if isinstance(depth, bool) or not hasattr(depth, "__index__") or depth < 1:
             raise AICoreError(
-                "queue", "A queue has a whole number of buffers, 1 or more.", f"depth = {depth!r}"
+                "queue",
+                "A queue has a whole number of buffers, 1 or more.",
+                f"depth = {reprlib.repr(depth)}",
             )
         one = recorder()
         self.position, self.depth = POSITIONS[position], depth
@@ -218,11 +221,11 @@ def _shape(shape: Any) -> tuple[int, ...]:
         raise AICoreError(
             "shape",
             "A local tensor is a vector or a matrix.",
-            repr(shape),
+            reprlib.repr(shape),
             "one or two whole numbers",
         )
     if min(dims) < 1:
-        raise AICoreError("shape", "A local tensor has at least one element.", repr(shape))
+        raise AICoreError("shape", "A local tensor has at least one element.", reprlib.repr(shape))
     return tuple(int(n) for n in dims)
 
 
