@@ -36,7 +36,7 @@ def batched(problem: Problem, batch: int) -> Problem:
         Where `batch` is no whole number above zero, the problem is a batch already, or (when
         inputs are made) its instances differ in shape.
     """
-    batch = require_size(batch)
+    batch = require_size(batch, what="batch")
     if batch == 1:
         return problem
     if problem.batch != 1:

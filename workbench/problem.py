@@ -283,10 +283,10 @@ def _compare(
     )
 
 
-def require_size(size: int, least: int = 1) -> int:
+def require_size(size: int, least: int = 1, what: str = "size") -> int:
     """Return `size`, or raise `InputError` where it is not a whole number of at least `least`."""
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < least:
         raise InputError(
-            "The size cannot be used.", repr(size), f"a whole number of at least {least}"
+            f"The {what} cannot be used.", repr(size), f"a whole number of at least {least}"
         )
     return int(size)

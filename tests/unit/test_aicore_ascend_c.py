@@ -224,7 +224,7 @@ def test_arguments_must_fit_and_kernels_must_be_marked():
     def one(x):
         aicore.sync_all()
 
-    with pytest.raises(InputError, match="2 for x"):
+    with pytest.raises(InputError, match="2 were given"):
         aicore.to_ascend_c(aicore.kernel(one), (X, X))
     with pytest.raises(InputError, match="mark the function"):
         aicore.to_ascend_c(one, (X,))

@@ -169,3 +169,18 @@ def test_every_recording_that_ships_can_be_replayed(name):
     assert widget.run.recorded
     assert widget.run.machine in widget.caption()
     still(widget)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        ("x", float("nan"), 1.0, "measured", "me"),
+        ("x", float("inf"), 1.0, "measured", "me"),
+        ("x", "1", 1.0, "measured", "me"),
+        ("x", 1.0, 1.0, "guessed", "me"),
+        ("x", 1.0, 1.0, "measured", ""),
+    ],
+)
+def test_a_point_that_cannot_be_drawn_is_refused(point):
+    with pytest.raises(InputError, match="no point of a roofline"):
+        Roofline().add_point(*point)

@@ -88,3 +88,25 @@ def test_a_race_that_cannot_be_is_refused_before_it_starts(arguments, error, mes
 def test_options_that_make_no_sense_are_refused(options):
     with pytest.raises(InputError):
         RaceSession("saxpy", [plain], **options)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"seconds": "3"},
+        {"threads": 1.5},
+        {"hang_s": None},
+        {"cache": "hot"},
+        {"batch": "4"},
+    ],
+)
+def test_a_race_that_cannot_be_set_up_says_so_before_anything_runs(wrong):
+    with pytest.raises(InputError, match=str(*wrong)):
+        RaceSession("saxpy", ["numpy"], **wrong)
+
+
+def test_what_is_no_problem_is_refused():
+    with pytest.raises(InputError, match="no problem"):
+        RaceSession(7, ["numpy"])

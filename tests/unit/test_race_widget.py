@@ -3,6 +3,9 @@
 import json
 from xml.etree import ElementTree
 
+import pytest
+
+from workbench.errors import WorkbenchError
 from workbench.widgets.race import Race
 
 
@@ -120,3 +123,19 @@ def test_the_static_picture_says_where_when_and_how_every_number_was_obtained():
     assert run.machine.split(",")[0] in text
     assert run.started_at[:10] in text
     assert "numpy: measured, median" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "said"),
+    [
+        (("saxpi",), {}, "saxpi"),
+        (("saxpy", [3]), {}, "cannot race"),
+        (("saxpy", ["numpy"]), {"size": 0}, "size"),
+        (("saxpy", ["numpy"]), {"batch": 1.5}, "batch"),
+        (("saxpy", ["numpy"]), {"seconds": float("nan")}, "set up"),
+        (("saxpy", ["numpy"]), {"cache": "hot"}, "set up"),
+    ],
+)
+def test_a_widget_that_cannot_be_made_says_why_in_our_words(arguments, options, said):
+    with pytest.raises(WorkbenchError, match=said):
+        Race(*arguments, keep=False, **options)

@@ -63,3 +63,10 @@ def test_what_cannot_be_done_is_said_without_a_traceback(kept, words, capsys):
     assert typed(*words) != 0
     said = capsys.readouterr()
     assert "Traceback" not in said.out + said.err
+
+
+def test_a_sweep_in_which_a_cell_failed_does_not_end_well(kept, capsys):
+    sweep = ("sweep", "saxpy", "--sizes", "50", "--seconds", "0.2")
+    assert typed(*sweep, "--targets", "nmpy") == 1
+    assert "did you mean numpy" in " ".join(capsys.readouterr().out.split())
+    assert typed(*sweep, "--targets", "numpy") == 0

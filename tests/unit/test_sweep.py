@@ -11,7 +11,7 @@ from workbench.bench import fingerprint
 from workbench.bench.records import LaneRecord, Run
 from workbench.bench.store import Store
 from workbench.bench.sweep import Cell, Sweep, usual_sizes
-from workbench.errors import DataFileError, InputError
+from workbench.errors import DataFileError, InputError, UnknownNameError
 
 
 def test_a_sweep_measures_every_cell_and_resumes_by_name(tmp_path):
@@ -142,3 +142,11 @@ def test_a_sweep_says_at_its_start_that_its_store_is_gone(tmp_path):
     with pytest.raises(DataFileError, match="not a store"):
         chart.start()
     assert chart.view["state"] == "new"
+
+
+def test_a_problem_that_the_sweep_does_not_have_is_named(tmp_path):
+    from workbench import Scaling
+
+    sweep = Sweep("s", ["saxpy"], ["numpy"], store=Store(tmp_path / "runs.sqlite"))
+    with pytest.raises(UnknownNameError, match="matmul"):
+        Scaling(sweep, problem="matmul")

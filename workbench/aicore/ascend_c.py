@@ -10,21 +10,23 @@ documentation page. An operation without a counterpart raises, and nothing is le
 from __future__ import annotations
 
 import ast
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from workbench.aicore.arguments import Shape, Workspace
+from workbench.aicore.arguments import Shape, Workspace, bind, dtype_of
 from workbench.aicore.ascend_c_calls import Calls
 from workbench.aicore.ascend_c_expressions import Expressions, refuse
 from workbench.aicore.ascend_c_inline import Inline, parsed
 from workbench.aicore.ascend_c_makers import Makers
-from workbench.aicore.ascend_c_text import Lines, entry_of, with_head
-from workbench.aicore.ascend_c_values import Array, Number, Que, number
-from workbench.aicore.regions import as_dtype
-from workbench.aicore.run import Kernel
-from workbench.errors import InputError
+from workbench.aicore.ascend_c_text import WORK_BYTES, Lines, entry_of, with_head
+from workbench.aicore.ascend_c_values import Array, Number, Que, lifted, number
+from workbench.aicore.findings import AICoreError
+from workbench.aicore.instructions import Recording
+from workbench.aicore.run import Kernel, rehearse
+from workbench.errors import InputError, WorkbenchError
 
 _METHODS = {"enqueue": "EnQue", "free": "FreeTensor"}
 
@@ -41,15 +43,45 @@ def to_ascend_c(kernel: Kernel, args: Sequence[Any]) -> str:
     Raises
     ------
     AICoreError
-        With the line, for Python or an operation that has no counterpart.
+        With the line, for Python or an operation that has no counterpart; and what a launch would
+        raise, for a kernel that cannot run on these arguments.
     """
     if not isinstance(kernel, Kernel):
-        raise InputError("This is not a kernel.", repr(kernel), "mark the function @aicore.kernel")
-    first = _Translation(kernel, args, mixed=False)
-    text = first.text()
-    if first.lines.units >= {"AIC", "AIV"}:
-        text = _Translation(kernel, args, mixed=True).text()
+        saw = reprlib.repr(kernel)
+        raise InputError("This is not a kernel.", saw, "mark the function @aicore.kernel")
+    values = bind(kernel.function, args)[1]
+    try:
+        made = _Translation(kernel, values, mixed=False)
+        text = made.text()
+        if made.lines.units >= {"AIC", "AIV"}:
+            made = _Translation(kernel, values, mixed=True)
+            text = made.text()
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        rehearse(kernel, values)  # a kernel that cannot run says better why
+        raise InputError(
+            f"{kernel.__name__} cannot be printed for these arguments.",
+            f"{type(error).__name__}: {error}",
+            "arrays, shapes and plain numbers as arguments",
+        ) from error
+    _room(rehearse(kernel, values), len(made.calls.works) * WORK_BYTES)
     return text
+
+
+def _room(recording: Recording, work: int) -> None:
+    """Refuse a kernel that fills UB so far that the scratch of its reductions has no room."""
+    placed = (one.place for one in recording.placements)
+    held = sum(place.nbytes for place in placed if place.buffer == "UB")
+    capacity = recording.chip.capacity("UB") if held or work else 0
+    if held + work > capacity:
+        raise AICoreError(
+            "overflow",
+            f"UB overflow: the scratch that the printed reductions need takes {work} bytes on top "
+            f"of {held}; {recording.chip.title} has {capacity}.",
+            recording.kernel,
+            "smaller tiles",
+        )
 
 
 class _Translation:
@@ -92,11 +124,11 @@ class _Translation:
                 for one in reversed(shape):
                     strides.insert(0, number(step))
                     step *= int(one.value or 0)
-                array = Array(name, as_dtype(value.dtype), shape, tuple(strides), number(0))
+                array = Array(name, dtype_of(name, value.dtype), shape, tuple(strides), number(0))
                 self.parameters.append(array)
                 found[name] = array
             else:
-                found[name] = number(value.item() if isinstance(value, np.generic) else value)
+                found[name] = lifted(value.item() if isinstance(value, np.generic) else value)
         return found
 
     def block(self, body: list[ast.stmt]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import reprlib
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,10 +47,17 @@ class Method:
 
 def parsed(function: Callable[..., Any]) -> tuple[ast.FunctionDef, int, str]:
     """Return a function's tree, its first line and its file."""
-    source, first = inspect.getsourcelines(function)
+    try:
+        source, first = inspect.getsourcelines(function)
+    except OSError as error:
+        raise InputError(
+            f"The source of {function.__name__} cannot be had.",
+            str(error),
+            "define it in a file or in a cell of a notebook",
+        ) from error
     tree = ast.parse(textwrap.dedent("".join(source))).body[0]
     if not isinstance(tree, ast.FunctionDef):
-        raise InputError("Only a function can be translated.", repr(function))
+        raise InputError("Only a function can be translated.", reprlib.repr(function))
     return tree, first, inspect.getsourcefile(function) or ""
 
 
@@ -66,7 +74,8 @@ class Inline:
             at.of(node.func.value), (Array, dict)
         ):
             return at.of(node)
-        callee = at.of(node.func)
+        made_here = isinstance(node.func, ast.Call)  # Matmul(a.dtype)(out, a, b)
+        callee = self.translation.value(node.func, "made") if made_here else at.of(node.func)
         if isinstance(callee, Bundle):
             callee = Method(callee, callee.kind.__call__)
         if isinstance(callee, Method):

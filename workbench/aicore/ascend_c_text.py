@@ -11,6 +11,7 @@ from workbench.aicore.ascend_c_pages import BASE, PAGES
 from workbench.aicore.ascend_c_values import CPP, Array, Number
 
 _CITED = re.compile(r"\[(\d{4})\]")
+WORK_BYTES = 8192  # of UB, for the reductions of one data type
 
 
 # words of C++ that a Python name may be
@@ -150,7 +151,7 @@ def entry_of(
         lines += [
             f"    AscendC::TBuf<AscendC::TPosition::VECCALC> {work}_buf;  // [{PAGES['TBuf']}]",
             f"    AscendC::LocalTensor<{CPP[dtype]}> {work};  // scratch of the reductions",
-            f"    {begin}pipe.InitBuffer({work}_buf, 8192);{end}  // [{PAGES['TPipe']}]",
+            f"    {begin}pipe.InitBuffer({work}_buf, {WORK_BYTES});{end}  // [{PAGES['TPipe']}]",
             f"    {begin}{work} = {work}_buf.Get<{CPP[dtype]}>();{end}  // [{PAGES['TBuf']}]",
         ]
     return lines

@@ -6,6 +6,7 @@ look at them.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ class Limits:
     ----------
     instructions : int
         For each core.
+    kept : int
+        For all cores together, where they are kept: in a launch or a check.
     seconds : float
         Of recording, all cores together.
     idle_seconds : float
@@ -30,14 +33,15 @@ class Limits:
     """
 
     instructions: int = 500_000
+    kept: int = 2_000_000  # about 1 GB
     seconds: float = 120.0
     idle_seconds: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("instructions", "seconds", "idle_seconds"):
+        for name in ("instructions", "kept", "seconds", "idle_seconds"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-                raise InputError(f"Limits of {name} are above zero.", repr(value))
+                raise InputError(f"Limits of {name} are above zero.", reprlib.repr(value))
 
 
 class Instruction:

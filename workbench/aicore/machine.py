@@ -9,6 +9,7 @@ core). A block of a kernel that uses both has one AIC and one AIV, or two with
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -76,7 +77,7 @@ def event_pipes(event: str) -> tuple[str, str]:
     if source not in names or target not in names or source == target:
         raise InputError(
             "There is no such event.",
-            repr(event),
+            reprlib.repr(event),
             "two different pipes of one core joined by an underscore: " + ", ".join(sorted(names)),
         )
     pair = {source, target}

@@ -9,8 +9,11 @@ tensor has no events at all: it is safe only within one pipe, or with explicit f
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Iterable
 from typing import Any
 
+from workbench.aicore.arguments import whole
 from workbench.aicore.findings import AICoreError, Finding, Site
 from workbench.aicore.lines import caller
 from workbench.aicore.machine import BUFFERS, POSITIONS, UNIT_OF_BUFFER
@@ -57,11 +60,12 @@ class Queue:
     """
 
     def __init__(self, position: str, shape: Any, dtype: Any, depth: int = 2, name: str = ""):
-        if position not in POSITIONS:
-            raise UnknownNameError("queue position", position, POSITIONS)
-        if isinstance(depth, bool) or not hasattr(depth, "__index__") or depth < 1:
+        _known("queue position", position, POSITIONS)
+        if not whole(depth) or depth < 1:
             raise AICoreError(
-                "queue", "A queue has a whole number of buffers, 1 or more.", f"depth = {depth!r}"
+                "queue",
+                "A queue has a whole number of buffers, 1 or more.",
+                f"depth = {reprlib.repr(depth)}",
             )
         one = recorder()
         self.position, self.depth = POSITIONS[position], depth
@@ -199,8 +203,7 @@ def scratch(buffer: str, shape: Any, dtype: Any, layout: str = "", name: str = "
     layout : str, optional
         The buffer's own by default.
     """
-    if buffer not in BUFFERS:
-        raise UnknownNameError("buffer", buffer, BUFFERS)
+    _known("buffer", buffer, BUFFERS)
     one, shape, dtype = recorder(), _shape(shape), as_dtype(dtype)
     layout = layout or default_layout(buffer, shape)
     one.units.add(UNIT_OF_BUFFER[buffer])
@@ -208,21 +211,26 @@ def scratch(buffer: str, shape: Any, dtype: Any, layout: str = "", name: str = "
     return LocalTensor(one.core, place.buffer, place.offset, shape, dtype, layout, by=one.owner)
 
 
+def _known(kind: str, name: Any, known: Iterable[str]) -> None:
+    """Require one of the known names; an array, say, is none and is not printed whole."""
+    word = name if isinstance(name, str) else reprlib.repr(name)
+    if word not in known:
+        raise UnknownNameError(kind, word, known)
+
+
 def _shape(shape: Any) -> tuple[int, ...]:
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     if len(dims) == 2 and type(dims[0]) is int is type(dims[1]) and min(dims) > 0:
         return dims  # what nearly every call is, checked without more ado
-    if not 1 <= len(dims) <= 2 or any(
-        isinstance(n, bool) or not hasattr(n, "__index__") for n in dims
-    ):
+    if not 1 <= len(dims) <= 2 or not all(whole(n) for n in dims):
         raise AICoreError(
             "shape",
             "A local tensor is a vector or a matrix.",
-            repr(shape),
+            reprlib.repr(shape),
             "one or two whole numbers",
         )
     if min(dims) < 1:
-        raise AICoreError("shape", "A local tensor has at least one element.", repr(shape))
+        raise AICoreError("shape", "A local tensor has at least one element.", reprlib.repr(shape))
     return tuple(int(n) for n in dims)
 
 

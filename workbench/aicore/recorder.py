@@ -7,6 +7,7 @@ Cube core counts the first time only, since there is one Cube core.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from workbench.aicore.regions import round_up
 from workbench.aicore.tensors import GlobalTensor
 from workbench.errors import InputError
 
+_MOST_NAMED = 20
 _CURRENT: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 _CUBE, _FIRST, _SECOND = UNIT_PIPES["AIC"], UNIT_PIPES["AIV"], UNIT_PIPES["AIV1"]
 
@@ -44,6 +46,8 @@ class Recorder:
         Which Vector core of the block this is, and how many it has.
     count : int
         Instructions issued.
+    most : float
+        How many it may issue; `room` are those that can still be kept.
     skipped : int
         What a second Vector core's pass left to the first, which issues for the Cube core.
     traced : bool
@@ -51,7 +55,14 @@ class Recorder:
     """
 
     def __init__(
-        self, recording: Recording, core: tuple[int, int], sub: tuple[int, int], costs, limits, sink
+        self,
+        recording: Recording,
+        core: tuple[int, int],
+        sub: tuple[int, int],
+        costs,
+        limits,
+        sink,
+        room=math.inf,
     ):
         chip = recording.chip
         self.owner = Owner(recording.launch, core[0], sub[0])
@@ -60,6 +71,7 @@ class Recorder:
         self.core, self.cores = core
         self.sub, self.subs = sub
         self.count, self.traced = 0, True
+        self.most = min(limits.instructions, room)
         self.skipped, self.last_skipped = 0, None
         self.used: Counter[str] = Counter()
         self.queues: list[Any] = []
@@ -110,6 +122,24 @@ class Recorder:
         one.pipes = pipes
         self._issue(one)
 
+    def _too_many(self, site: Site) -> AICoreError:
+        if self.count > self.limits.instructions:
+            return AICoreError(
+                "endless",
+                "The kernel issued more instructions than its limit.",
+                f"{self.limits.instructions} on core {self.core}",
+                "look at the loop's bound, or launch(kernel, args, blocks, limits=Limits(...))",
+                (site,),
+            )
+        return AICoreError(
+            "endless",
+            "The cores together issued more instructions than are kept.",
+            f"{self.limits.kept} up to core {self.core} of {self.cores}",
+            "aicore.predict(kernel, args, blocks), which keeps none; a smaller size; or "
+            "launch(kernel, args, blocks, limits=Limits(kept=...))",
+            (site,),
+        )
+
     def _whose(self, other: Owner) -> str:
         """Return in words whose a tensor is that another scalar unit gave out."""
         if other.launch is not self.owner.launch:
@@ -129,15 +159,9 @@ class Recorder:
         if self.traced:
             one.file, one.line = caller(3)
         one.step = self.count = self.count + 1
-        if self.count > self.limits.instructions:
+        if self.count > self.most:
             one.file, one.line = caller(3)
-            raise AICoreError(
-                "endless",
-                "The kernel issued more instructions than its limit.",
-                f"{self.limits.instructions} on core {self.core}",
-                "look at the loop's bound, or launch(kernel, args, blocks, limits=Limits(...))",
-                (one.site,),
-            )
+            raise self._too_many(one.site)
         if self.sub and one.pipe >= 0:
             if one.pipe in _CUBE:
                 self.skipped += 1  # the first Vector core's pass has issued it
@@ -147,8 +171,11 @@ class Recorder:
         self.sink(one)
 
     def _held(self, buffer: str) -> str:
-        held = [one for one in self.placements if BUFFER_OF[one.place.buffer] == buffer]
-        return ", ".join(f"{one.name} {one.place.nbytes}" for one in held) or "empty before"
+        placed = (one for one in self.placements if BUFFER_OF[one.place.buffer] == buffer)
+        held = Counter(f"{one.name} {one.place.nbytes}" for one in placed)
+        words = [f"{count} x {what}" if count > 1 else what for what, count in held.items()]
+        more = ", ..." if len(words) > _MOST_NAMED else ""
+        return (", ".join(words[:_MOST_NAMED]) + more) or "empty before"
 
     def here(self, name: str) -> Site:
         """Return the line of the kernel that is being carried out."""

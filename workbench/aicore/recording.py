@@ -9,6 +9,7 @@ instructions and seconds are limited.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,7 +80,9 @@ def _block(function, args, core, subs, watch, recording, costs, sink) -> list[li
     for sub in range(subs):
         programs.append([])
         into = at_once or programs[-1].append
-        one = Recorder(recording, core, (sub, subs), costs, watch.limits, into)
+        kept = recording.size + sum(map(len, programs))
+        room = math.inf if sink else watch.limits.kept - kept
+        one = Recorder(recording, core, (sub, subs), costs, watch.limits, into, room)
         one.traced = at_once is None
         watch.over(one)
         _run(function, args, one)

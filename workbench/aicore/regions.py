@@ -6,6 +6,7 @@ writing interleaved columns are not taken to collide.
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,7 +109,7 @@ def as_dtype(value: Any) -> np.dtype:
             return np.dtype(ml_dtypes.bfloat16)
         dtype = np.dtype(value)
     except TypeError as error:
-        raise InputError("This is not a data type.", repr(value)) from error
+        raise InputError("This is not a data type.", reprlib.repr(value)) from error
     if dtype.name not in SUPPORTED_DTYPES:
         raise AICoreError(
             "dtype",
@@ -168,4 +169,6 @@ def out_of_range(tensor: Tensor, what: str, length: int) -> AICoreError:
 
 def bad_index(tensor: Tensor, key: Any, why: str) -> AICoreError:
     """Return the error for a part that cannot be named like this."""
-    return AICoreError("index", "This part of a tensor cannot be taken.", f"{tensor!r}[{key}]", why)
+    return AICoreError(
+        "index", "This part of a tensor cannot be taken.", f"{tensor!r}[{reprlib.repr(key)}]", why
+    )

@@ -8,6 +8,7 @@ the time.
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -15,7 +16,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from workbench.aicore.arguments import Arguments, arguments
+from workbench.aicore.arguments import Arguments, arguments, bind, sampled, whole
 from workbench.aicore.context import current_chip, seen
 from workbench.aicore.costs import costs
 from workbench.aicore.findings import AICoreError, HazardError, Report
@@ -48,7 +49,7 @@ class Kernel:
         self.__wrapped__ = function
 
     def __getitem__(self, blocks: int) -> Callable[..., Run]:
-        return lambda *args: launch(self, args, blocks)
+        return lambda *args, **named: launch(self, bind(self.function, args, named)[1], blocks)
 
     def __call__(self, *_: Any) -> None:
         """Refuse: a launch says on how many blocks."""
@@ -85,7 +86,9 @@ def kernel(function: Callable[..., None] | None = None, *, vector_cores: int = 1
     lazy = inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
     if not inspect.isfunction(function) or lazy:
         raise InputError(
-            "A kernel is a plain function.", repr(function), "no class, generator or coroutine"
+            "A kernel is a plain function.",
+            reprlib.repr(function),
+            "no class, generator or coroutine",
         )
     return Kernel(function, vector_cores)
 
@@ -223,10 +226,7 @@ def predict(
     """
     table = costs(chip(chip_name or current_chip().name).architecture)
     board = Scoreboard(table, keep_bars=False)
-
-    if sample is not None and not all(-blocks <= core < blocks for core in sample):
-        raise InputError("The sample names a core that was not launched.", repr(sample))
-    only = None if sample is None else sorted({core % blocks for core in sample})
+    only = sampled(sample, _blocks(blocks))
     limits = limits or _TIME_ONLY
     recording, _ = _record(kernel, args, blocks, chip_name, limits, only, board.feed)
     if recording.findings:
@@ -234,11 +234,37 @@ def predict(
     return board.timeline(recording.kernel, recording.chip, blocks, recording.arrays)
 
 
+def rehearse(kernel: Kernel, args: Sequence[Any]) -> Recording:
+    """Run the first block's Python and keep nothing, for what it raises and the memory it takes.
+
+    On one block, and where that fails as on a launch that fills the chip: a kernel need not run on
+    any number of blocks.
+    """
+
+    def on(blocks: int) -> Recording:
+        return _record(kernel, args, blocks, "", None, [0], lambda _: None)[0]
+
+    try:
+        return on(1)
+    except AICoreError as error:
+        try:
+            return on(current_chip().cube_cores or 1)
+        except WorkbenchError:
+            raise error from None
+
+
+def _blocks(blocks: Any) -> int:
+    if not whole(blocks) or blocks < 1:
+        raise InputError("The number of blocks cannot be used.", reprlib.repr(blocks), "at least 1")
+    return int(blocks)
+
+
 def _record(kernel, args, blocks, chip_name, limits, only=None, sink=None):
     if not isinstance(kernel, Kernel):
-        raise InputError("This is not a kernel.", repr(kernel), "mark the function @aicore.kernel")
-    if isinstance(blocks, bool) or not isinstance(blocks, (int, np.integer)) or blocks < 1:
-        raise InputError("The number of blocks cannot be used.", repr(blocks), "at least 1")
+        raise InputError(
+            "This is not a kernel.", reprlib.repr(kernel), "mark the function @aicore.kernel"
+        )
+    blocks = _blocks(blocks)
     if recording_now():
         raise InputError(
             "A kernel cannot launch another.",
@@ -246,11 +272,13 @@ def _record(kernel, args, blocks, chip_name, limits, only=None, sink=None):
             "call a plain function, or launch the two one after the other",
         )
     if limits is not None and not isinstance(limits, Limits):
-        raise InputError("These are not limits.", repr(limits), "limits=aicore.Limits(seconds=...)")
-    given = arguments(kernel.function, args)
+        raise InputError(
+            "These are not limits.", reprlib.repr(limits), "limits=aicore.Limits(seconds=...)"
+        )
+    given = arguments(kernel.function, args, shapes=sink is not None)
     used = chip(chip_name or current_chip().name)
     recording = record(
-        kernel.function, given.values, given.infos, used, int(blocks), costs(),
+        kernel.function, given.values, given.infos, used, blocks, costs(),
         limits or Limits(), subs=kernel.vector_cores, only=only, sink=sink,
     )  # fmt: skip
     return recording, given

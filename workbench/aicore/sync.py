@@ -7,6 +7,9 @@ the mark is reached. They come in pairs. It refuses events between pipes that no
 
 from __future__ import annotations
 
+import reprlib
+
+from workbench.aicore.arguments import whole
 from workbench.aicore.findings import AICoreError
 from workbench.aicore.machine import PIPES, UNIT_PIPES, event_pipes
 from workbench.aicore.recorder import recorder
@@ -42,6 +45,13 @@ def share(length: int, step: int = 1) -> tuple[int, int]:
 
     The last blocks may have an empty part, where begin equals end.
     """
+    if not (whole(length) and whole(step)) or length < 0 or step < 1:
+        raise AICoreError(
+            "shape",
+            "A share is cut from a whole length at multiples of a whole step.",
+            f"share({reprlib.repr(length)}, {reprlib.repr(step)})",
+            "a length of 0 or more and a step of 1 or more",
+        )
     one = recorder()
     each = -(-length // (one.cores * step)) * step
     begin = min(one.core * each, length)
@@ -128,7 +138,7 @@ def _event(number: int, known: range = EVENT_IDS) -> int:
         raise AICoreError(
             "index",
             "There is no such event.",
-            f"number {number!r}",
+            f"number {reprlib.repr(number)}",
             f"{known.start} to {known.stop - 1}: the hardware has no more of this kind",
         )
     return number

@@ -9,6 +9,7 @@ data sheet's bandwidth. Everything here is `modelled`, and says so. It refuses t
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,7 +129,11 @@ class Timeline:
         return {"traceEvents": events, "displayTimeUnit": "ns", "otherData": other}
 
     def save_chrome_trace(self, path: Any) -> None:
-        """Write `chrome_trace` to a file."""
+        """Write `chrome_trace` to the file of this name, or raise `InputError` for no name."""
+        if not isinstance(path, (str, os.PathLike)):
+            raise InputError(
+                "A trace is saved under the name of a file.", repr(path), '"trace.json"'
+            )
         with open(path, "w", encoding="utf-8") as file:
             json.dump(self.chrome_trace(), file)
 

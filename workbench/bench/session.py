@@ -10,6 +10,7 @@ It refuses to rank: `workbench.bench.compare` does, and only among lanes of one 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -30,6 +31,17 @@ Joined = str | Callable[..., Any]
 CACHES = ("warm", "cold")
 TELL_EVERY_S = 0.6
 """How often a running race compares its lanes anew; samples are shown more often."""
+
+
+def require_setup(*, cache: str, seconds: float, threads: int = 1, hang_s: float = 60.0) -> None:
+    """Raise `InputError` where a race cannot be measured like this."""
+    times = all(isinstance(s, (int, float)) and 0 < s < math.inf for s in (seconds, hang_s))
+    if cache not in CACHES or not times or not isinstance(threads, int) or threads < 1:
+        raise InputError(
+            "The race cannot be set up like this.",
+            f"cache={cache!r}, seconds={seconds!r}, threads={threads!r}, hang_s={hang_s!r}",
+            "cache is 'warm' or 'cold'; the numbers are finite and above zero; threads are whole",
+        )
 
 
 class RaceSession:
@@ -87,19 +99,16 @@ class RaceSession:
         store: Store | str | None = None,
         sweep: str = "",
     ):
+        require_setup(cache=cache, seconds=seconds, threads=threads, hang_s=hang_s)
         self.problem = catalog.load_problem(problem) if isinstance(problem, str) else problem
+        if not isinstance(self.problem, Problem):
+            raise InputError("That is no problem.", repr(problem), "a name of the shelf, a Problem")
         self._by_name = isinstance(problem, str)
         self.problem = batched(self.problem, batch)
         size = require_size(self.problem.size if size is None else size)
         self.hang_s, self.sweep, self.trouble = hang_s, sweep, ""
         self.until_sure = until_sure
         self.store = self._opened(store)
-        if cache not in CACHES or seconds <= 0 or threads < 1 or hang_s <= 0:
-            raise InputError(
-                "The race cannot be set up like this.",
-                f"cache={cache!r}, seconds={seconds}, threads={threads}, hang_s={hang_s}",
-                "cache is 'warm' or 'cold'; the numbers are above zero",
-            )
         self.lock = threading.RLock()
         self._specs: dict[str, dict[str, Any]] = {}
         for one in targets:

@@ -43,9 +43,13 @@ def command(
         sweep.subscribe(_print_event)
     else:
         sweep.subscribe(Screen())
+    failed = []
+    sweep.subscribe(lambda event: failed.append(event) if event["event"] == "failed" else None)
     if _follow(sweep):
         console().print(words(f"Stopped. The same command goes on with {name!r}.", "yellow"))
         raise KeyboardInterrupt
+    if failed:
+        raise typer.Exit(1)
 
 
 def _follow(sweep: Sweep) -> bool:

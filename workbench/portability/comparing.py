@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.errors import InputError, WrongResultError
+from workbench.portability.feeds import checked_feeds
+from workbench.portability.load import load_model
 from workbench.portability.places import Place, Values, as_place
 from workbench.portability.sources import SourceLine, node_sources
 from workbench.problem import TOLERANCES, Tolerance
@@ -141,7 +144,7 @@ def compare(
 
     Parameters
     ----------
-    model : Exported or onnx.ModelProto
+    model : Exported, onnx.ModelProto or the path of an ``.onnx`` file
     a, b : Place, str or (provider, options)
         `a` is the one believed: ``"torch"``, ``"onnx_reference"``, a provider, a build that is
         installed (``"cann"``, ``"openvino"``) or a `Place`.
@@ -151,13 +154,14 @@ def compare(
     Raises
     ------
     InputError
-        Where there are no inputs to run on.
+        Where there is no model, or there are no inputs to run on, or others than the model's.
     """
     exported = model if hasattr(model, "captured") else None
-    graph_model = exported.model if exported else model
+    graph_model = exported.model if exported else _model_of(model)
     if inputs is None and exported is None:
         raise InputError("There are no inputs to compare on.", "", "give inputs={name: array}")
-    feeds = dict(inputs) if inputs is not None else exported.feeds() if exported else {}
+    given = exported.feeds() if exported and inputs is None else inputs
+    feeds = checked_feeds(graph_model, given)
     place_a, place_b = as_place(a, exported), as_place(b, exported)
     seen = tapped(graph_model)
     values_a, values_b = place_a.run(seen, feeds), place_b.run(seen, feeds)
@@ -171,6 +175,18 @@ def compare(
     return Comparison(
         place_a.name, place_b.name, tuple(steps), first, own, agree, _notes(first, own, agree)
     )
+
+
+def _model_of(model: Any) -> onnx.ModelProto:
+    if isinstance(model, (str, Path)):
+        return load_model(model)
+    if not hasattr(model, "graph"):
+        raise InputError(
+            "This is no model to compare on.",
+            repr(type(model)),
+            "what export() returned, an onnx.ModelProto, or the path of an .onnx file",
+        )
+    return model
 
 
 def tapped(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -241,6 +257,8 @@ def _own_error(
     constants = {c.name: onnx.numpy_helper.to_array(c) for c in model.graph.initializer}
     known = {**constants, **feeds, **values}
     names = [name for name in dict.fromkeys(node.input) if name]
+    if not place.runs_nodes:
+        return None
     bodies = any(a.type in (onnx.AttributeProto.GRAPH,) for a in node.attribute)
     if bodies or not all(name in known for name in names) or step.value not in values:
         return None

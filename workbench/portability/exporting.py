@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ExecutionError, InputError
 from workbench.portability._quiet import quiet
+from workbench.portability.arguments import sequence_of, tensors_of
+from workbench.portability.bfloat16 import bfloat16_notes
 from workbench.portability.sources import SourceLine, node_sources, user_frame
 
 if TYPE_CHECKING:
@@ -78,17 +80,41 @@ class Exported:
     captured: Any = None
 
     def save(self, path: str | Path) -> Path:
-        """Write the model to `path` and return the path."""
+        """Write the model to `path` and return the path.
+
+        Raises
+        ------
+        InputError
+            Where the file cannot be written.
+        """
         path = Path(path)
-        path.write_bytes(self.model.SerializeToString())
+        try:
+            path.write_bytes(self.model.SerializeToString())
+        except OSError as cause:
+            raise InputError(
+                f"The model cannot be written to {path}.",
+                cause.strerror or str(cause),
+                "a file in a folder that exists and that you may write to",
+            ) from cause
         return path
 
     def feeds(self, inputs: Sequence[Any] | None = None) -> dict[str, Any]:
-        """Return inputs (the example's by default) as NumPy arrays by the model's input names."""
-        import torch
+        """Return inputs (the example's by default) as NumPy arrays by the model's input names.
 
-        values = [v for v in (inputs or self.inputs) if isinstance(v, torch.Tensor)]
+        Raises
+        ------
+        InputError
+            Where they are no sequence, or hold another number of tensors than the model takes.
+        """
+        given = self.inputs if inputs is None else sequence_of(inputs)
+        values = tensors_of(given, self.inputs)
         names = [value.name for value in self.model.graph.input]
+        if len(names) != len(values):
+            raise InputError(
+                f"The model takes {len(names)} tensors ({', '.join(names)}).",
+                f"{len(values)} in the inputs",
+                "the arguments of forward() as they were exported",
+            )
         return {n: _array(v) for n, v in zip(names, values, strict=True)}
 
 
@@ -105,9 +131,10 @@ def export(
     Parameters
     ----------
     module : torch.nn.Module
-        Exported in eval mode; its own mode is put back.
+        Exported in eval mode; its own mode is put back, and that of each module in it.
     inputs : sequence
-        Example inputs, in the order of ``forward``. A dynamic dimension needs an example of at
+        Example inputs, in the order of ``forward``: tensors, lists and dicts of them, numbers and
+        None, which become constants. A dynamic dimension needs an example of at
         least 2: at 1 PyTorch specialises.
     opset : int
         The opset of the ``ai.onnx`` domain that the model must have.
@@ -121,20 +148,27 @@ def export(
     Raises
     ------
     InputError
-        Where the opset or the dynamic shapes cannot be meant.
+        Where the opset, the inputs or the dynamic shapes cannot be meant.
     ExportError
         Where the module does not export, or not at this opset or with these dynamic dimensions.
     """
-    _require_exportable(module, opset)
-    inputs = tuple(inputs)
+    inputs = exportable(module, inputs, opset)
     program, notes = _program(module, inputs, opset, dynamic, custom)
     model = _at_opset(_inlined(program.model_proto), opset)
     _check_dynamic(model, dynamic)
     sources, captured = node_sources(model), program.exported_program
-    return Exported(_checked(model), module, inputs, opset, sources, notes, captured)
+    notes += bfloat16_notes(_checked(model))
+    return Exported(model, module, inputs, opset, sources, notes, captured)
 
 
-def _require_exportable(module: Any, opset: int) -> None:
+def exportable(module: Any, inputs: Any, opset: int = DEFAULT_OPSET) -> tuple[Any, ...]:
+    """Return the inputs as a tuple where all is of the kind that exports.
+
+    Raises
+    ------
+    InputError
+        Where it is not.
+    """
     import torch
 
     if opset not in OPSETS:
@@ -143,6 +177,7 @@ def _require_exportable(module: Any, opset: int) -> None:
         )
     if not isinstance(module, torch.nn.Module):
         raise InputError("Only a torch.nn.Module exports.", repr(type(module)), "wrap it in one")
+    return sequence_of(inputs)
 
 
 def _program(
@@ -154,12 +189,12 @@ def _program(
     from workbench.portability.rewrites import Rewrites
     from workbench.portability.translations import translation_table
 
-    was_training = module.training
+    was_training = [(part, part.training) for part in module.modules()]
     try:
         with quiet() as notes, Rewrites() as rewrites:
             program = torch.onnx.export(
                 module.eval(),
-                inputs,
+                (*inputs, {}),  # PyTorch takes a dict that comes last for keyword arguments
                 dynamo=True,
                 verbose=False,
                 opset_version=max(opset, 18),
@@ -169,7 +204,8 @@ def _program(
     except Exception as cause:
         raise _explained(cause) from cause
     finally:
-        module.train(was_training)
+        for part, training in was_training:  # train() would set the parts to the whole's mode
+            part.training = training
     notes += [f"{name} was rewritten so that it exports" for name in rewrites.used]
     return program, tuple(dict.fromkeys(notes))
 

@@ -21,6 +21,26 @@ def shapes_of(feeds: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
     return {name: list(np.shape(value)) for name, value in feeds.items()}
 
 
+def checked_feeds(model: onnx.ModelProto, inputs: Any) -> dict[str, np.ndarray]:
+    """Return the inputs where they are those that the model takes.
+
+    Raises
+    ------
+    InputError
+        Where they are no mapping, or one is missing or unknown.
+    """
+    given = set(inputs) if isinstance(inputs, Mapping) else None
+    names = [value.name for value in model.graph.input]
+    needed = set(names) - {constant.name for constant in model.graph.initializer}
+    if given is None or needed - given or given - set(names):
+        raise InputError(
+            "These are not the model's inputs.",
+            repr(type(inputs)) if given is None else f"given: {sorted(map(str, given))}",
+            f"a mapping of arrays by name: {', '.join(names)}",
+        )
+    return dict(inputs)
+
+
 def runnable_feeds(
     model: onnx.ModelProto, run: Callable[[Mapping[str, np.ndarray]], Any]
 ) -> tuple[dict[str, np.ndarray], str]:

@@ -7,13 +7,15 @@ here; targets on higher floors hand in their own. It refuses to compare (`compar
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import InputError, UnavailableError
+from workbench.errors import ExecutionError, InputError, UnavailableError, WorkbenchError
+from workbench.portability.arguments import tensors_of, with_tensors
 from workbench.portability.previewing import MODES, Preview
 from workbench.portability.session import open_session
 from workbench.portability.workers import environments
@@ -37,10 +39,13 @@ class Place:
     name : str
     run : callable
         ``run(model, feeds) -> values by name``: at least the model's outputs.
+    runs_nodes : bool
+        Whether it runs any model that it is given, so that one node alone can be run as well.
     """
 
     name: str
     run: Callable[[onnx.ModelProto, Mapping[str, np.ndarray]], Values]
+    runs_nodes: bool = True
 
 
 def provider_place(provider: str, options: Mapping[str, object] | None = None) -> Place:
@@ -114,32 +119,61 @@ def reference_place() -> Place:
 def torch_place(exported: Exported) -> Place:
     """Return PyTorch itself: the captured graph, run value by value, named as the ONNX values are.
 
+    The outputs are those of the module in eval mode. Graph and module are run as copies and on
+    tensors of their own, so that what a ``forward`` writes in place stays in that run. A module
+    that Python cannot copy is not run: its outputs are then those of the captured graph.
+
     Raises
     ------
     InputError
         Where the export kept no graph.
+    ExecutionError
+        When it is run: where PyTorch refuses the inputs.
     """
     if exported.captured is None:
         raise InputError("The export kept no PyTorch graph.", "", "export the module again")
 
     def run(model, feeds):
-        import torch
+        try:
+            return _run_by_torch(exported, feeds)
+        except WorkbenchError:
+            raise
+        except Exception as cause:  # an operator or the author's own forward()
+            raise ExecutionError(
+                "PyTorch failed on these inputs.",
+                f"{type(cause).__name__}: {cause}",
+                "check their shapes and types against `exported.inputs`",
+            ) from cause
 
-        names = [value.name for value in exported.model.graph.input]
+    return Place("torch", run, runs_nodes=False)
+
+
+def _run_by_torch(exported: Exported, feeds: Mapping[str, np.ndarray]) -> Values:
+    import torch
+    from torch.utils import _pytree
+
+    names = [value.name for value in exported.model.graph.input]
+
+    def arguments():
         tensors = [torch.from_numpy(np.array(feeds[name])) for name in names]
-        examples = [v for v in exported.inputs if isinstance(v, torch.Tensor)]
-        tensors = [t.to(e.dtype) for t, e in zip(tensors, examples, strict=True)]
-        with torch.no_grad():
-            seen = _values_of(exported.captured.module(), tensors)
-            module_result = exported.module.eval()(*_with_scalars(exported.inputs, tensors))
-        outputs = [value.name for value in exported.model.graph.output]
-        from torch.utils import _pytree
+        return with_tensors(exported.inputs, tensors)
 
-        flat = _pytree.tree_leaves(module_result)
-        seen.update({n: _to_numpy(t) for n, t in zip(outputs, flat, strict=False)})
-        return seen
-
-    return Place("torch", run)
+    with torch.no_grad():
+        graph_module = exported.captured.module()  # a new one, over the learner's own weights
+        for part in graph_module.modules():
+            for kept in (part._buffers, part._parameters):
+                kept.update({k: t.clone() for k, t in kept.items() if t is not None})
+        seen, result = _values_of(graph_module, _pytree.tree_leaves(arguments()))
+        try:
+            module = copy.deepcopy(exported.module).eval()
+        except Exception:  # weights that are computed, locks, open files, ...: see torch_place
+            module = None
+        if module is not None:
+            result = module(*arguments())
+    outputs = [value.name for value in exported.model.graph.output]
+    flat = tensors_of((result,))
+    seen.update({n: _to_numpy(t) for n, t in zip(outputs, flat, strict=False)})
+    return seen
 
 
 def as_place(where: Any, exported: Exported | None = None) -> Place:
@@ -167,7 +201,8 @@ def as_place(where: Any, exported: Exported | None = None) -> Place:
     return provider_place(str(where))
 
 
-def _values_of(graph_module: Any, tensors: list[Any]) -> Values:
+def _values_of(graph_module: Any, leaves: list[Any]) -> tuple[Values, Any]:
+    """Run a captured graph on all its flat arguments; return its values and its results."""
     import torch
 
     class Watching(torch.fx.Interpreter):
@@ -178,19 +213,13 @@ def _values_of(graph_module: Any, tensors: list[Any]) -> Values:
             return result
 
     seen: Values = {}
-    Watching(graph_module).run(*tensors)
-    return seen
-
-
-def _with_scalars(inputs: tuple[Any, ...], tensors: list[Any]) -> list[Any]:
-    import torch
-
-    given = iter(tensors)
-    return [next(given) if isinstance(v, torch.Tensor) else v for v in inputs]
+    result = Watching(graph_module).run(*leaves, enable_io_processing=False)
+    return seen, result
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:
     import torch
 
     tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    # a copy: what is written in place later must not change what was seen
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()

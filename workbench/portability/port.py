@@ -17,6 +17,7 @@ from typing import Any
 
 from workbench.errors import InputError, WorkbenchError
 from workbench.measurement import now
+from workbench.portability.exporting import exportable
 from workbench.portability.feeds import runnable_feeds
 from workbench.portability.findings import findings
 from workbench.portability.load import load_model
@@ -64,7 +65,7 @@ def port_model(spec: str, say: Callable[[str], None] = lambda line: None) -> dic
     Raises
     ------
     InputError
-        Where the factory cannot be found, or returns something else.
+        Where the factory cannot be found, fails, or returns something else.
     DataFileError
         Where the file is not a sound ONNX model.
     """
@@ -85,9 +86,12 @@ def _subject(spec: str, report: dict[str, Any], say: Callable[[str], None]) -> S
     if Path(spec).suffix == ".onnx" or Path(spec).exists():
         say("reading")
         return Subject(spec, model=load_model(spec))
-    subject = Subject(spec, factory=_factory(spec))
+    factory = _factory(spec)
+    subject = Subject(spec, factory=factory)
     say("exporting")
-    report["export"] = section(export_section, subject)
+    module, inputs, dynamic = factory()  # that it fails is no finding on a model: it raises
+    exportable(module, inputs)
+    report["export"] = section(export_section, subject, module, inputs, dynamic)
     return subject
 
 
@@ -103,6 +107,10 @@ def _give_inputs(subject: Subject) -> str:
         return words
     except WorkbenchError as error:
         return f"none could be made up: {error}"
+    except Exception as error:  # as in a section: the others do without inputs
+        return (
+            f"none could be made up, by a fault in the workbench: {type(error).__name__}: {error}"
+        )
 
 
 def _factory(spec: str) -> Callable[[], tuple[Any, ...]]:

@@ -60,19 +60,26 @@ class Subject:
 
 
 def section(make: Callable[..., Any], *arguments: Any) -> Any:
-    """Return a section, or the error in its place: a report says why there is no result."""
+    """Return a section, or the error in its place: a report says why there is no result.
+
+    An error of any kind: one fault in a section must not cost the reader the others.
+    """
     try:
         return finite(make(*arguments))
     except WorkbenchError as error:
         kind = "unavailable" if isinstance(error, UnavailableError) else "error"
         reason = error.saw or error.happened
         return {kind: error.happened, "reason": reason, "advice": error.advice}
+    except Exception as error:
+        return {
+            "error": "The workbench failed here; this is a fault in it.",
+            "reason": f"{type(error).__name__}: {error}",
+            "advice": "report it with the model",
+        }
 
 
-def export_section(subject: Subject) -> dict[str, Any]:
-    """Export the module."""
-    assert subject.factory is not None
-    module, inputs, dynamic = subject.factory()
+def export_section(subject: Subject, module: Any, inputs: Any, dynamic: Any) -> dict[str, Any]:
+    """Export what the factory made."""
     subject.exported = export(module, inputs, dynamic=dynamic)
     subject.model = subject.exported.model
     return {"opset": subject.exported.opset, "notes": list(subject.exported.notes)}

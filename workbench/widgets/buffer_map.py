@@ -39,6 +39,10 @@ class BufferMap(Widget):
     view = traitlets.Dict().tag(sync=True)
 
     def __init__(self, run: Run):
+        if not isinstance(run, Run):
+            raise InputError(
+                "This is not the run of a kernel.", type(run).__name__, "what a launch returns"
+            )
         self._run, self._stays = run, tenancies(run)
         used = {one.place.buffer for one in run.recording.placements}
         self._buffers = [name for name in MEMORIES if name in used]

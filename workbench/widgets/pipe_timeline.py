@@ -7,12 +7,14 @@ refuses to run a kernel: to compare depths, launch twice and hand it both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import traitlets
 
 from workbench.aicore.machine import PIPE_INDEX
+from workbench.aicore.run import Run
 from workbench.aicore.timeline import Bar, Timeline
 from workbench.errors import InputError
 from workbench.widgets._loader import Widget, load_js
@@ -33,7 +35,7 @@ class PipeTimeline(Widget):
 
     Parameters
     ----------
-    timelines : Timeline, or mapping of str to Timeline
+    timelines : Timeline or Run, or mapping of str to such
         The variants between which the buttons switch.
 
     Examples
@@ -44,8 +46,11 @@ class PipeTimeline(Widget):
     _esm = load_js("pipe_timeline")
     view = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, timelines: Timeline | Mapping[str, Timeline]):
-        named = {timelines.kernel: timelines} if isinstance(timelines, Timeline) else timelines
+    def __init__(self, timelines: Timeline | Run | Mapping[str, Timeline | Run]):
+        many = timelines if isinstance(timelines, Mapping) else {"": timelines}
+        named = {str(name): _timeline(one) for name, one in many.items()}
+        if "" in named and not isinstance(timelines, Mapping):
+            named = {named[""].kernel: named[""]}
         empty = [str(name) for name, one in named.items() if not one.bars]
         if not named or empty:
             raise InputError(
@@ -53,7 +58,7 @@ class PipeTimeline(Widget):
                 f"no bars in {', '.join(empty)}" if empty else "no timelines",
                 "use run.timeline: time-only mode keeps no bars",
             )
-        self._timelines = {str(name): one for name, one in named.items()}
+        self._timelines = named
         first = next(iter(self._timelines.values()))
         few = len({(bar.core, bar.pipe) for bar in first.bars}) <= _MOST_LANES
         self.choose(next(iter(self._timelines)), ALL_CORES if few else None)
@@ -85,6 +90,8 @@ class PipeTimeline(Widget):
         core = wanted
         zoom = int(zoom) if int(zoom) in ZOOMS else old.get("zoom", 1)
         start = float(old.get("at", 0.0) if at is None else at)
+        if not math.isfinite(start):
+            raise InputError("A stretch begins at a share of the whole.", f"at={at}", "0 to 1")
         start = min(max(start, 0.0), 1 - 1 / zoom)
         whole = max(bar.stop_ns for one in self._timelines.values() for bar in one.bars)
         begin, end = start * whole, (start + 1 / zoom) * whole
@@ -136,6 +143,18 @@ class PipeTimeline(Widget):
         if message.get("do") == "choose":
             wanted = ("variant", "core", "zoom", "at")
             self.choose(**{key: message[key] for key in wanted if key in message})
+
+
+def _timeline(one: Any) -> Timeline:
+    if isinstance(one, Run):
+        return one.timeline
+    if isinstance(one, Timeline):
+        return one
+    raise InputError(
+        "This has no timeline to draw.",
+        type(one).__name__,
+        "what a launch returns, its timeline, or a dictionary of such",
+    )
 
 
 def _lanes(line: Timeline, core: int, begin: float, end: float, causes: list[str]) -> list:

@@ -15,8 +15,10 @@ from typing import Any
 import traitlets
 
 from workbench import catalog
-from workbench.bench.session import RaceSession
+from workbench.bench.session import RaceSession, require_setup
 from workbench.bench.summary import summarise
+from workbench.errors import InputError
+from workbench.problem import require_size
 from workbench.widgets import _race_picture
 from workbench.widgets._loader import Widget, load_js
 from workbench.widgets._race_controls import Controls
@@ -67,6 +69,11 @@ class Race(Widget):
         keep: bool = True,
     ):
         super().__init__()
+        require_setup(cache=cache, seconds=seconds, threads=threads)
+        size = None if size is None else require_size(size)
+        batch = require_size(batch, what="batch")
+        if isinstance(problem, str):
+            catalog.load_problem(problem)
         names = catalog.problem_names()
         self._problems: dict[str, Any] = {name: name for name in names}
         if problem is not None and not isinstance(problem, str):
@@ -100,6 +107,8 @@ class Race(Widget):
         target : str or callable
             ``f(*inputs)`` returns the answer; ``f(*inputs, *outputs)`` fills the outputs.
         """
+        if not (callable(target) or isinstance(target, str)):
+            raise InputError("That cannot race.", repr(target), "name a target, or pass a function")
         if callable(target):
             name = getattr(target, "__name__", type(target).__name__)
             self._callables[name] = target

@@ -9,9 +9,11 @@ It refuses to place a number without bytes and operations, and to extrapolate pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import traitlets
 
 from workbench import hardware
@@ -90,11 +92,17 @@ class Roofline(Widget):
         gflop_per_s : float
         provenance : str
         """
-        if not (intensity > 0 and gflop_per_s > 0 and source):
+        numbers = all(
+            isinstance(value, (int, float, np.number)) and 0 < value < math.inf
+            for value in (intensity, gflop_per_s)
+        )
+        if not numbers or not source or provenance not in {str(one) for one in Provenance}:
             raise InputError(
                 "That is no point of a roofline.",
-                f"intensity={intensity}, gflop_per_s={gflop_per_s}, source={source!r}",
-                "both numbers are above zero, and the source is named",
+                f"intensity={intensity!r}, gflop_per_s={gflop_per_s!r}, source={source!r}, "
+                f"provenance={str(provenance)!r}",
+                "both numbers are finite and above zero, the source is named, and the provenance "
+                f"is one of {', '.join(Provenance)}",
             )
         self._points.append(
             {

@@ -14,7 +14,7 @@ import traitlets
 from workbench.bench.records import Run
 from workbench.bench.scaling import crossing_words, scaling
 from workbench.bench.sweep import Sweep
-from workbench.errors import WorkbenchError
+from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.widgets import _scaling_picture
 from workbench.widgets._loader import Widget, load_js
 
@@ -41,6 +41,9 @@ class Scaling(Widget):
         super().__init__()
         self.sweep = source if isinstance(source, Sweep) else None
         self._runs = [] if isinstance(source, Sweep) else list(source)
+        offered = sorted({cell.problem for cell in self.sweep.cells}) if self.sweep else []
+        if problem and self.sweep and problem not in offered:
+            raise UnknownNameError("problem in this sweep", problem, offered)
         self._problem = problem or (self.sweep.cells[0].problem if self.sweep else None)
         self._progress, self._state, self._trouble = "", "new" if self.sweep else "done", ""
         if self.sweep:

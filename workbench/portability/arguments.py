@@ -1,0 +1,70 @@
+"""The arguments of a ``forward`` as the flat tensors that a graph takes, and back.
+
+Arguments are trees: lists, dicts, numbers and None beside the tensors. PyTorch's exporter makes an
+input of each tensor in the tree, in the tree's order, and a constant of the rest. It refuses to
+guess which tensor is meant where the number of them is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from workbench.errors import InputError
+
+
+def tensors_of(inputs: Sequence[Any], example: Sequence[Any] | None = None) -> list[Any]:
+    """Return the tensors in `inputs`, in the order of the tree.
+
+    With an `example` of the same structure the order is the example's: a dict may have been
+    written in another order than the one that was exported.
+    """
+    import torch
+    from torch.utils import _pytree
+
+    found = dict(_pytree.tree_flatten_with_path(tuple(inputs))[0])
+    if example is not None:
+        paths = [path for path, _ in _pytree.tree_flatten_with_path(tuple(example))[0]]
+        if set(paths) == set(found):
+            found = {path: found[path] for path in paths}
+    return [value for value in found.values() if isinstance(value, torch.Tensor)]
+
+
+def with_tensors(example: Sequence[Any], tensors: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the arguments `example` with its tensors replaced, in the order of the tree.
+
+    Raises
+    ------
+    InputError
+        Where the number of tensors is not the example's.
+    """
+    import torch
+    from torch.utils import _pytree
+
+    leaves, tree = _pytree.tree_flatten(tuple(example))
+    places = [index for index, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+    if len(places) != len(tensors):
+        raise InputError(
+            f"The module takes {len(places)} tensors.", f"{len(tensors)} were given", ""
+        )
+    for index, tensor in zip(places, tensors, strict=True):
+        leaves[index] = tensor.to(leaves[index].dtype)
+    return _pytree.tree_unflatten(leaves, tree)
+
+
+def sequence_of(inputs: Any) -> tuple[Any, ...]:
+    """Return the arguments of a ``forward`` as a tuple.
+
+    Raises
+    ------
+    InputError
+        Where they are not a sequence: one tensor alone would be taken apart along its first
+        dimension, and a dict would be its keys.
+    """
+    if not isinstance(inputs, (tuple, list)):
+        raise InputError(
+            "The example inputs are not a sequence.",
+            repr(type(inputs)),
+            "a tuple of the arguments of forward(), in its order: (x,) for one",
+        )
+    return tuple(inputs)
