@@ -148,6 +148,20 @@ def test_an_installation_that_pip_refuses_leaves_nothing_that_looks_ready(tmp_pa
         environments.add_build("cudda")
 
 
+def test_two_installations_of_one_build_at_once_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    said = []
+
+    def again(line):
+        said.append(line)
+        environments.add_build("cann", said.append)
+
+    monkeypatch.setattr(environments, "_install", lambda build, folder, say: again("installing"))
+    with pytest.raises(InstallationError, match="cann is being installed by another"):
+        environments.add_build("cann", said.append)
+    assert "NumPy" in said[0]
+
+
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_shapes_are_read_whatever_the_inputs_are_called(name):
     assert _parse_shapes(f"{name}:2,3;s;{name}2:1", [name, "s", f"{name}2"]) == {

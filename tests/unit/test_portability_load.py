@@ -110,3 +110,51 @@ def test_external_data_beside_the_file_is_read_in(tmp_path):
     (tmp_path / "w.bin").write_bytes(np.arange(4, dtype=np.float32).tobytes())
     loaded = load_model(path)
     assert onnx.numpy_helper.to_array(loaded.graph.initializer[0]).tolist() == [0, 1, 2, 3]
+
+
+def test_a_domain_that_is_imported_and_that_nobody_has_is_said_with_its_node(model):
+    model.graph.node[0].domain = "nobody.knows"
+    model.opset_import.add(domain="nobody.knows", version=1)
+    with pytest.raises(ModelFileError, match=r"\(Relu\) is of 'nobody\.knows'"):
+        load_model(model)
+
+
+def test_an_opset_of_the_runtimes_own_domain_that_does_not_exist_is_said(model):
+    model.opset_import.add(domain="com.microsoft", version=999)
+    with pytest.raises(ModelFileError, match=r"com\.microsoft at 999"):
+        load_model(model)
+
+
+def test_a_name_that_is_not_utf_8_is_said(model):
+    model.graph.node[0].output[0] = model.graph.node[1].input[0] = "zzzz"
+    with pytest.raises(ModelFileError, match="UTF-8"):
+        load_model(model.SerializeToString().replace(b"zzzz", b"zz\xff\xfe"))
+
+
+def test_a_download_cache_that_is_made_of_links_says_to_copy_both_files(tmp_path):
+    blobs, folder = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs.mkdir(), folder.mkdir()
+    (blobs / "1a").write_bytes(external("w.bin"))
+    (blobs / "2b").write_bytes(b"\0" * 16)
+    (folder / "m.onnx").symlink_to("../blobs/1a")
+    (folder / "w.bin").symlink_to("../blobs/2b")
+    with pytest.raises(ModelFileError, match=r"leads outside the folder\nTry: copy both"):
+        load_model(folder / "m.onnx")
+
+
+def test_a_model_that_is_linked_to_where_its_data_is_is_read(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "m.onnx").write_bytes(external("w.bin"))
+    (tmp_path / "real" / "w.bin").write_bytes(b"\0" * 16)
+    (tmp_path / "m.onnx").symlink_to("real/m.onnx")
+    assert load_model(tmp_path / "m.onnx").graph.initializer[0].raw_data == b"\0" * 16
+
+
+def test_a_model_over_the_limit_is_refused_before_its_data_is_read(tmp_path):
+    model = onnx.load_model_from_string(external("w.bin"))
+    model.graph.initializer[0].dims[:] = [1 << 30]
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with (tmp_path / "w.bin").open("wb") as file:
+        file.truncate(1 << 32)  # sparse: it takes no room
+    with pytest.raises(ModelFileError, match="the limit"):
+        load_model(tmp_path / "m.onnx")

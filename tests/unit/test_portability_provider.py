@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.errors import UnknownNameError
 from workbench.portability import provider as package
 from workbench.portability._compile import compiler_availability
+from workbench.portability.previewing import preview
 from workbench.portability.provider.engine import Provider
 from workbench.portability.session import SessionError, open_session
 
@@ -163,3 +165,18 @@ def test_a_reduction_agrees_with_the_cpu_at_any_rank_and_axis(shape, axis, keep,
     x = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
     ours = Provider().open_session(model).run([x])[0]
     np.testing.assert_allclose(ours, open_session(model).run([x])[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_preview_says_the_providers_own_reason_and_knows_near_misses():
+    found = preview(
+        onnx.parser.parse_model(
+            '<ir_version: 10, opset_import: ["": 20]> g (float[2, 2] x) => (float y) '
+            "{ a = Tanh(x)  y = Det(a) }"
+        ),
+        "WorkbenchExecutionProvider",
+    )
+    assert [node.reason for node in found.refused] == ["no kernel for this operator"]
+    with pytest.raises(UnknownNameError, match="did you mean CUDAExecutionProvider"):
+        preview(MODEL, "CudaExecutionProvider")
+    with pytest.raises(UnknownNameError, match=r"cann.*cuda.*openvino"):
+        preview(MODEL, "nvidia")

@@ -11,7 +11,12 @@ def command(
     action: Annotated[str, typer.Argument(help="list, add or remove.")] = "list",
     name: Annotated[str, typer.Argument(help="cann, cuda or openvino.")] = "",
 ):
-    """List, add or remove builds of ONNX Runtime; nothing goes into your own environment."""
+    """List, add or remove builds of ONNX Runtime; nothing goes into your own environment.
+
+    Adding announces the size, then prints a line for each step of pip's; it shows no share of a
+    download. Asked again after a break, it keeps the packages that were downloaded whole, and
+    begins a download that was cut anew.
+    """
     from workbench.errors import InputError, UnknownNameError
     from workbench.portability.workers import environments
 

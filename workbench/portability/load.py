@@ -13,20 +13,21 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import DataFileError
+from workbench.portability.external_data import (
+    ELEMENT_BITS,
+    MAX_BYTES,
+    ModelFileError,
+    check_external,
+    check_total,
+    data_folder,
+    read_external,
+)
 
 if TYPE_CHECKING:
     import onnx
 
-MAX_BYTES = 2**31 - 1
-"""Protocol buffers' own limit for one message; larger models keep their data in other files."""
-
 MAX_DEPTH = 32
 """Graphs within graphs: deeper than any real model, and shallow enough for native recursion."""
-
-
-class ModelFileError(DataFileError):
-    """An ONNX file cannot be used."""
 
 
 def load_model(source: Any, *, check: bool = True) -> onnx.ModelProto:
@@ -51,10 +52,13 @@ def load_model(source: Any, *, check: bool = True) -> onnx.ModelProto:
     else:
         data, folder, name = _read(source)
         model = _parse(data, name)
+        folder = data_folder(model, source, folder)
     _check_envelope(model, name)
     _check_graph(model.graph, name, folder, set(), 0)
+    _check_domains(model, model.graph, name)
+    check_total(model, name)
     if folder is not None:
-        _read_external(model, folder, name)
+        read_external(model, folder, name)
     if check:
         _check_with_onnx(model, name)
     return model
@@ -115,6 +119,13 @@ def _check_envelope(model: onnx.ModelProto, name: str) -> None:
             "upgrade onnx, or export for an older one",
         )
     newest = onnx.defs.onnx_opset_version()
+    for entry in model.opset_import:
+        if entry.domain == "com.microsoft" and entry.version != 1:
+            raise ModelFileError(
+                f"{name} asks for an opset that does not exist here.",
+                f"domain com.microsoft at {entry.version}, known is 1",
+                "export it again",
+            )
     versions = [e.version for e in model.opset_import if e.domain in ("", "ai.onnx")]
     if any(not 1 <= version <= newest for version in versions):
         raise ModelFileError(
@@ -122,6 +133,24 @@ def _check_envelope(model: onnx.ModelProto, name: str) -> None:
             f"opset {versions}, known from 1 to {newest}",
             "upgrade onnx, or export at an older opset",
         )
+
+
+def _check_domains(model: onnx.ModelProto, graph: onnx.GraphProto, name: str) -> None:
+    """Raise where a node is of a domain that neither ONNX, the runtime nor the model itself has."""
+    import onnx
+
+    known = {"", "ai.onnx", *(schema.domain for schema in onnx.defs.get_all_schemas())}
+    known |= {function.domain for function in model.functions}
+    for node in graph.node:
+        if node.domain not in known and not node.domain.startswith("com.microsoft"):
+            raise ModelFileError(
+                f"{name} has a node of a domain that nobody here has.",
+                f"node {node.name!r} ({node.op_type}) is of {node.domain!r}",
+                "keep it as a function in the model, or write it with ONNX's operators",
+            )
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                _check_domains(model, body, name)
 
 
 def _check_graph(
@@ -136,6 +165,7 @@ def _check_graph(
     known = outer | {v.name for v in graph.input} | {t.name for t in graph.initializer}
     known |= {tensor.values.name for tensor in graph.sparse_initializer}
     made = {output for node in graph.node for output in node.output}
+    _check_names(graph, name)
     for node in graph.node:
         missing = [value for value in node.input if value and value not in known]
         if missing:
@@ -159,6 +189,20 @@ def _check_graph(
         raise ModelFileError(f"{name} promises an output that nobody makes.", repr(lost[0]))
 
 
+def _check_names(graph: onnx.GraphProto, name: str) -> None:
+    """Raise where a name is not UTF-8: it is then read as bytes, which nothing else takes."""
+    values = [value.name for value in (*graph.input, *graph.output, *graph.value_info)]
+    tensors = [tensor.name for tensor in graph.initializer]
+    parts = [(n.name, n.op_type, n.domain, *n.input, *n.output) for n in graph.node]
+    for text in (*values, *tensors, *(text for part in parts for text in part)):
+        if isinstance(text, bytes):
+            raise ModelFileError(
+                f"{name} holds a name that is not UTF-8.",
+                repr(text[:60]),
+                "export it again, or rename it with the tool that wrote it",
+            )
+
+
 def _check_tensor(tensor: onnx.TensorProto, name: str, folder: Path | None) -> None:
     import onnx
 
@@ -166,7 +210,7 @@ def _check_tensor(tensor: onnx.TensorProto, name: str, folder: Path | None) -> N
     if any(size < 0 for size in tensor.dims):
         raise ModelFileError(f"{name} has a tensor of negative size.", f"{tensor.name!r}")
     count = math.prod(tensor.dims)
-    bits = _BITS.get(tensor.data_type)
+    bits = ELEMENT_BITS.get(tensor.data_type)
     if bits is None:
         if tensor.data_type != onnx.TensorProto.STRING:
             raise ModelFileError(
@@ -180,7 +224,7 @@ def _check_tensor(tensor: onnx.TensorProto, name: str, folder: Path | None) -> N
             f"{tensor.name!r} of shape {list(tensor.dims)} needs {need} bytes",
         )
     if external:
-        _check_external(tensor, name, folder, need)
+        check_external(tensor, name, folder, need)
     elif tensor.raw_data and len(tensor.raw_data) != need:
         raise ModelFileError(
             f"{name} has a tensor whose data does not fit its shape.",
@@ -188,59 +232,6 @@ def _check_tensor(tensor: onnx.TensorProto, name: str, folder: Path | None) -> N
             f"{len(tensor.raw_data)}",
             "the file is damaged: download or export it again",
         )
-
-
-# bits of an element by ONNX's data types, https://onnx.ai/onnx/intro/concepts.html#element-type
-_BITS = {
-    1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64,
-    15: 128, 16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2,
-}  # fmt: skip
-
-
-def _check_external(tensor: Any, name: str, folder: Path | None, need: int) -> None:
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    location = entries.get("location", "")
-    if folder is None:
-        raise ModelFileError(
-            f"{name} keeps data in another file, and was not given as a file.",
-            f"{tensor.name!r} in {location!r}",
-            "give the path of the .onnx file",
-        )
-    path = (folder / location).resolve()
-    if not location or "\0" in location or not path.is_relative_to(folder):
-        raise ModelFileError(
-            f"{name} points outside its own folder.",
-            f"the data of {tensor.name!r} is said to be in {location!r}",
-            "do not use this file: a sound exporter writes no such path",
-        )
-    if not path.is_file():
-        raise ModelFileError(
-            f"{name} misses the file with its data.",
-            f"{location!r} is not beside it",
-            f"copy {location!r} into the same folder",
-        )
-    try:
-        offset, length = int(entries.get("offset", 0)), int(entries.get("length", need))
-    except ValueError as cause:
-        raise ModelFileError(
-            f"{name} has a broken place of external data.", str(entries)
-        ) from cause
-    if offset < 0 or length != need or offset + length > path.stat().st_size:
-        raise ModelFileError(
-            f"{name} and its data file do not fit.",
-            f"{tensor.name!r} needs {need} bytes at {offset}; {location!r} has "
-            f"{path.stat().st_size}",
-            "both files must come from the same export",
-        )
-
-
-def _read_external(model: onnx.ModelProto, folder: Path, name: str) -> None:
-    from onnx import external_data_helper
-
-    try:
-        external_data_helper.load_external_data_for_model(model, str(folder))
-    except Exception as cause:
-        raise ModelFileError(f"The data of {name} cannot be read.", str(cause)) from cause
 
 
 def _check_with_onnx(model: onnx.ModelProto, name: str) -> None:

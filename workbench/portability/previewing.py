@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import ExecutionError, UnavailableError, UnknownNameError
+from workbench.portability._ort import onnxruntime
 from workbench.portability.ascend.device import MODES as ASCEND_MODES
 from workbench.portability.ascend.device import AscendDevice, real_library
 from workbench.portability.feeds import shapes_of
@@ -25,7 +26,9 @@ from workbench.portability.placement import (
     memory_copies,
     reconcile,
 )
-from workbench.portability.session import open_session, provider_availability
+from workbench.portability.provider import library
+from workbench.portability.provider.engine import asked_provider
+from workbench.portability.session import PLUGINS, open_session, provider_availability
 from workbench.portability.workers import environments
 from workbench.portability.workers.process import Worker
 from workbench.portability.workers.sessions import open_worker_session
@@ -71,7 +74,7 @@ class Preview:
         runs: Sequence[Mapping[str, np.ndarray]] = (),
     ) -> Placement:
         """Preview one model on one provider; see `preview`."""
-        provider = SHORT.get(provider, provider)
+        provider = _known(provider)
         mode = mode_of(provider, mode)
         options = MODES.get(provider, {}).get(mode, {})
         loaded = load_model(model)
@@ -132,6 +135,14 @@ class Preview:
             worker.standin != "",
             notes,
         )
+
+
+def _known(name: str) -> str:
+    """Return the full name of a provider; one that nobody knows raises with the near misses."""
+    known = {*SHORT.values(), *PLUGINS, *onnxruntime().get_all_providers()}
+    if name not in SHORT and name not in known:
+        raise UnknownNameError("provider", name, [*SHORT, *SHORT.values()])
+    return SHORT.get(name, name)
 
 
 def mode_of(provider: str, mode: str) -> str:
@@ -210,12 +221,15 @@ def preview(
 
 
 def _in_process(model, provider, runs) -> Placement:
+    refused = asked_provider().record.refused if provider == library.NAME else []
+    start = len(refused)
     session = open_session(model, provider)
+    reasons = {node.name or node.operator: reason for node, reason in refused[start:]}
     assigned = [
         [part.ep_name, [[node.name, node.op_type, node.domain] for node in part.get_nodes()]]
         for part in session.raw.get_provider_graph_assignment_info()
     ]
-    nodes = _nodes(model, assigned, provider, {}, "the provider left it")
+    nodes = _nodes(model, assigned, provider, reasons, "the provider left it")
     tried = []
     for feeds in runs:
         try:
@@ -231,7 +245,7 @@ def _nodes(model, assigned, provider, reasons, default) -> tuple[NodePlacement, 
     rows = []
     for where, nodes in assigned:
         for name, operator, _ in nodes:
-            reason = "" if where == provider else reasons.get(name, default)
+            reason = "" if where == provider else reasons.get(name, reasons.get(operator, default))
             rows.append(NodePlacement(name or operator, operator, where, reason))
     return tuple(sorted(rows, key=lambda row: order.get(row.name, len(order))))
 

@@ -164,7 +164,9 @@ def provider_availability(provider: str) -> Availability:
     return Availability(
         False,
         f"this onnxruntime {onnxruntime().__version__} is built without {provider}",
-        f"`workbench providers add {build}`" if build else "install a build that has it",
+        f"`workbench providers add {build}`"
+        if build
+        else "those that can be added are cann, cuda and openvino",
     )
 
 
@@ -261,6 +263,5 @@ def _create(source: str | bytes, settings: Any, provider: str, options: dict[str
         raise SessionError(
             f"ONNX Runtime refused the model on {provider}.",
             str(cause).strip(),
-            "load it with `workbench.portability.load` for a check of the file, or "
-            "preview it to see which node was refused",
+            "look at the node that it names; `workbench.portability.load_model` checks the file",
         ) from cause

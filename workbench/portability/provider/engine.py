@@ -196,7 +196,8 @@ class _asking:
         _present.provider = self.before
 
 
-def _asked() -> Provider:
+def asked_provider() -> Provider:
+    """Return whom the runtime asks in this thread."""
     provider = getattr(_present, "provider", None)
     if provider is not None:
         return provider
@@ -206,7 +207,7 @@ def _asked() -> Provider:
 
 
 def _claim(text, taken):
-    provider = _asked()
+    provider = asked_provider()
     answers = provider.claims(parse_nodes(text))
     provider.listener("claim", text, answers)
     for index, answer in enumerate(answers):
@@ -214,8 +215,8 @@ def _claim(text, taken):
 
 
 def _build(program, nodes, fused):
-    _asked().listener("build", nodes, fused)
-    _programs[program] = Program(_asked(), parse_nodes(nodes), parse_node(fused))
+    asked_provider().listener("build", nodes, fused)
+    _programs[program] = Program(asked_provider(), parse_nodes(nodes), parse_node(fused))
 
 
 def _run(program, context, count, inputs, allocate):

@@ -3,7 +3,8 @@
 Two full builds in one environment overwrite each other without a word, and some need another NumPy.
 So each build lives in a virtual environment under the user's cache, never in the user's own.
 Nothing is installed unless asked for, the size is announced first, and a folder whose installation
-did not finish is not used: it has no ``ready.json``. Asking again goes on from what pip has kept.
+did not finish is not used: it has no ``ready.json``. Asking again takes the packages that pip had
+downloaded whole from its cache; one that was cut in the middle begins anew.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,7 @@ class Build:
     compiles: bool = False
 
 
+NUMPY_MB = 70  # unpacked, as its wheels for Linux on PyPI are
 BUILDS = {
     build.name: build
     for build in (
@@ -150,12 +153,14 @@ def add_build(name: str, say: Callable[[str], None] = print) -> Path:
     name : str
         A key of `BUILDS`.
     say : callable
-        Given one line at a time: the size before anything is downloaded, then the progress.
+        Given one line at a time: the size before anything is downloaded, then a line for each
+        step of pip's, which shows no share of a download.
 
     Raises
     ------
     InstallationError
-        Where pip fails; what it said last is in the message.
+        Where pip fails; what it said last is in the message. Where the build is being installed
+        by another process.
     """
     build, folder = build_named(name), environment_folder(name)
     if build_availability(name):
@@ -163,21 +168,39 @@ def add_build(name: str, say: Callable[[str], None] = print) -> Path:
         return folder
     free_mb = shutil.disk_usage(folder.parent).free // 2**20
     say(
-        f"{build.packages[0]}: {build.download_mb} MB to download, {build.unpacked_mb} MB on disk "
-        f"({free_mb} MB free), into {folder}"
+        f"{build.packages[0]}: {build.download_mb} MB to download, {build.unpacked_mb} MB on disk, "
+        f"and NumPy, about 20 MB and 70 MB ({free_mb} MB free), into {folder}"
     )
-    if free_mb < 2 * build.unpacked_mb:
+    if free_mb < 2 * (build.unpacked_mb + NUMPY_MB):
         raise InstallationError(
             f"There is not enough room for {name}.",
             f"{free_mb} MB free at {folder.parent}",
             "free some, or set WORKBENCH_CACHE to a folder on another disk",
         )
-    if not (folder / "bin" / "python").exists():
-        venv.create(folder, with_pip=False, clear=folder.exists())
-    _install(build, folder, say)
-    (folder / "ready.json").write_text(json.dumps({"packages": list(build.packages)}))
+    with _alone(folder):
+        if not (folder / "bin" / "python").exists():
+            venv.create(folder, with_pip=False, clear=folder.exists())
+        _install(build, folder, say)
+        (folder / "ready.json").write_text(json.dumps({"packages": list(build.packages)}))
     say(f"{name} is ready")
     return folder
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the installation of one build; the lock ends with its process, however that ends."""
+    import fcntl
+
+    with folder.with_suffix(".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            raise InstallationError(
+                f"{folder.name} is being installed by another process.",
+                str(folder),
+                "wait for it, then ask again",
+            ) from cause
+        yield
 
 
 def _install(build: Build, folder: Path, say: Callable[[str], None]) -> None:

@@ -147,7 +147,7 @@ class Worker:
         return SessionError(
             "The worker's ONNX Runtime refused.",
             what,
-            "preview the model to see which node; the worker is still there",
+            "look at the node that it names; the worker is still there",
         )
 
     def _lost(self, what: str) -> WorkerError:
