@@ -179,9 +179,9 @@ print(f"the control: {control['speedup']:.3f}, {control['low']:.3f} to {control[
 
 # %% [markdown]
 # The control's ratio is not exactly 1: the two copies lie at different addresses, and that alone
-# can be worth a percent. There are four verdicts: *faster*, *slower*, *same* and *inconclusive*. The last one is an answer
-# too. A difference below the noise threshold is not called a difference; the threshold is 1 %, or
-# more if the control says so.
+# can be worth a percent. There are four verdicts: *faster*, *slower*, *same* and *inconclusive*. The
+# last one is an answer too. A difference below the noise threshold is not called a difference; the
+# threshold is 1 %, or more if the control says so.
 #
 # ## The judge
 #

@@ -69,10 +69,33 @@ for lane in race.view["lanes"]:
 # preparation. A provider that wins by a few microseconds and prepares for a second has won only if
 # you call it often.
 #
+# The controls above the picture do what the call did: problem, size, batch, seconds, cache, and whom
+# the others are compared with. Move one and press Start.
+#
+# ## Many at once
+#
+# An instance of 300 numbers is hardly work: you time the call. So hand over many instances in one
+# call. That is a *batch*, `batch=16` or the second slider. An ONNX session sees one model that holds
+# all sixteen. A function, NumPy's too, is called sixteen times, and its answers are put together.
+
+# %%
+here = [name for name in here if name in ("numpy", "ort_cpu")]
+each_us = {}
+for batch in (1, 16):
+    many = Race("saxpy", here, size=300, batch=batch, seconds=2, keep=False)
+    many.start().join()
+    for lane in many.session.run.measurements():
+        each_us[lane.target, batch] = lane.median_ns / batch / 1e3
+        print(f"batch {batch:2}: {lane.target:8} {each_us[lane.target, batch]:5.2f} µs an instance")
+
+# %% [markdown]
+# What falls is what a call costs beyond its work. What rises is what the putting together costs. A
+# batch is a different question, so runs of different batches are never ranked together.
+#
 # ## Every size
 #
-# At thirty numbers you measure the cost of a call. At three hundred thousand you measure memory.
-# Who wins changes in between. A `Sweep` walks over sizes, each in a child process of its own, and
+# At three hundred numbers you measure the cost of a call. At three hundred thousand you measure
+# memory. Who wins changes in between. A `Sweep` walks over sizes, each in a child process of its own, and
 # keeps what it measured under a name: start it again and it goes on where it was.
 
 # %%
@@ -128,6 +151,9 @@ except IncomparableMeasurementsError as refused:
 run = race.session.run
 assert {lane.label for lane in run.lanes.values()} >= {"numpy", "torch_cpu", "mine"}
 assert not run.lanes["mine"].error
+assert many.session.run.batch == 16
+assert ("numpy", 1) in each_us
+assert ("numpy", 16) in each_us
 sizes = {point["size"] for line in chart.view["lines"] for point in line["points"]}
 assert sizes == {300, 10_000, 300_000}
 assert sweep.complete() == set(sweep.cells), "start it again: it goes on where it stopped"

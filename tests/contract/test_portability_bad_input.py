@@ -4,7 +4,9 @@ import itertools
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -76,6 +78,31 @@ def test_a_worker_that_does_not_answer_is_ended_and_stays_ended():
     assert not worker.alive
     with pytest.raises(WorkerError, match="gone"):
         worker.counters()
+
+
+def test_a_worker_takes_its_folder_along():
+    with Worker(HERE) as worker:
+        folder = Path(worker._folder.name)
+        assert Path(f"/proc/{worker._process.pid}/cwd").resolve() == folder.resolve()
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_a_busy_worker_does_not_outlive_a_parent_that_is_killed():
+    code = (
+        "import os, signal, sys, time; from pathlib import Path\n"
+        "from workbench.portability.workers.process import Worker\n"
+        "worker = Worker(Path(sys.executable)); child = worker._process.pid\n"
+        "os.kill(child, signal.SIGSTOP)\n"  # as deaf to its socket as one in native code
+        "print(child, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([str(HERE), "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        parent.kill()
+    state, deadline = Path(f"/proc/{child}/stat"), time.monotonic() + 10
+    while state.exists() and state.read_text().split(")")[1].split()[0] != "Z":
+        assert time.monotonic() < deadline, "it is still there"
+        time.sleep(0.05)
 
 
 @pytest.fixture

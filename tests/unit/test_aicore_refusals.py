@@ -5,7 +5,7 @@ import pytest
 
 from workbench import aicore
 from workbench.aicore import AICoreError, Limits, Shape
-from workbench.errors import InputError
+from workbench.errors import InputError, WorkbenchError
 from workbench.widgets.buffer_map import BufferMap
 from workbench.widgets.pipe_timeline import PipeTimeline
 
@@ -122,6 +122,8 @@ def test_a_data_type_that_the_core_lacks_names_the_argument_and_the_way_out():
     with pytest.raises(AICoreError) as caught:
         scaled[1](X.astype(np.float64), X.copy())
     assert "Seen: x is float64\nTry: x.astype(numpy.float32)" in str(caught.value)
+    with pytest.raises(AICoreError, match="out is float64"):
+        aicore.to_ascend_c(scaled, (X, X.astype(np.float64)))
 
 
 @pytest.mark.parametrize("sample", [[], (), (1.5,), 3, "0", (True,), (None,), X])
@@ -186,3 +188,17 @@ def test_all_cores_together_keep_no_more_than_their_limit_and_predict_is_named()
         aicore.launch(kernel, (X,), 4, limits=limits)
     assert "set_flag" in caught.value.sites[0].source
     assert aicore.predict(kernel, (X,), 4, limits=limits).instructions == 32
+
+
+def test_messages_stay_short_whatever_is_handed_in():
+    many = np.arange(5000)
+    for body, match in (
+        (lambda x: aicore.Queue("VECIN", 64, x.dtype, many), "whole number of buffers"),
+        (lambda x: aicore.scratch("UB", many, x.dtype), "a vector or a matrix"),
+        (lambda x: aicore.Queue(many, 64, x.dtype), "no queue position"),
+        (lambda x: aicore.scratch(many, 64, x.dtype), "no buffer"),
+        (lambda x: [aicore.scratch("UB", 8, x.dtype) for _ in range(9999)], "6144 x scratch 32"),
+    ):
+        with pytest.raises(WorkbenchError, match=match) as caught:
+            aicore.kernel(body)[1](X)
+        assert len(str(caught.value)) < 700

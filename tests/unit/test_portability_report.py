@@ -135,11 +135,43 @@ def test_a_converter_that_crashes_is_a_sentence(tmp_path, monkeypatch):
         converted(onnx.load(relu_file(tmp_path)), 18)
 
 
-def test_a_provider_that_claims_and_then_fails_is_a_finding():
+def test_a_provider_that_claims_what_the_cpu_runs_and_then_fails_is_a_finding():
     row = {"asked": "x", "asked_mode": "", "error": "It refused.", "reason": "no Attention"}
-    said = findings({"placement": [{**row, "advice": ""}], "divergence": {"reason": "none"}})
-    assert "claims the model and then fails" in said[0]
-    assert "no Attention" in said[0]
+    report = {"placement": [{**row, "advice": ""}], "parity": {"outputs_agree": True}}
+    assert "claims the model and then fails" in findings(report)[0]
+    assert "no Attention" in findings(report)[0]
+    assert (
+        "claims"
+        not in findings({**report, "parity": {"error": "a", "reason": "b", "advice": ""}})[1]
+    )
+
+
+def placed(provider, mode, opset, *left, asked="x"):
+    """A row of placement in which these operators stay on the CPU."""
+    nodes = [{"operator": operator, "provider": "CPUExecutionProvider"} for operator in left]
+    row = {"asked": asked, "asked_mode": mode, "provider": provider, "mode": mode, "opset": opset}
+    return {**row, "nodes": nodes, "sentence": "It is so.", "runs": [], "disagreements": []}
+
+
+def test_what_to_change_is_said_only_of_the_provider_and_the_opset_it_is_true_of():
+    cann, vino = "CANNExecutionProvider", "OpenVINOExecutionProvider"
+    said = findings({"placement": [placed(cann, "operators", 20, "Gemm", "Softmax", "Reshape")]})
+    assert len(said) == 4
+    for row in (
+        placed(vino, "", 20, "Gemm", "Softmax", "Reshape"),
+        placed(cann, "", 18, "Reshape"),
+    ):
+        assert findings({"placement": [row]}) == ["x: It is so."]
+
+
+def test_an_opset_is_said_to_serve_all_only_where_every_placement_is_usable():
+    steps = [{"provider": p, "mode": "", "opset": 18, "on_device": 3, "failed": ""} for p in "ab"]
+    report = {"sweep": {"recommended": 18, "steps": steps}}
+    assert findings(report) == ["Export at opset 18 to serve them all."]
+    steps[1]["failed"] = "no"
+    assert findings(report) == ["Export at opset 18 to serve a; the others are not served by it."]
+    three = [{"asked": name, "error": "No.", "reason": "", "advice": ""} for name in "abc"]
+    assert "them all" not in findings({**report, "placement": three})[-1]
 
 
 def test_where_two_places_differ_the_first_node_is_a_finding():

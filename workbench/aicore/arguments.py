@@ -192,7 +192,7 @@ def arguments(
             )
         place = _place(name, value, owners, infos)
         if place == len(owners):
-            dtype, shape = _dtype(name, value.dtype), tuple(int(n) for n in value.shape)
+            dtype, shape = dtype_of(name, value.dtype), tuple(int(n) for n in value.shape)
             owners.append(value)
             infos.append(ArrayInfo(name, shape, dtype, isinstance(value, Workspace)))
             array = isinstance(value, np.ndarray)
@@ -202,7 +202,8 @@ def arguments(
     return Arguments(tuple(values), tuple(infos), tuple(owners), tuple(contents))
 
 
-def _dtype(name: str, dtype: Any) -> np.dtype:
+def dtype_of(name: str, dtype: Any) -> np.dtype:
+    """Return an argument's data type, or refuse it naming the argument and the nearest."""
     try:
         return as_dtype(dtype)
     except AICoreError as error:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.aicore.arguments import Shape, Workspace, bind
+from workbench.aicore.arguments import Shape, Workspace, bind, dtype_of
 from workbench.aicore.ascend_c_calls import Calls
 from workbench.aicore.ascend_c_expressions import Expressions, refuse
 from workbench.aicore.ascend_c_inline import Inline, parsed
@@ -25,7 +25,6 @@ from workbench.aicore.ascend_c_text import WORK_BYTES, Lines, entry_of, with_hea
 from workbench.aicore.ascend_c_values import Array, Number, Que, lifted, number
 from workbench.aicore.findings import AICoreError
 from workbench.aicore.instructions import Recording
-from workbench.aicore.regions import as_dtype
 from workbench.aicore.run import Kernel, rehearse
 from workbench.errors import InputError, WorkbenchError
 
@@ -125,7 +124,7 @@ class _Translation:
                 for one in reversed(shape):
                     strides.insert(0, number(step))
                     step *= int(one.value or 0)
-                array = Array(name, as_dtype(value.dtype), shape, tuple(strides), number(0))
+                array = Array(name, dtype_of(name, value.dtype), shape, tuple(strides), number(0))
                 self.parameters.append(array)
                 found[name] = array
             else:

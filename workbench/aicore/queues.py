@@ -10,8 +10,10 @@ tensor has no events at all: it is safe only within one pipe, or with explicit f
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterable
 from typing import Any
 
+from workbench.aicore.arguments import whole
 from workbench.aicore.findings import AICoreError, Finding, Site
 from workbench.aicore.lines import caller
 from workbench.aicore.machine import BUFFERS, POSITIONS, UNIT_OF_BUFFER
@@ -58,9 +60,8 @@ class Queue:
     """
 
     def __init__(self, position: str, shape: Any, dtype: Any, depth: int = 2, name: str = ""):
-        if position not in POSITIONS:
-            raise UnknownNameError("queue position", position, POSITIONS)
-        if isinstance(depth, bool) or not hasattr(depth, "__index__") or depth < 1:
+        _known("queue position", position, POSITIONS)
+        if not whole(depth) or depth < 1:
             raise AICoreError(
                 "queue",
                 "A queue has a whole number of buffers, 1 or more.",
@@ -202,8 +203,7 @@ def scratch(buffer: str, shape: Any, dtype: Any, layout: str = "", name: str = "
     layout : str, optional
         The buffer's own by default.
     """
-    if buffer not in BUFFERS:
-        raise UnknownNameError("buffer", buffer, BUFFERS)
+    _known("buffer", buffer, BUFFERS)
     one, shape, dtype = recorder(), _shape(shape), as_dtype(dtype)
     layout = layout or default_layout(buffer, shape)
     one.units.add(UNIT_OF_BUFFER[buffer])
@@ -211,13 +211,18 @@ def scratch(buffer: str, shape: Any, dtype: Any, layout: str = "", name: str = "
     return LocalTensor(one.core, place.buffer, place.offset, shape, dtype, layout, by=one.owner)
 
 
+def _known(kind: str, name: Any, known: Iterable[str]) -> None:
+    """Require one of the known names; an array, say, is none and is not printed whole."""
+    word = name if isinstance(name, str) else reprlib.repr(name)
+    if word not in known:
+        raise UnknownNameError(kind, word, known)
+
+
 def _shape(shape: Any) -> tuple[int, ...]:
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     if len(dims) == 2 and type(dims[0]) is int is type(dims[1]) and min(dims) > 0:
         return dims  # what nearly every call is, checked without more ado
-    if not 1 <= len(dims) <= 2 or any(
-        isinstance(n, bool) or not hasattr(n, "__index__") for n in dims
-    ):
+    if not 1 <= len(dims) <= 2 or not all(whole(n) for n in dims):
         raise AICoreError(
             "shape",
             "A local tensor is a vector or a matrix.",

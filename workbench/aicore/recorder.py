@@ -22,6 +22,7 @@ from workbench.aicore.regions import round_up
 from workbench.aicore.tensors import GlobalTensor
 from workbench.errors import InputError
 
+_MOST_NAMED = 20
 _CURRENT: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 _CUBE, _FIRST, _SECOND = UNIT_PIPES["AIC"], UNIT_PIPES["AIV"], UNIT_PIPES["AIV1"]
 
@@ -170,8 +171,11 @@ class Recorder:
         self.sink(one)
 
     def _held(self, buffer: str) -> str:
-        held = [one for one in self.placements if BUFFER_OF[one.place.buffer] == buffer]
-        return ", ".join(f"{one.name} {one.place.nbytes}" for one in held) or "empty before"
+        placed = (one for one in self.placements if BUFFER_OF[one.place.buffer] == buffer)
+        held = Counter(f"{one.name} {one.place.nbytes}" for one in placed)
+        words = [f"{count} x {what}" if count > 1 else what for what, count in held.items()]
+        more = ", ..." if len(words) > _MOST_NAMED else ""
+        return (", ".join(words[:_MOST_NAMED]) + more) or "empty before"
 
     def here(self, name: str) -> Site:
         """Return the line of the kernel that is being carried out."""

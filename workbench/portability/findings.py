@@ -38,18 +38,27 @@ def _notes(report: dict[str, Any]) -> list[str]:
 
 
 def _placements(report: dict[str, Any]) -> list[str]:
-    return [line for row in report.get("placement", []) for line in _placement(row)]
+    on_cpu = "outputs_agree" in report.get("parity", {})
+    return [line for row in report.get("placement", []) for line in _placement(row, on_cpu)]
 
 
-def _placement(row: dict[str, Any]) -> list[str]:
+def _placement(row: dict[str, Any], on_cpu: bool) -> list[str]:
     name = row["asked"]
     if "unavailable" in row:
         return [f"{name}: not looked at, {row['reason']}. {row['advice']}"]
     if "error" in row:
-        return [f"{name}: {row['error']} {row['reason'].strip()[-300:]} ({CLAIMED})"]
-    off = {node["operator"] for node in row["nodes"] if node["provider"] != row["provider"]}
-    changes = [f"{name}: {hint}" for hint in map(change_for, sorted(off)) if hint]
-    return [f"{name}: {row['sentence']}", *changes, *row["disagreements"]]
+        # what the CPU does not run either is no fault of the provider's
+        claimed = f" ({CLAIMED})" if on_cpu else ""
+        return [f"{name}: {row['error']} {row['reason'].strip()[-300:]}{claimed}"]
+    off = sorted({n["operator"] for n in row["nodes"] if n["provider"] != row["provider"]})
+    hints = [change_for(operator, row["provider"], row["mode"], row["opset"]) for operator in off]
+    changes = [f"{name}: {hint}" for hint in hints if hint]
+    failed = [
+        f"{name}: running it: {run['error'].strip()[-300:]}"
+        for run in row["runs"]
+        if run.get("error")
+    ]
+    return [f"{name}: {row['sentence']}", *failed, *changes, *row["disagreements"]]
 
 
 def _divergence(report: dict[str, Any]) -> list[str]:
@@ -62,9 +71,20 @@ def _divergence(report: dict[str, Any]) -> list[str]:
 def _cliffs(report: dict[str, Any]) -> list[str]:
     sweep = report.get("sweep", {})
     found = [cliff["sentence"] for cliff in sweep.get("cliffs", [])]
-    if sweep.get("recommended"):
-        found.append(f"Export at opset {sweep['recommended']} to serve them all.")
-    return found
+    return [*found, *_recommended(sweep, report.get("placement", []))]
+
+
+def _recommended(sweep: dict[str, Any], asked: list[dict[str, Any]]) -> list[str]:
+    """Say which opset to export at and whom that serves: never "all" where one is left out."""
+    opset = sweep.get("recommended")
+    steps = [step for step in sweep.get("steps", []) if step["opset"] == opset]
+    served = [step for step in steps if not step["failed"] and step["on_device"]]
+    if not served:
+        return []
+    if len(served) == max(len(steps), len(asked)):
+        return [f"Export at opset {opset} to serve them all."]
+    names = ", ".join(f"{step['provider']} {step['mode']}".strip() for step in served)
+    return [f"Export at opset {opset} to serve {names}; the others are not served by it."]
 
 
 def _open_dimensions(report: dict[str, Any]) -> list[str]:

@@ -1,8 +1,8 @@
 """The program in a worker process: one build of ONNX Runtime, told what to do over a socket.
 
-Started as ``python -I _main.py <file descriptor>`` by the interpreter of the build's environment,
-which has NumPy and that build and nothing else. Requests are answered one by one; while a model
-runs on the simulated Ascend device, kernels are asked of the other side.
+Started as ``python -I _main.py <file descriptor> <parent or 0>`` by the interpreter of the build's
+environment, which has NumPy and that build and nothing else. Requests are answered one by one;
+while a model runs on the simulated Ascend device, kernels are asked of the other side.
 """
 
 # The runtime is whichever build this environment has: there is nothing to check it against.
@@ -12,8 +12,8 @@ import collections
 import ctypes
 import json
 import os
+import signal
 import sys
-import tempfile
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -52,7 +52,7 @@ class Worker:
             import _nvidia
 
             self.counters = _nvidia.connect(handles)
-        os.chdir(tempfile.mkdtemp(prefix="workbench-"))  # some providers write where they stand
+        os.chdir(body["folder"])  # some providers write where they stand
         import onnxruntime as ort
 
         ort.set_default_logger_severity(3)
@@ -160,8 +160,21 @@ class Worker:
         self.sessions.pop(body["key"], None)
 
 
+def die_with(parent):
+    """Ask Linux to kill this process with its parent (prctl(2), PR_SET_PDEATHSIG = 1).
+
+    A worker that waits sees its socket close; one that is busy in native code does not. 0, for a
+    parent's thread that may end before the worker, asks for nothing.
+    """
+    if parent and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before it could be asked for
+            os._exit(1)
+
+
 def main():
     """Answer requests until the other side is gone."""
+    die_with(int(sys.argv[2]))
     connection = Connection(int(sys.argv[1]))
     worker = Worker(connection)
     while True:

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
@@ -56,9 +57,17 @@ class Worker:
         self._raised: BaseException | None = None
         ours, theirs = socket.socketpair()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the worker lives)
+        self._folder = tempfile.TemporaryDirectory(  # some providers write where they stand
+            prefix="workbench-", ignore_cleanup_errors=True
+        )
+        # Linux ends a child with the thread that started it: only the main one lives to the end
+        on_main = threading.current_thread() is threading.main_thread()
         with theirs:
             self._process = subprocess.Popen(
-                [str(python), "-I", "-X", "faulthandler", str(PROGRAM), str(theirs.fileno())],
+                [
+                    *(str(python), "-I", "-X", "faulthandler", str(PROGRAM)),
+                    *(str(theirs.fileno()), str(os.getpid() if on_main else 0)),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
@@ -67,8 +76,9 @@ class Worker:
             )
         self._connection = Connection(ours.detach())
         try:
+            paths = [str(path) for path in libraries]
             about = self.request(
-                "load", {"libraries": [str(path) for path in libraries], "standin": standin}
+                "load", {"libraries": paths, "standin": standin, "folder": self._folder.name}
             )
         except (SessionError, WorkerError) as cause:
             self.stop()
@@ -188,7 +198,7 @@ class Worker:
         return self.request("memory", {"reset": reset})
 
     def stop(self) -> None:
-        """End the process, and wait for it."""
+        """End the process, wait for it, and remove its folder."""
         self._connection.close()
         try:
             self._process.wait(timeout=2)
@@ -196,6 +206,7 @@ class Worker:
             self._process.kill()
             self._process.wait()
         self._log.close()
+        self._folder.cleanup()
 
     def __enter__(self) -> Worker:
         return self
