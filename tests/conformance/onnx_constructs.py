@@ -183,10 +183,11 @@ def verdict(name):
     """Return ``"pass"``, or the sentence that says why not."""
     make, inputs_of = CONSTRUCTS[name]
     torch.manual_seed(0)
-    module = make().eval()
+    module, exported = make().eval(), None
     try:
         for size in (2, 3):
-            if not agrees(name, module, export(module, inputs_of(size)), inputs_of(size)):
+            exported = export(module, inputs_of(size))
+            if not agrees(name, module, exported, inputs_of(size)):
                 return f"differs at size {size}"
         open_first = ({0: "n"}, *({} for _ in inputs_of(2)[1:]))
         if name == "buffer mutation KV":  # its open quantity is the position, which is data
@@ -197,7 +198,9 @@ def verdict(name):
             exported = export(module, inputs_of(2), dynamic=open_first)
         return "pass" if agrees(name, module, exported, inputs_of(5)) else "differs when open"
     except Exception as error:
-        return f"{type(error).__name__}: {error}".replace("\n", " ")[:400]
+        said = f"{type(error).__name__}: {error}".replace("\n", " ")[:400]
+        notes = exported.notes if exported else ()
+        return said + "".join(f" Noted by export(): {note}." for note in notes)
 
 
 def main():

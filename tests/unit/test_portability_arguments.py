@@ -26,6 +26,11 @@ class OfDict(torch.nn.Module):
         return batch["b"] + 2 * batch["a"]
 
 
+class OfKeywords(torch.nn.Module):
+    def forward(self, x, *, mask):
+        return x * mask
+
+
 class Counts(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -45,8 +50,9 @@ X = torch.ones(2, 3)
         (Calls(lambda x, k: x * k), (X, 2)),
         (Calls(lambda xs, mask: xs[0] - xs[1] if mask is None else xs[0]), ([X, 3 * X], None)),
         (OfDict(), ({"b": X, "a": 3 * X},)),
+        (OfKeywords(), (X, {"mask": 3 * X})),
     ],
-    ids=["number", "list and None", "dict"],
+    ids=["number", "list and None", "dict", "keywords"],
 )
 def test_arguments_that_are_no_tensors_are_compared_like_the_others(module, inputs):
     compare(export(module, inputs)).check()

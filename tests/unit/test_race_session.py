@@ -1,6 +1,7 @@
 """A race of callables, in its child process: what joins, what leaves, and why."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -110,3 +111,22 @@ def test_a_race_that_cannot_be_set_up_says_so_before_anything_runs(wrong):
 def test_what_is_no_problem_is_refused():
     with pytest.raises(InputError, match="no problem"):
         RaceSession(7, ["numpy"])
+
+
+def test_a_function_that_cannot_travel_leaves_its_lane_and_the_others_race():
+    lock = threading.Lock()
+
+    def locked(a, x, y):
+        with lock:
+            return a * x + y
+
+    session = RaceSession("saxpy", ["numpy", locked], size=100, seconds=0.3)
+    session.start().join(60)
+    numpy_lane, lane = session.records()[:2]
+    assert len(numpy_lane.samples_ns) > 10
+    assert "cannot be sent" in lane.error["happened"]
+    assert "lock" in lane.error["saw"]
+    alone = RaceSession("saxpy", [locked, "numpy"], size=100, seconds=0.3)
+    alone.start().join(60)
+    assert len(alone.records()[1].samples_ns) > 10, "the baseline and its control are out"
+    assert alone.run.lanes[CONTROL].error

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from workbench.bench.worker import ACTIVE_BYTES
+from workbench.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 _START = "from workbench.bench.worker import main; main()"
@@ -125,6 +126,11 @@ def packed(thing: Any) -> str:
 
     What comes from a notebook, or from a file that is not installed, travels by value: the child
     could not import it.
+
+    Raises
+    ------
+    InputError
+        Where it holds on to what cannot travel: a lock, an open file, a device.
     """
     import cloudpickle
 
@@ -134,6 +140,12 @@ def packed(thing: Any) -> str:
         cloudpickle.register_pickle_by_value(module)
     try:
         return base64.b64encode(cloudpickle.dumps(thing)).decode()
+    except Exception as error:  # an object may refuse to be packed with whatever it likes
+        raise InputError(
+            "It cannot be sent to the process that measures.",
+            f"{getattr(thing, '__name__', type(thing).__name__)}: {type(error).__name__}: {error}",
+            "make inside of the function what it now takes from outside",
+        ) from error
     finally:
         if by_value:
             cloudpickle.unregister_pickle_by_value(module)

@@ -137,6 +137,9 @@ class RaceSession:
             operations=self.problem.operations(size),
             batch=self.problem.batch,
         )
+        for label, lane in self.run.lanes.items():
+            if refused := self._specs[label].get("refused"):
+                lane.fail("InputError", refused.happened, refused.saw, refused.advice)
         self.waiting_for: tuple[str, float] = ("", 0.0)
         self.trusted = {label for label, spec in self._specs.items() if "address" in spec}
         self._told, self._told_s = tell(self.run), time.monotonic()
@@ -152,7 +155,10 @@ class RaceSession:
             targets.find(one)
         elif callable(one):
             label = getattr(one, "__name__", type(one).__name__)
-            spec = {"pickled": packed(one)}
+            try:
+                spec = {"pickled": packed(one)}
+            except InputError as error:  # its lane says so, and the others go on
+                spec = {"refused": error}
         else:
             raise InputError(
                 "That cannot race.", repr(one), "name a target, or pass a function of the inputs"

@@ -7,6 +7,7 @@ guess which tensor is meant where the number of them is another.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +51,22 @@ def with_tensors(example: Sequence[Any], tensors: Sequence[Any]) -> tuple[Any, .
     for index, tensor in zip(places, tensors, strict=True):
         leaves[index] = tensor.to(leaves[index].dtype)
     return _pytree.tree_unflatten(leaves, tree)
+
+
+def call_of(module: Any, inputs: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the positional and the keyword arguments that inputs mean for a module.
+
+    A dict that comes last is the keyword arguments where ``forward`` takes those names, as
+    PyTorch's exporter has it, and otherwise an argument like the others.
+    """
+    *before, last = inputs or (None,)
+    if isinstance(last, dict) and last and all(isinstance(key, str) for key in last):
+        try:
+            inspect.signature(module.forward).bind(*before, **last)
+        except TypeError:
+            return tuple(inputs), {}
+        return tuple(before), last
+    return tuple(inputs), {}
 
 
 def sequence_of(inputs: Any) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ExecutionError, InputError
 from workbench.portability._quiet import quiet
-from workbench.portability.arguments import sequence_of, tensors_of
+from workbench.portability.arguments import call_of, sequence_of, tensors_of
 from workbench.portability.bfloat16 import bfloat16_notes
 from workbench.portability.sources import SourceLine, node_sources, user_frame
 
@@ -134,8 +134,8 @@ def export(
         Exported in eval mode; its own mode is put back, and that of each module in it.
     inputs : sequence
         Example inputs, in the order of ``forward``: tensors, lists and dicts of them, numbers and
-        None, which become constants. A dynamic dimension needs an example of at
-        least 2: at 1 PyTorch specialises.
+        None, which become constants; a dict that comes last may be the keyword arguments. A
+        dynamic dimension needs an example of at least 2: at 1 PyTorch specialises.
     opset : int
         The opset of the ``ai.onnx`` domain that the model must have.
     dynamic : mapping or sequence, optional
@@ -189,12 +189,13 @@ def _program(
     from workbench.portability.rewrites import Rewrites
     from workbench.portability.translations import translation_table
 
+    positional, keywords = call_of(module, inputs)
     was_training = [(part, part.training) for part in module.modules()]
     try:
         with quiet() as notes, Rewrites() as rewrites:
             program = torch.onnx.export(
                 module.eval(),
-                (*inputs, {}),  # PyTorch takes a dict that comes last for keyword arguments
+                (*positional, keywords),  # PyTorch takes a dict that comes last for the keywords
                 dynamo=True,
                 verbose=False,
                 opset_version=max(opset, 18),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import ExecutionError, InputError, UnavailableError, WorkbenchError
-from workbench.portability.arguments import tensors_of, with_tensors
+from workbench.portability.arguments import call_of, tensors_of, with_tensors
 from workbench.portability.previewing import MODES, Preview
 from workbench.portability.session import open_session
 from workbench.portability.workers import environments
@@ -141,7 +141,7 @@ def torch_place(exported: Exported) -> Place:
         except Exception as cause:  # an operator or the author's own forward()
             raise ExecutionError(
                 "PyTorch failed on these inputs.",
-                f"{type(cause).__name__}: {cause}",
+                f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}",
                 "check their shapes and types against `exported.inputs`",
             ) from cause
 
@@ -169,7 +169,8 @@ def _run_by_torch(exported: Exported, feeds: Mapping[str, np.ndarray]) -> Values
         except Exception:  # weights that are computed, locks, open files, ...: see torch_place
             module = None
         if module is not None:
-            result = module(*arguments())
+            positional, keywords = call_of(module, arguments())
+            result = module(*positional, **keywords)
     outputs = [value.name for value in exported.model.graph.output]
     flat = tensors_of((result,))
     seen.update({n: _to_numpy(t) for n, t in zip(outputs, flat, strict=False)})
