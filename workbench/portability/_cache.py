@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from workbench.errors import UnavailableError
+from workbench.catalog import made_cache
 
 
 def cache_folder(*parts: str) -> Path:
@@ -25,12 +25,4 @@ def cache_folder(*parts: str) -> Path:
     folder = (
         root if os.environ.get("WORKBENCH_CACHE") else root / "accelerator-workbench"
     ).joinpath(*parts)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(
-            "There is no place for what the workbench compiles and installs for itself.",
-            f"{folder}: {error.strerror}",
-            "set WORKBENCH_CACHE to a folder that you may write to",
-        ) from error
-    return folder
+    return made_cache(folder, "for what the workbench compiles and installs for itself")

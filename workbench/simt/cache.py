@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numba import types
 
-from workbench.errors import UnavailableError
+from workbench.catalog import made_cache
 from workbench.simt.emit import Mode
 from workbench.simt.module import Module
 from workbench.simt.resolved import Resolved
@@ -76,14 +76,7 @@ def _engine_stamp() -> str:
 
 def write_module(path: Path, module: Module) -> None:
     """Put a generated module on disk, whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(
-            "There is no place to keep compiled kernels.",
-            f"{path.parent}: {error.strerror}",
-            "set WORKBENCH_CACHE to a folder that you may write to",
-        ) from error
+    made_cache(path.parent, "to keep compiled kernels")
     meta = {
         "function": module.function,
         "sites": module.sites,
