@@ -32,49 +32,33 @@ class Epoch:
 def epochs(nodes: list) -> dict[int, Epoch]:
     """Return the `Epoch` of each region of a plan, by ``id(region)``."""
     found: dict[int, Epoch] = {}
-    _forward(nodes, True, found)
-    _backward(nodes, True, found)
+    for side in ("first", "last"):
+        _walk(nodes, True, side, found)
     return found
 
 
-def _forward(nodes: list, fresh: bool, found: dict[int, Epoch]) -> bool:
-    """Walk in order; `fresh` says whether a barrier lies behind. Return it at the end."""
-    for node in nodes:
-        if isinstance(node, Region):
-            found.setdefault(id(node), Epoch()).first &= fresh
-            fresh = False
-        elif _is_barrier(node):
-            fresh = True
-        elif isinstance(node, Branch):
-            both = [_forward(body, fresh, found) for body in (node.body, node.orelse)]
-            fresh = all(both)
-        elif isinstance(node, WhenAny):
-            fresh &= _forward(node.body, fresh, found)
-        elif isinstance(node, Loop):
-            fresh &= not _jumps(node.body)
-            fresh &= _forward(node.body, fresh, found)
-            _forward(node.body, fresh, found)
-    return fresh
+def _walk(nodes: list, clear: bool, side: str, found: dict[int, Epoch]) -> bool:
+    """Walk onwards to find who is first, backwards to find who is last; return `clear` at the end.
 
-
-def _backward(nodes: list, final: bool, found: dict[int, Epoch]) -> bool:
-    """Walk backwards; `final` says whether a barrier lies ahead. Return it at the beginning."""
-    for node in reversed(nodes):
+    `clear` says whether a barrier, and nothing since, lies where the walk comes from.
+    """
+    for node in nodes if side == "first" else reversed(nodes):
         if isinstance(node, Region):
-            found.setdefault(id(node), Epoch()).last &= final
-            final = False
+            epoch = found.setdefault(id(node), Epoch())
+            setattr(epoch, side, getattr(epoch, side) and clear)
+            clear = False
         elif _is_barrier(node):
-            final = True
+            clear = True
         elif isinstance(node, Branch):
-            both = [_backward(body, final, found) for body in (node.body, node.orelse)]
-            final = all(both)
+            both = [_walk(body, clear, side, found) for body in (node.body, node.orelse)]
+            clear = all(both)
         elif isinstance(node, WhenAny):
-            final &= _backward(node.body, final, found)
+            clear &= _walk(node.body, clear, side, found)
         elif isinstance(node, Loop):
-            final &= not _jumps(node.body)
-            final &= _backward(node.body, final, found)
-            _backward(node.body, final, found)
-    return final
+            clear &= not _jumps(node.body)
+            clear &= _walk(node.body, clear, side, found)
+            _walk(node.body, clear, side, found)
+    return clear
 
 
 def _is_barrier(node: object) -> bool:
