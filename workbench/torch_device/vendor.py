@@ -35,6 +35,9 @@ WRITING = (
 )  # fmt: skip
 """Operators that write into an output: the library writes straight into device memory."""
 
+_LEFT = {"mm.out": 0, "bmm.out": 0, "addmm.out": 1, "baddbmm.out": 1, "addmv.out": 1}
+"""Products -> which argument is the left factor: its last size is how much an element costs."""
+
 RETURNING = (
     "native_layer_norm", "native_layer_norm_backward", "native_batch_norm",
     "native_batch_norm_backward", "native_group_norm", "native_group_norm_backward",
@@ -101,16 +104,19 @@ def _writing(name: str, own: Callable) -> Callable:
             return own(*args, **kwargs)
         check_devices(f"aten::{name}", args, kwargs)
 
-        def work():
-            given = {k: _down(v) for k, v in kwargs.items()}
+        there, given = [_down(a) for a in args], {k: _down(v) for k, v in kwargs.items()}
+
+        def work():  # over aliases made now: until it runs, a tensor may be given other memory
             shapes = [given[o].shape for o in outs]
-            op(*[_down(a) for a in args], **given)
+            op(*there, **given)
             for one, o, shape in zip(results, outs, shapes, strict=True):
                 if given[o].shape != shape:  # an `out=` of the wrong shape: PyTorch resized it
                     one.resize_(given[o].shape)
                     host(one).copy_(given[o])
 
-        streams.launch(f"aten::{name}", work)
+        terms = there[_LEFT[name]].shape[-1] if name in _LEFT else 1
+        amount = results[0].numel() * terms
+        streams.launch(f"aten::{name}", work, amount, results[0].device.index)
         traffic.VENDOR[name] += 1
         return results[0] if len(results) == 1 else tuple(results)
 
