@@ -211,7 +211,7 @@ def build(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Compile
         recursive = "- stack_address() >" in module.text  # Numba's cache breaks recursion
         path = None if module.objects or recursive else path
         if path is not None:
-            write_module(path, module)
+            path = write_module(path, module)
     try:
         return Compiled(module, compile_module(module, path, mode), block)
     except NumbaError as error:

@@ -13,28 +13,35 @@ import numba
 import numpy as np
 from numba import types
 
-from workbench.catalog import made_cache
+from workbench import cache
+from workbench.errors import UnavailableError
 from workbench.simt.codegen.emit import Mode
 from workbench.simt.codegen.module import Module
 from workbench.simt.frontend.resolved import Resolved
 from workbench.simt.frontend.source import MISSING
 
 _ENGINE = Path(__file__).parents[1]
-
-
-def cache_folder() -> Path:
-    """Return the folder of generated modules: ``WORKBENCH_CACHE``, or the user's cache."""
-    root = os.environ.get("WORKBENCH_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(root).expanduser() / "accelerator-workbench" / "simt"
+_COSTS = "kernels are compiled again in each process, for seconds each"
 
 
 def module_path(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Path | None:
-    """Return where a generated module lies on disk, or None where it cannot be kept."""
+    """Return where a generated module lies on disk, or None where it cannot be kept.
+
+    Warns
+    -----
+    CacheRefusedWarning
+        Once, where the user's cache is to blame.
+    """
     try:
         key = hashlib.sha256(repr(_key_parts(resolved, kinds, block, mode)).encode()).hexdigest()
     except NoKey:
         return None
-    return cache_folder() / f"{resolved.name}_{key[:24]}.py"
+    try:
+        home = cache.folder("simt", holds="to keep compiled kernels")
+    except UnavailableError as error:
+        cache.say_refused(error, _COSTS)
+        return None
+    return home / f"{resolved.name}_{key[:24]}.py"
 
 
 class NoKey(Exception):
@@ -74,9 +81,14 @@ def _engine_stamp() -> str:
     return _engine_stamp.value
 
 
-def write_module(path: Path, module: Module) -> None:
-    """Put a generated module on disk, whole or not at all."""
-    made_cache(path.parent, "to keep compiled kernels")
+def write_module(path: Path, module: Module) -> Path | None:
+    """Put a generated module on disk, whole or not at all; return the path, or None with a warning.
+
+    Warns
+    -----
+    CacheRefusedWarning
+        Once, where it could not be written: a full disk.
+    """
     meta = {
         "function": module.function,
         "sites": module.sites,
@@ -89,8 +101,14 @@ def write_module(path: Path, module: Module) -> None:
     }
     text = f"{module.text}\n# meta {json.dumps(meta)}\n"
     scratch = path.with_suffix(f".{os.getpid()}.tmp")
-    scratch.write_text(text)
-    os.replace(scratch, path)
+    try:
+        scratch.write_text(text)
+        os.replace(scratch, path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        cache.say_refused(error, _COSTS)
+        return None
+    return path
 
 
 def read_module(path: Path) -> Module | None:
