@@ -24,6 +24,7 @@ from workbench.simt.instrument import (
 from workbench.simt.kernel import Launch
 from workbench.simt.names import Names
 from workbench.simt.sanitizer import sentences, shadow
+from workbench.simt.sanitizer.elements import Place, element
 from workbench.simt.sanitizer.findings import Finding, FindingKind, Party
 from workbench.simt.sanitizer.mode import SanitizerMode, refuse_other_orders
 from workbench.simt.sanitizer.shadow import Row, Seen
@@ -134,10 +135,10 @@ class _Reading:
         self.launch, self.sites, self.mode = launch, sites, mode
         self.before, self.diverged = before, diverged
         names = launch.kernel.resolved.source.parameters
-        self.shapes = {
-            name: one.shape for name, one in zip(names, before, strict=True)
-            if isinstance(one, np.ndarray)
-        }  # fmt: skip
+        arrays = [(n, one) for n, one in zip(names, before, strict=True)
+                  if isinstance(one, np.ndarray)]  # fmt: skip
+        self.shapes = {name: one.shape for name, one in arrays}
+        self.dtypes = {name: one.dtype.name for name, one in arrays}
 
     def findings(self, tables: np.ndarray) -> list[Finding]:
         """Return what the tables hold."""
@@ -146,6 +147,7 @@ class _Reading:
             return []
         for one in declared_arrays(self.mode.normal, Names()):
             self.shapes[one.name] = (self.launch.shared_bytes,) if one.dynamic else one.shape
+            self.dtypes[one.name] = str(one.element)
         races = [(kind, row) for kind, row in seen if kind in _RACES]
         found = self._conflicts(races)
         raced = {one.array for one in found if any(p.does != "writes" for p in one.threads)}
@@ -183,7 +185,8 @@ class _Reading:
         value = row[Row.NEW : Row.NEW + 1].view(np.float64)[0]
         party = self._party(stamp, "reads", value)
         index = self._index(array, int(row[Row.ELEMENT]))
-        return sentences.uninitialised(party, array, self._space(array), index)
+        place = Place(element(array, index), array, self._space(array), index)
+        return sentences.uninitialised(party, place)
 
     def _conflicts(self, races: list[tuple[Seen, np.ndarray]]) -> list[Finding]:
         groups: dict[tuple, list[tuple[Seen, np.ndarray]]] = {}
@@ -206,12 +209,12 @@ class _Reading:
         found = sentences.kind_of(
             mixed, not any(r[Row.ACROSS_WARPS] for _, r in rows), first.line == second.line, both
         )
-        return sentences.conflict(
-            found, first, second, array, self._space(array),
-            self._index(array, int(row[Row.ELEMENT])),
-            all(k == Seen.WRITE_SAME_VALUE for k, _ in rows) and not mixed,
-            first.block == second.block, int(sum(r[Row.COUNT] for _, r in rows)), both,
-        )  # fmt: skip
+        index = self._index(array, int(row[Row.ELEMENT]))
+        same_value = all(k == Seen.WRITE_SAME_VALUE for k, _ in rows) and not mixed
+        return sentences.conflict(found, sentences.Clash(
+            first, second, (element(array, index),) * 2, array, self._space(array),
+            self.dtypes[array], index, same_value, both, int(sum(r[Row.COUNT] for _, r in rows)),
+        ))  # fmt: skip
 
     def _replay(self, blocks: list[int]) -> list[Finding]:
         """Trace single blocks on the saved inputs, for what stamps cannot tell."""
