@@ -135,6 +135,7 @@ class _Reading:
         self.launch, self.sites, self.mode = launch, sites, mode
         self.before, self.diverged = before, diverged
         names = launch.kernel.resolved.source.parameters
+        self.declared = {one.name for one in mode.normal.declarations}
         arrays = [(n, one) for n, one in zip(names, before, strict=True)
                   if isinstance(one, np.ndarray)]  # fmt: skip
         self.shapes = {name: one.shape for name, one in arrays}
@@ -172,6 +173,11 @@ class _Reading:
         text = listing_line(site["file_name"], site["line"])
         return Party(block, thread, does, value, site["line"], site["file_name"], text)
 
+    def _called(self, array: str, site: dict) -> str:
+        """Return the name that the learner gave an array."""
+        written = site["text"].partition("[")[0]
+        return written if array in self.declared and array.endswith(f"_{written}") else array
+
     def _index(self, array: str, element: int) -> tuple[int, ...]:
         return tuple(int(one) for one in np.unravel_index(element, self.shapes[array]))
 
@@ -182,10 +188,11 @@ class _Reading:
     def _unwritten(self, row: np.ndarray) -> Finding:
         stamp = int(row[Row.LATER])
         array = self._site(stamp)["array"]
-        value = row[Row.NEW : Row.NEW + 1].view(np.float64)[0]
+        value = _number(row[Row.NEW : Row.NEW + 1].view(np.float64)[0], self.dtypes[array])
         party = self._party(stamp, "reads", value)
         index = self._index(array, int(row[Row.ELEMENT]))
-        place = Place(element(array, index), array, self._space(array), index)
+        called = self._called(array, self._site(stamp))
+        place = Place(element(called, index), called, self._space(array), index)
         return sentences.uninitialised(party, place)
 
     def _conflicts(self, races: list[tuple[Seen, np.ndarray]]) -> list[Finding]:
@@ -203,17 +210,20 @@ class _Reading:
         old, new = row[Row.OLD : Row.SIZE - 1].view(np.float64)
         earlier, later = int(row[Row.EARLIER]), int(row[Row.LATER])
         does = _DOES[kind]
-        first = self._party(earlier, does[0], _number(old))
-        second = self._party(later, does[1], _number(old if kind == Seen.READ_AFTER_WRITE else new))
+        dtype = self.dtypes[array]
+        first = self._party(earlier, does[0], _number(old, dtype))
+        value = _number(old if kind == Seen.READ_AFTER_WRITE else new, dtype)
+        second = self._party(later, does[1], value)
         both = any(k in (Seen.WRITE_AFTER_WRITE, Seen.WRITE_SAME_VALUE) for k, _ in rows)
         found = sentences.kind_of(
             mixed, not any(r[Row.ACROSS_WARPS] for _, r in rows), first.line == second.line, both
         )
         index = self._index(array, int(row[Row.ELEMENT]))
         same_value = all(k == Seen.WRITE_SAME_VALUE for k, _ in rows) and not mixed
+        called = self._called(array, self._site(later))
         return sentences.conflict(found, sentences.Clash(
-            first, second, (element(array, index),) * 2, array, self._space(array),
-            self.dtypes[array], index, same_value, both, int(sum(r[Row.COUNT] for _, r in rows)),
+            first, second, (element(called, index),) * 2, called, self._space(array),
+            dtype, index, same_value, both, int(sum(r[Row.COUNT] for _, r in rows)),
         ))  # fmt: skip
 
     def _replay(self, blocks: list[int]) -> list[Finding]:
@@ -238,5 +248,6 @@ def _rows(rows: np.ndarray) -> list[tuple[int, np.ndarray]]:
     return [(int(kind), rows[kind, a, b]) for kind, a, b in places]
 
 
-def _number(value: float) -> Any:
-    return int(value) if float(value).is_integer() and abs(value) < 2**53 else float(value)
+def _number(value: float, dtype: str) -> Any:
+    whole = not dtype.startswith("float") and np.isfinite(value)
+    return int(value) if whole else float(value)

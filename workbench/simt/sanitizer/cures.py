@@ -65,8 +65,9 @@ def order_with(wait: str, first: Party, second: Party) -> str:
             )
         return f"put {wait} between one pass over line {line} and the next"
     low, high = lines
-    if seen is not None and seen.in_loop and seen.parted:
-        return f"put {wait} after line {high}, before the loop comes back to line {low}"
+    if seen is not None and seen.parted:
+        back = "the loop comes back to" if seen.in_loop else "anything brings the threads back to"
+        return f"put {wait} after line {high}, before {back} line {low}"
     again = ""
     if seen is not None and seen.in_loop and not seen.waits_elsewhere:
         again = f", and another before the loop comes back to line {low}"
