@@ -221,8 +221,9 @@ class _Reading:
         index = self._index(array, int(row[Row.ELEMENT]))
         same_value = all(k == Seen.WRITE_SAME_VALUE for k, _ in rows) and not mixed
         called = self._called(array, self._site(later))
+        name = element(called, index)
         return sentences.conflict(found, sentences.Clash(
-            first, second, (element(called, index),) * 2, called, self._space(array),
+            first, second, (name, name), called, self._space(array),
             dtype, index, same_value, both, int(sum(r[Row.COUNT] for _, r in rows)),
         ))  # fmt: skip
 
