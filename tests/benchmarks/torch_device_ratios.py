@@ -16,7 +16,7 @@ import workbench.torch_device as wb
 
 
 def rounds(functions, calls, repeats=7):
-    """Return the best time of each function in microseconds, interleaved, until its work is done."""
+    """Return the best time of each function in microseconds, interleaved; queued work done."""
     best = [float("inf")] * len(functions)
     for _ in range(repeats):
         for i, function in enumerate(functions):

@@ -126,7 +126,7 @@ def _writing(name: str, own: Callable) -> Callable:
 
 
 _layouts: dict[tuple, list] = {}
-"""Operator and the layouts of its arguments -> those of its results, learned from the first call."""
+"""Operator and its arguments' layouts -> its results' layouts, learned from the first call."""
 
 
 def _layout(value: Any) -> Any:

@@ -1,9 +1,9 @@
 """Copies: the only way across the border between the host and a device, and between devices.
 
-Bytes that can cross as they are do so in one move; for anything else, converting and walking strides
-is the device's work, before the border or behind it. A copy to the device is queued where the host's
-bytes are pinned (and ``non_blocking`` was said) or few enough to be set aside, as on CUDA; any other
-copy waits for the stream.
+Bytes that can cross as they are do so in one move; for anything else, converting and walking
+strides is the device's work, before the border or behind it. A copy to the device is queued where
+the host's bytes are pinned (and ``non_blocking`` was said) or few enough to be set aside, as on
+CUDA; any other copy waits for the stream.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ DELTA = BYTES.data_ptr() - BASE
 END = BASE + _TOTAL
 
 pinned: set[int] = set()
-"""Addresses of the pinned host storages: those that a copy may still read when Python has gone on."""
+"""Addresses of the pinned host storages, which a copy may read when Python has gone on."""
 
 
 def base(device: int) -> int:

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -83,6 +84,7 @@ class Stream:
     queue: Queue
 
     def __new__(cls, device=None, priority: int = 0) -> Stream:
+        """Return the next stream of the pool."""
         check_not_forked()
         return _stream(next(_numbers), index_of(device))
 
@@ -204,7 +206,7 @@ class Stream:
 
 
 STREAMS: dict[tuple[int, int], Stream] = {}
-new_event: Callable
+new_event: Callable[[], Any] = lambda: None  # noqa: E731
 """Makes an event; `events` puts its class here."""
 
 
@@ -298,7 +300,7 @@ def set_current(stream: Stream) -> Stream:
 
 
 def wait_for_current(device: int | None = None) -> None:
-    """Wait for the current stream of a device, or of all: what each access by the host does first."""
+    """Wait for the current stream of a device, or of all: what a host access does first."""
     if BOARD[0]:
         check_not_forked()
         for index in range(memory.DEVICE_COUNT) if device is None else (device,):

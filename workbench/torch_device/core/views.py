@@ -59,7 +59,10 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, pin_mem
     if pin_memory:
         raise RuntimeError("Only dense CPU tensors can be pinned")
     return tensors.empty_strided(
-        size, stride, dtype or torch.get_default_dtype(), streams.check_index(streams.index_of(device))
+        size,
+        stride,
+        dtype or torch.get_default_dtype(),
+        streams.check_index(streams.index_of(device)),
     )
 
 

@@ -121,12 +121,7 @@ def _unary(name: str):
 
     def short(self):
         dtype, count = self.dtype, self.numel()
-        if (
-            dtype in _FLOATS
-            and 0 < count < _SMALL
-            and self.is_contiguous()
-            and not BOARD[0]
-        ):
+        if dtype in _FLOATS and 0 < count < _SMALL and self.is_contiguous() and not BOARD[0]:
             run = loops.get(dtype)
             if run is None:
                 run = loops[dtype] = _ready(row, dtype, (("self", dtype),))
