@@ -1,9 +1,9 @@
 """One stream's queue: pieces of work in a ring, drained in order by a thread of the stream's own.
 
 The loop that drains it is compiled and runs outside Python's lock, so that the device works on
-while Python is busy. A piece is a compiled kernel with its words, or a Python function, for which the
-thread takes Python's lock. Threads wait for each other at *gates*: a gate is opened by a piece of
-work, so it opens when all work before it is done.
+while Python is busy. A piece is a compiled kernel with its words, or a Python function, for which
+the thread takes Python's lock. Threads wait for each other at *gates*: a gate is opened by a piece
+of work, so it opens when all work before it is done.
 
 `BOARD` has two counts over all queues, which the shim reads, too. While the first is zero nothing
 is queued anywhere, and an operator may run at once without anyone being able to tell. It refuses to
