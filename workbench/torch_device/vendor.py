@@ -149,7 +149,7 @@ def _returning(name: str, op: Any, args, kwargs) -> Any:
         several = results if isinstance(results, tuple) else (results,)
         _layouts[key] = [None if r is None else _layout(r) for r in several]
         return _up(results, device)
-    made = [layout and tensors.empty_strided(*layout, device) for layout in layouts]
+    made = [one and tensors.empty_strided(one[0], one[1], one[2], device) for one in layouts]
     targets = [None if one is None else host(one) for one in made]
 
     def work():
