@@ -8,7 +8,8 @@ import pytest
 
 from workbench import catalog
 from workbench.bench.callables import CallableRunner
-from workbench.bench.engine import DECOY, MET, NEW, Engine, Lane, flusher
+from workbench.bench.conditions import SHARE
+from workbench.bench.engine import DECOY, MET, NEW, Block, Engine, Lane, flusher
 from workbench.bench.feeder import Feeder
 from workbench.errors import InputError
 
@@ -114,3 +115,52 @@ def test_a_callable_with_the_wrong_parameters_is_refused():
     runner = CallableRunner(problem, lambda a, x, y: a * x + y, inputs)
     runner.run()
     assert problem.compare(runner.fetch(), inputs).ok
+
+
+def test_slow_calls_have_readings_of_their_own_and_quick_ones_share_them():
+    engine, _ = build(Fake(0.01), Fake(0.01))
+    engine.watch.every_ns = 1_000_000
+    seen, close = [], Block.close_span
+
+    def changing(self, span):
+        seen.append(span["wall_ns"])
+        close(self, {**span, "load": len(seen)})  # so that no two are kept as one
+
+    Block.close_span = changing
+    try:
+        slow = engine.block()
+        quick = build(Fake(), Fake())[0].block()
+    finally:
+        Block.close_span = close
+    assert len(slow.spans) == len(slow.samples)
+    assert len(set(slow.spans)) == len(slow.samples)
+    assert min(seen[: len(slow.samples)]) > 9_000_000
+    assert 1 < len(set(quick.spans)) < len(quick.samples) / 5
+
+
+def test_spans_that_say_the_same_are_kept_as_one():
+    block = Block(["one"])
+    for wall, load in ((5, 0.5), (6, 0.5), (7, 0.9)):
+        block.samples.append((0, 0, 1, 0, 0))
+        block.close_span({"wall_ns": wall, "load": load})
+    assert block.conditions == [{"wall_ns": 11, "load": 0.5}, {"wall_ns": 7, "load": 0.9}]
+    assert block.spans == [0, 0, 1]
+
+
+def test_reading_the_conditions_takes_a_hundredth_of_the_time():
+    engine, _ = build(Fake(), Fake())
+    taken, read = [0], engine.watch.read
+
+    def timed():
+        start = time.perf_counter_ns()
+        try:
+            return read()
+        finally:
+            taken[0] += time.perf_counter_ns() - start
+
+    engine.watch.read = timed
+    start = time.perf_counter_ns()
+    while time.perf_counter_ns() - start < 5e8:
+        engine.block()
+    # Twice the share: a reading that was interrupted is paid back only afterwards.
+    assert taken[0] < 2 * SHARE * (time.perf_counter_ns() - start) + 2e6
