@@ -50,6 +50,9 @@ class Kernel:
         before the first.
     reason : str
         Why that tier and not the compiled one.
+    last_thread : str
+        Which thread ran it: ``"launcher"``, or ``"caller"`` (step by step, where pdb works; on a
+        GPU; and launches known to be short, see `pace`).
     """
 
     def __init__(self, function: Any, device: bool = False, options: dict | None = None):
@@ -57,7 +60,7 @@ class Kernel:
         self.options = options or {}
         self.extensions: list[Any] = list(self.options.get("extensions") or ())
         self.last_tier = ""
-        self.reason = ""
+        self.reason = self.last_thread = ""
         self.last_block: Dim3 | None = None
         self.specialisations: dict[Any, Any] = {}
         self.__name__ = getattr(function, "__name__", "kernel")
@@ -228,9 +231,13 @@ class Launch:
     def __call__(self, *args: Any) -> None:
         """Run the kernel; arrays are written in place.
 
-        It runs in the caller's thread, which asks about twenty times a second whether to go on:
-        Ctrl-C, Jupyter's Stop and a time limit end an endless kernel well within a second. Stop
-        reaches launches of the main thread, as all of Python's signals do.
+        It runs on a launcher thread while the caller waits, and asks about fifty times a second
+        whether to go on. Ctrl-C, Jupyter's Stop, an exception sent to the calling thread and a
+        time limit end an endless kernel well within a second, and say where its threads were.
+        Stop reaches launches that the main thread waits for, as all of Python's signals do. Step
+        by step a kernel runs in the calling thread, where pdb works; so does a launch whose loops
+        depend on the grid, shapes and numbers alone, once it was seen to take under 2 ms
+        (``kernel.last_thread`` tells).
 
         Raises
         ------
