@@ -15,6 +15,7 @@ import numpy as np
 from numba import types
 from numba.core import sigutils
 
+from workbench.errors import KernelError, StoppedError
 from workbench.simt import engines, limits, tiers
 from workbench.simt.arguments import prepare
 from workbench.simt.errors import LaunchConfigError, NoSourceError
@@ -249,7 +250,12 @@ class Launch:
         kernel, after = self.kernel, []
         if kernel.extensions:
             args = tuple(self._extended(value, after) for value in args)
-        self._run(kernel, args)
+        try:
+            self._run(kernel, args)
+        except (KernelError, StoppedError, KeyboardInterrupt) as error:
+            if kernel.last_tier == "step-through":  # where the kernel's own frames are in it
+                raise
+            raise error.with_traceback(None)  # noqa: B904 - it says where; our frames do not
         for call in after:
             call()
 

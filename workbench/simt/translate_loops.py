@@ -78,9 +78,9 @@ class Loops:
         self.out(f"{at} = {self.text(ends[0])}", f"{stop} = {self.text(ends[1])}")
         with self.out.block(f"for {name} in range({at}, {stop}, {width}):"):
             end = f"{pick}({name} + {width}, {stop})"
-            with self.polled(statement, per=f"abs({end} - {name})"):
-                with self.out.block(f"for {target} in range({name}, {end}, {step}):"):
-                    self._loop_body(statement, interval)
+            polled = self.polled(statement, per=f"abs({end} - {name})")
+            with polled, self.out.block(f"for {target} in range({name}, {end}, {step}):"):
+                self._loop_body(statement, interval)
 
     def range_parts(self, call: ast.Call) -> list[ast.expr]:
         """Return start, stop and step of a ``range`` call."""
