@@ -15,8 +15,8 @@ import pytest
 
 from workbench import cuda
 from workbench.errors import StoppedError
-from workbench.simt import launcher
-from workbench.simt.pace import control_of
+from workbench.simt.compiled.pace import control_of
+from workbench.simt.host import launcher
 
 
 @cuda.jit
