@@ -109,8 +109,8 @@ def updates(seconds=40.0):
     """Count the widget's pictures, and compare blocks of one race with and without them.
 
     Whether a block's samples bring a picture is drawn anew each time: what disturbs the machine
-    falls on both kinds alike. The child measures the next block while the picture is made, so that is
-    the block that pays for it.
+    falls on both kinds alike. The child measures the next block while the picture is made, so that
+    is the block that pays for it.
     """
     from workbench.widgets.race import Race
 
