@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from workbench import catalog
+from workbench.bench import conditions
 from workbench.bench.callables import CallableRunner
-from workbench.bench.conditions import SHARE
 from workbench.bench.engine import DECOY, MET, NEW, Block, Engine, Lane, flusher
 from workbench.bench.feeder import Feeder
 from workbench.errors import InputError
@@ -147,20 +147,19 @@ def test_spans_that_say_the_same_are_kept_as_one():
     assert block.spans == [0, 0, 1]
 
 
-def test_reading_the_conditions_takes_a_hundredth_of_the_time():
-    engine, _ = build(Fake(), Fake())
-    taken, read = [0], engine.watch.read
+def test_a_reading_is_repeated_when_a_hundredth_of_the_time_pays_for_it(monkeypatch):
+    now, cost = [0], [20_000]
 
-    def timed():
-        start = time.perf_counter_ns()
-        try:
-            return read()
-        finally:
-            taken[0] += time.perf_counter_ns() - start
+    class Priced(conditions.Watch):
+        def read(self):
+            now[0] += cost[0]
+            return super().read()
 
-    engine.watch.read = timed
-    start = time.perf_counter_ns()
-    while time.perf_counter_ns() - start < 5e8:
-        engine.block()
-    # Twice the share: a reading that was interrupted is paid back only afterwards.
-    assert taken[0] < 2 * SHARE * (time.perf_counter_ns() - start) + 2e6
+    monkeypatch.setattr(conditions, "_NOW", lambda: now[0])
+    watch = Priced()
+    assert watch.every_ns == 100 * 20_000
+    cost[0] = 50_000
+    for _ in range(40):
+        now[0] += 1_000_000
+        assert watch.span()["wall_ns"] == 1_000_000, "reading is in no span"
+    assert watch.every_ns == pytest.approx(100 * 50_000, rel=0.01)
