@@ -117,25 +117,31 @@ def test_a_callable_with_the_wrong_parameters_is_refused():
     assert problem.compare(runner.fetch(), inputs).ok
 
 
+class Numbered:
+    """A watch whose every reading differs from the one before."""
+
+    def __init__(self, every_ns):
+        self.every_ns, self.at_ns, self.count = every_ns, time.perf_counter_ns(), 0
+
+    def skip(self):
+        self.at_ns = time.perf_counter_ns()
+
+    def span(self):
+        self.skip()
+        self.count += 1
+        return {"wall_ns": 1, "load": self.count}
+
+
 def test_slow_calls_have_readings_of_their_own_and_quick_ones_share_them():
     engine, _ = build(Fake(0.01), Fake(0.01))
-    engine.watch.every_ns = 1_000_000
-    seen, close = [], Block.close_span
-
-    def changing(self, span):
-        seen.append(span["wall_ns"])
-        close(self, {**span, "load": len(seen)})  # so that no two are kept as one
-
-    Block.close_span = changing
-    try:
-        slow = engine.block()
-        quick = build(Fake(), Fake())[0].block()
-    finally:
-        Block.close_span = close
-    assert len(slow.spans) == len(slow.samples)
-    assert len(set(slow.spans)) == len(slow.samples)
-    assert min(seen[: len(slow.samples)]) > 9_000_000
-    assert 1 < len(set(quick.spans)) < len(quick.samples) / 5
+    engine.watch = Numbered(every_ns=1_000_000)
+    slow = engine.block()
+    assert slow.spans == list(range(len(slow.samples)))
+    engine, _ = build(Fake(), Fake())
+    engine.watch = Numbered(every_ns=10**12)
+    quick = engine.block()
+    assert len(quick.samples) > 10
+    assert quick.spans == [0] * len(quick.samples), "one reading ends the block"
 
 
 def test_spans_that_say_the_same_are_kept_as_one():
