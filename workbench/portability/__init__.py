@@ -29,6 +29,7 @@ _NAMES = {
     "provider_place": "places",
     "reach": "recorded.reach",
     "sweep": "sweeping",
+    "add_plugin": "plugins",
     "add_build": "workers.environments",
     "build_availability": "workers.environments",
 }
