@@ -30,7 +30,7 @@ _NAMES = {
     "reach": "recorded.reach",
     "sweep": "sweeping",
     "add_plugin": "plugins",
-    "add_build": "workers.environments",
+    "add_build": "workers.installing",
     "build_availability": "workers.environments",
 }
 __all__ = sorted(_NAMES)
