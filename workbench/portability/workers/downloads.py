@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,9 +66,9 @@ class Downloads:
         self.folder = folder
         settings = pip_settings()
         trusted = settings["trusted-host"]
-        self._client = PyPIClient(
+        self._client: Any = PyPIClient(
             trusted_hosts=trusted,
-            verify=settings["cert"] or True,
+            verify=ssl.create_default_context(cafile=settings["cert"] or None),
             timeout=float(settings["timeout"] or 30),
             follow_redirects=True,
             **({"proxy": settings["proxy"]} if settings["proxy"] else {}),

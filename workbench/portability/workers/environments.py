@@ -12,9 +12,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench import cache
 from workbench.errors import InstallationError, UnavailableError, UnknownNameError
 from workbench.measurement import Availability
-from workbench.portability._cache import cache_folder
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def build_for(provider: str) -> Build | None:
 
 def environment_folder(name: str) -> Path:
     """Return where a build is, or would be, installed."""
-    return cache_folder("providers") / build_named(name).name
+    return cache.place("providers", build_named(name).name)
 
 
 def python_of(name: str) -> Path:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from workbench import cache
 from workbench.errors import InstallationError
 from workbench.portability.workers.downloads import Downloads, Wheel
 from workbench.portability.workers.environments import (
@@ -55,6 +56,7 @@ def add_build(
     if build_availability(name):
         say(f"{name} is installed in {folder}")
         return folder
+    cache.folder("providers", holds="to install a build of ONNX Runtime")
     with _alone(folder):
         with Downloads(_made(download_folder(name))) as downloads:
             wheels = [downloads.find(package) for package in build.packages]

@@ -6,16 +6,21 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from workbench.simt.analysis import has_sync
-from workbench.simt.areas import area_text
-from workbench.simt.emit import Mode, Shortcut
-from workbench.simt.footprint import Touch, footprint
+from workbench.simt.codegen.areas import area_text
+from workbench.simt.codegen.emit import Mode, Shortcut
+from workbench.simt.codegen.footprint import Touch, footprint
+from workbench.simt.codegen.instrument import (
+    Unwatchable,
+    declared_spaces,
+    refuse_declared,
+    stamp_of,
+)
+from workbench.simt.codegen.linear import Linear, NotLinear
+from workbench.simt.frontend.normalise import normalise
+from workbench.simt.frontend.resolved import Resolved, Site
 from workbench.simt.inspector.counters import LANES, MOST_VISITS, Space, Word
 from workbench.simt.inspector.metrics import SECTOR_BYTES
-from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
-from workbench.simt.linear import Linear, NotLinear
-from workbench.simt.normalise import normalise
-from workbench.simt.resolved import Resolved, Site
+from workbench.simt.planning.analysis import has_sync
 
 _NOWHERE = Site(0, "", "", "load", "", 0, 0)
 
@@ -34,7 +39,7 @@ class InspectorMode(Mode):
 
     name = "inspector " + stamp_of(Path(__file__).parent)
     imports = (
-        "from workbench.simt.areas import *\n"
+        "from workbench.simt.codegen.areas import *\n"
         "from workbench.simt.inspector.bulk import *\n"
         "from workbench.simt.inspector.counters import *"
     )
@@ -126,6 +131,12 @@ class InspectorMode(Mode):
         call: Any = ast.parse(f"counted(_ops + {8 * at}, 0)", mode="eval").body
         call.args[1] = node
         return call
+
+    def declares(self, kind: str, name: str, shape: Any, dtype: Any) -> list[str]:
+        """Refuse arrays of records, whose fields are accesses of their own."""
+        if kind != "const":
+            refuse_declared(name, dtype)
+        return []
 
     # -- whole regions
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import KernelError
+from workbench.simt.dim3 import Dim3
 from workbench.simt.errors import KernelTypingError
-from workbench.simt.intrinsics import BLOCK_SYNC
+from workbench.simt.frontend.intrinsics import BLOCK_SYNC
+from workbench.simt.frontend.resolved import Site
 from workbench.simt.memory_model import cross_block_barrier, cross_grid_barrier, cross_warp_barrier
-from workbench.simt.resolved import Site
-from workbench.simt.thread import Dim3
 from workbench.simt.trace.arrays import TracedArray, global_memory, poisoned_memory
 from workbench.simt.trace.observer import Observer
 from workbench.simt.trace.orders import Order, forward
@@ -190,9 +190,11 @@ class Tracer:
 
     def _block_barrier(self, block: Block, living: list[TracedThread]) -> list[TracedThread]:
         first = living[0]
-        gone = next((thread for thread in block.threads if thread.done), None)
-        if gone is not None:
-            self.observer.diverged(first, gone, "barrier after exit", first.request[0])
+        gone = [thread for thread in block.threads if thread.done]
+        for kind, left in (("barrier after exit", True), ("barrier divergence", False)):
+            one = next((thread for thread in gone if (thread.left is not None) == left), None)
+            if one is not None:
+                self.observer.diverged(first, one, kind, first.request[0])
         other = next((t for t in living if t.request[1].line != first.request[1].line), None)
         if other is not None:
             self.observer.diverged(first, other, "barrier divergence", first.request[0])
