@@ -19,7 +19,7 @@ from typing import Any
 from numba.core.registry import cpu_target
 
 from workbench.errors import UnknownNameError
-from workbench.simt import lockstep, stepping
+from workbench.simt import irregular, lockstep, stepping
 from workbench.simt.compiled import background, run
 from workbench.simt.compiled.specialisation import (
     Specialisation,
@@ -31,7 +31,7 @@ from workbench.simt.frontend.resolved import Resolved
 # Numba loads its registries (half a second) at the first use: better here than in a launch.
 cpu_target.target_context.refresh()
 
-TIERS = ("auto", "lockstep", "compiled", "step-through")
+TIERS = ("auto", "lockstep", "compiled", "irregular", "step-through")
 LOCKSTEP_THREADS = 10_000
 """First launches of fewer threads run in lockstep."""
 _LOCKSTEP_S = 0.3
@@ -57,7 +57,7 @@ def tier(name: str) -> Iterator[None]:
 
     Parameters
     ----------
-    name : {"auto", "lockstep", "compiled", "step-through"}
+    name : {"auto", "lockstep", "compiled", "irregular", "step-through"}
     """
     if name not in TIERS:
         raise UnknownNameError("tier", name, TIERS)
@@ -84,6 +84,8 @@ def launch(kernel: Any, configured: Any, args: tuple) -> None:
         _step(kernel, configured, args, "the kernel has no source to compile")
     elif SETTINGS.tier == "lockstep":
         _only_lockstep(kernel, configured, args)
+    elif SETTINGS.tier == "irregular":
+        _only_irregular(kernel, configured, args)
     else:
         _compiled_or_irregular(kernel, configured, args)
 
@@ -174,6 +176,24 @@ def _irregular(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
         except lockstep.CannotLockstep as error:
             refused = str(error)
     _step(kernel, configured, args, f"{reason}; in lockstep: {refused}")
+
+
+def _only_irregular(kernel: Any, configured: Any, args: tuple) -> None:
+    found, _ = specialisation(kernel, configured.block, args)
+    machine = found.as_machine()
+    if machine is None:
+        raise KernelSourceError(
+            f"{kernel.__name__} cannot run on the irregular tier.",
+            found.machine_reason,
+            "leave the choice to the engine: cuda.tier('auto')",
+        )
+    _run_machine(kernel, configured, args, machine, "asked for")
+
+
+def _run_machine(kernel: Any, configured: Any, args: tuple, machine: Any, reason: str) -> None:
+    kernel.last_tier, kernel.reason = "irregular", reason
+    shared_bytes, limit_s = configured.shared_bytes, SETTINGS.time_limit_s
+    irregular.run(machine, configured.grid, args, shared_bytes, limit_s)
 
 
 def _only_lockstep(kernel: Any, configured: Any, args: tuple) -> None:

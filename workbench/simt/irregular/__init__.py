@@ -12,6 +12,7 @@ may go on, at compiled speed::
     build.py       the module, compiled and kept on disk
     cells.py       memory by address: a thread's frame, a block's arrays
     scheduler.py   whose turn it is, who may leave a barrier, and when nobody can
+    resident.py    the scheduler's machine code, which all kernels share
     meetings.py    what each lane receives from a warp operation
     launch.py      a launch: how many blocks are alive at once, and what it says when it fails
 

@@ -5,43 +5,40 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 from numba import types
 
-from workbench.simt import build as shared
-from workbench.simt.cache import module_path, read_module, write_module
-from workbench.simt.emit import DEBUG, Mode
-from workbench.simt.infer import ScalarTranslator
-from workbench.simt.irregular.flow import FlowNormaliser, Inlined, LeaveInlined, flow
+from workbench.simt.codegen.emit import DebugMode, Mode
+from workbench.simt.codegen.infer import ScalarTranslator
+from workbench.simt.codegen.module import Module
+from workbench.simt.compiled.build import Compiled, built
+from workbench.simt.compiled.understood import module_of, translator_for, understood
+from workbench.simt.frontend.normal_form import Normal, Sync
+from workbench.simt.frontend.normalise import normalise
+from workbench.simt.frontend.resolved import Resolved
+from workbench.simt.irregular.flow import Flow, FlowNormaliser, Inlined, LeaveInlined, flow
 from workbench.simt.irregular.frames import Layout, kept_between, layout
 from workbench.simt.irregular.waiting import may_wait, with_waits_in_sight
 from workbench.simt.irregular.writer import PARAMETERS, StateTranslator, StateWriter
-from workbench.simt.analysis import writes
-from workbench.simt.module import HEADER, Module
-from workbench.simt.normalise import normalise
-from workbench.simt.resolved import Intrinsic, Resolved
-import ast
+from workbench.simt.planning.analysis import writes
 
 
 class _Plain(Mode):
     name = "irregular"
 
 
-class _Debug(type(DEBUG)):
+class _Debug(DebugMode):
     name = "irregular debug"
 
 
 @dataclass
-class Machine(shared.Compiled):
-    """A kernel compiled as a state machine, called as `build.Compiled` is.
+class Machine(Compiled):
+    """A kernel compiled as a state machine; `module.facts` says what its launch must know."""
 
-    Its `module.layout` says what a launch must know: see `facts`.
-    """
-
-    extra = (types.Array(types.int64, 1, "C"),) * len(PARAMETERS)
+    extra_types = (types.Array(types.int64, 1, "C"),) * len(PARAMETERS)
 
 
 class _OneThread(ScalarTranslator):
@@ -52,11 +49,11 @@ class _OneThread(ScalarTranslator):
         self.write(statement.body)
 
     def write_LeaveInlined(self, _: LeaveInlined) -> None:
-        """Types do not depend on what follows."""
+        """Types do not depend on where a function returns."""
         self.out("pass")
 
 
-def build(resolved: Resolved, kinds: tuple, block: tuple, debug: bool) -> Machine:
+def build(resolved: Resolved, kinds: tuple, block: tuple, debug: bool = False) -> Machine:
     """Return the compiled kernel, from the cache where it is there.
 
     Raises
@@ -66,6 +63,41 @@ def build(resolved: Resolved, kinds: tuple, block: tuple, debug: bool) -> Machin
     KernelSourceError
         Where the kernel says what this tier cannot run.
     """
-    mode = _Debug() if debug else _Plain()
-    path = module_path(resolved, kinds, block, mode)
-    return shared.built(path, mode, block, lambda: _generated(resolved, kinds, block, mode), Machine)
+    mode: Mode = _Debug() if debug else _Plain()
+
+    def make() -> Module:
+        return _generated(with_waits_in_sight(resolved), kinds, block, mode)
+
+    return built(resolved, kinds, block, mode, make, Machine)
+
+
+def _generated(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Module:
+    normal = normalise(resolved, FlowNormaliser)
+    found = understood(normal, kinds, block, mode, _OneThread)
+    states = flow(normal, found.known)
+    names = (writes(normal.body) | states.counters) - {one.name for one in normal.declarations}
+    loads = kept_between(states, names)
+    threads = block[0] * block[1] * block[2]
+    places = layout(states, loads, found.known, found.arrays, threads)
+    translator = translator_for(found, mode, block, StateTranslator)
+    translator.own |= states.counters | {"_np", "len"}
+    writer = StateWriter(states, places, loads, translator, found.arrays)
+    module = module_of(found, mode, writer.write, PARAMETERS)
+    module.facts = _facts(normal, states, places)
+    return module
+
+
+def _facts(normal: Normal, states: Flow, places: Layout) -> dict[str, Any]:
+    """Return what a launch must know: see `launch`."""
+    parts = [part for statement in normal.body for part in ast.walk(statement)]
+    return {
+        "threads": places.threads,
+        "frames": places.frames,
+        "frame": places.frame,
+        "block_bytes": places.block_bytes,
+        "waits": any(may_wait(part, normal.body) for part in parts),
+        "whole_grid": any(
+            isinstance(part, Sync) and part.intrinsic.kind == "grid" for part in parts
+        ),
+        "lines": {str(number): line for number, line in states.lines.items()},
+    }

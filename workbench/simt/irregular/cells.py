@@ -20,7 +20,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from workbench.simt.runtime_control import const
+from workbench.simt.runtime.control import const
 
 ALIGNMENT = 16
 
@@ -161,6 +161,20 @@ def claimed(typing_context, address):
         return builder.atomic_rmw("add", pointer, const(1), "seq_cst")
 
     return types.int64(types.int64), generate
+
+
+_TURN = ir.FunctionType(ir.IntType(64), [ir.IntType(64)] * 4)
+
+
+@intrinsic
+def call_turn(typing_context, address, home, moved, went_on, control):
+    """Call `scheduler.next_turn`, whose machine code is at `address`."""
+
+    def generate(context, builder, signature, args):
+        turn = builder.inttoptr(args[0], _TURN.as_pointer())
+        return builder.call(turn, args[1:])
+
+    return types.int64(*(types.int64,) * 5), generate
 
 
 take_int, put_int = cell(types.int64)

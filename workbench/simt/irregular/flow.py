@@ -14,13 +14,13 @@ import ast
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from workbench.simt.analysis import escapes
-from workbench.simt.inlining import placed, returns_to
+from workbench.simt.planning.analysis import escapes
+from workbench.simt.frontend.inlining import placed, returns_to
 from workbench.simt.irregular.waiting import may_wait
-from workbench.simt.normal_form import Normal, Sync, assign, deepcopy_tree, load
-from workbench.simt.normalise import Normaliser
-from workbench.simt.proofs import loop_ends, waits_for_memory
-from workbench.simt.trees import expression
+from workbench.simt.frontend.normal_form import Normal, Sync, assign, deepcopy_tree, load
+from workbench.simt.frontend.normalise import Normaliser
+from workbench.simt.planning.proofs import loop_ends, waits_for_memory
+from workbench.simt.codegen.trees import expression
 
 _DEEPEST = 12
 """How many states are written inside each other before they get a number of their own."""

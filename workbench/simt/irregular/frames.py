@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from workbench.simt.analysis import exposed, reads, writes
-from workbench.simt.declared import DeclaredArray, dtype_text, itemsize_of_type
+from workbench.simt.planning.analysis import exposed, reads, writes
+from workbench.simt.codegen.declared import DeclaredArray, dtype_text, itemsize_of_type
 from workbench.simt.irregular.cells import ALIGNMENT, bytes_of
 from workbench.simt.irregular.flow import End, Flow, Jump
-from workbench.simt.plan_nodes import Unplannable
+from workbench.simt.planning.nodes import Unplannable
 
 HEADER_BYTES = 64
 """Of a slot: see `scheduler.SLOT_BLOCK` and its neighbours."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from numba import njit
 
 from workbench.simt.irregular.cells import put_int, take_int, take_real
-from workbench.simt.raw import peek_at, poke_at
+from workbench.simt.codegen.raw import peek_at, poke_at
 
 KINDS = {
     "syncthreads": 1, "syncthreads_count": 2, "syncthreads_and": 3, "syncthreads_or": 4,

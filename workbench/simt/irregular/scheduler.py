@@ -16,10 +16,9 @@ from __future__ import annotations
 
 from numba import njit
 
-from workbench.simt.irregular.cells import put_int, take_int
 from workbench.simt.irregular.meetings import GRID_KIND, answer_block, release_warps
-from workbench.simt.raw import peek_at, poke_at
-from workbench.simt.runtime_control import Control, Fault
+from workbench.simt.codegen.raw import peek_at, poke_at
+from workbench.simt.runtime.control import Control, Fault
 
 DONE = -(1 << 40)
 """The program counter of a thread that has returned; one that waits has -1 - its next state."""
@@ -34,16 +33,6 @@ IDLE_ROUNDS = 4
 """Rounds in which threads only wait before more blocks are begun beside them."""
 _ENDED, _READY, _GRID, _RELEASED = 0, 1, 2, 3
 _OPTIONS = {"error_model": "numpy"}
-
-
-@njit(**_OPTIONS)
-def begin(home, first, last):
-    """Begin with the first block of a worker's range."""
-    poke_at(home, NEXT, first)
-    poke_at(home, LAST, last)
-    poke_at(home, CURSOR, -1)
-    for number in (RESIDENT, MOVED, WENT_ON, AT_GRID, IDLE):
-        poke_at(home, number, 0)
 
 
 @njit(**_OPTIONS)
@@ -266,4 +255,4 @@ def _deadlock(home, control):
     _fault(control, _DEADLOCK, 0, thread, 0, peek_at(slot, SLOT_BLOCK))
 
 
-__all__ = ["begin", "next_turn", "put_int", "take_int"]
+__all__ = ["next_turn"]

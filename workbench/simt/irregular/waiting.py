@@ -13,11 +13,11 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from workbench.simt.analysis import reads, writes
-from workbench.simt.intrinsics import CACHE_LOADS
-from workbench.simt.normal_form import deepcopy_tree
-from workbench.simt.proofs import loop_ends
-from workbench.simt.resolved import DeviceCall, Intrinsic, Resolved
+from workbench.simt.planning.analysis import reads, writes
+from workbench.simt.frontend.intrinsics import CACHE_LOADS
+from workbench.simt.frontend.normal_form import deepcopy_tree
+from workbench.simt.planning.proofs import loop_ends
+from workbench.simt.frontend.resolved import DeviceCall, Intrinsic, Resolved
 
 
 def may_wait(loop: ast.AST, function_body: list[ast.stmt]) -> bool:

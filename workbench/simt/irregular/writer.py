@@ -14,29 +14,32 @@ import ast
 
 from numba import types
 
-from workbench.simt.analysis import reads
-from workbench.simt.declared import DeclaredArray, dtype_text
-from workbench.simt.device_functions import START_FUEL
-from workbench.simt.emit import Writer
+from workbench.simt.planning.analysis import reads
+from workbench.simt.codegen.declared import DeclaredArray, dtype_text
+from workbench.simt.codegen.device_functions import START_FUEL
+from workbench.simt.codegen.emit import Writer
 from workbench.simt.irregular.cells import bytes_of
 from workbench.simt.irregular.flow import Back, End, Flow, Goto, Jump, Received, Still, Suspend
 from workbench.simt.irregular.frames import Layout, type_text
 from workbench.simt.irregular.meetings import HEARD, KINDS, OPERAND, SAID
-from workbench.simt.irregular.scheduler import DONE, SLOT_BLOCK, SLOT_FRESH, SLOT_PC
-from workbench.simt.normal_form import Sync, load, published_operand
-from workbench.simt.plan_nodes import Unplannable
-from workbench.simt.translate import Translator
-from workbench.simt.trees import expression
+from workbench.simt.irregular.scheduler import DONE, LAST, NEXT, SLOT_BLOCK, SLOT_FRESH, SLOT_PC
+from workbench.simt.frontend.normal_form import Sync, load, published_operand
+from workbench.simt.planning.nodes import Unplannable
+from workbench.simt.codegen.translate import Translator
+from workbench.simt.codegen.trees import expression
 
 HEADER = """import numpy as _np
 from workbench.simt.irregular.cells import (
-    array_at, cell, claimed, fill_bytes, put_int, put_real, take_int, take_real, vector_at,
+    array_at, call_turn, cell, claimed, fill_bytes, put_int, put_real, take_int, take_real,
+    vector_at,
 )
-from workbench.simt.irregular.scheduler import begin, next_turn
-from workbench.simt.raw import address_of, peek_at, poke_at
+from workbench.simt.codegen.raw import address_of, peek_at, poke_at
 """
 PARAMETERS = ("_homes", "_order")
-"""Addresses of the workers' memory, and the order in which the threads of a block take turns."""
+"""What `launch` hands over: a counter of workers, the scheduler's address and those of the workers'
+memory; and the order in which the threads of a block take turns."""
+WORKERS = 2
+"""Where in the first of them the workers' addresses begin."""
 _ROUNDS = 64
 """How often a thread may go round a loop that waits before the others have their turn."""
 _SHUFFLES = ("shfl_sync", "shfl_up_sync", "shfl_down_sync", "shfl_xor_sync")
@@ -163,11 +166,12 @@ class StateWriter:
             out(f"_fuel = {START_FUEL}", "_ctrl[10] = stack_address()")
             out("_control, _turns = address_of(_ctrl), address_of(_order)")
             out("_homes_at = address_of(_homes)")
-            out("_home = peek_at(_homes_at, claimed(_homes_at) + 1)")
-            out("begin(_home, _first, _last)", "_moved = _went_on = 0")
+            out(f"_home = peek_at(_homes_at, claimed(_homes_at) + {WORKERS})")
+            out(f"poke_at(_home, {NEXT}, _first)", f"poke_at(_home, {LAST}, _last)")
+            out("_scheduler = peek_at(_homes_at, 1)", "_moved = _went_on = 0")
             with out.block("while True:"):
                 self._poll(out, str(self.layout.threads))
-                out("_slot = next_turn(_home, _moved, _went_on, _control)")
+                out("_slot = call_turn(_scheduler, _home, _moved, _went_on, _control)")
                 with out.block("if _slot == 0:"):
                     out("break")
                 self._block(out)
