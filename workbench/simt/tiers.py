@@ -87,10 +87,10 @@ def launch(kernel: Any, configured: Any, args: tuple) -> None:
     elif SETTINGS.tier == "irregular":
         _only_irregular(kernel, configured, args)
     else:
-        _compiled_or_irregular(kernel, configured, args)
+        _with_machine_code(kernel, configured, args)
 
 
-def _compiled_or_irregular(kernel: Any, configured: Any, args: tuple) -> None:
+def _with_machine_code(kernel: Any, configured: Any, args: tuple) -> None:
     found, is_new = specialisation(kernel, configured.block, args)
     auto = SETTINGS.tier == "auto"
     if is_new and auto and _answer_at_once(kernel, configured, args, found):
@@ -112,8 +112,11 @@ def _compiled_or_irregular(kernel: Any, configured: Any, args: tuple) -> None:
             found.reason,
             "leave the choice to the engine: cuda.tier('auto')",
         )
+    elif found.machine is not None:
+        _run_machine(kernel, configured, args, found.machine, found.reason)
     else:
-        _irregular(kernel, configured, args, found.reason)
+        reason = f"{found.reason}; as a state machine: {found.machine_reason}"
+        _uncompiled(kernel, configured, args, reason)
 
 
 def _answer_at_once(kernel: Any, configured: Any, args: tuple, found: Specialisation) -> bool:
@@ -165,8 +168,8 @@ def _in_lockstep(
     )
 
 
-def _irregular(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
-    """Run what cannot be compiled: in lockstep where that can, else step by step."""
+def _uncompiled(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
+    """Run what no region can hold: in lockstep where that can, else step by step."""
     refused = lockstep.refusal(kernel.resolved)
     if not refused:
         try:

@@ -284,7 +284,7 @@ class _Flattener:
     def on_For(self, loop: ast.For, after: ast.stmt, ways: _Ways) -> list[ast.stmt]:
         done = self.label(self.block(loop.orelse, after, ways), loop) if loop.orelse else after
         self.temps += 1
-        at, stop = f"_at{self.temps}", f"_stop{self.temps}"
+        at, stop = f"_count{self.temps}", f"_until{self.temps}"
         begin, test, value, step = self._counting(loop, at, stop)
         self.counters |= {name.targets[0].id for name in begin}
         head = self.number()
@@ -314,7 +314,7 @@ class _Flattener:
         if step.lstrip("-").isdigit():
             test = down if step.startswith("-") else up
         else:
-            step = f"_step{self.temps}"
+            step = f"_stride{self.temps}"
             ends.append((step, stride))
             test = ast.IfExp(expression(f"{step} > 0"), up, down)
         begin = [assign(n, ast.Call(expression("_np.int64"), [v], []), loop) for n, v in ends]

@@ -77,20 +77,20 @@ class StateTranslator(Translator):
     def write_Goto(self, jump: Goto) -> None:
         """Go on with another state."""
         self.store_all(jump)
-        self.out(f"_pc = {jump.target}", "continue")
+        self.out(f"_pc, _jumped = {jump.target}, 1", "continue")
 
     def write_Back(self, jump: Back) -> None:
         """Go round a loop, and now and then let the others have their turn."""
         self.store_all(jump)
-        self.out(f"_pc = {jump.target}", "_rounds -= 1")
+        self.out(f"_pc, _jumped = {jump.target}, 1", "_rounds -= 1")
         with self.out.block("if _rounds < 0:"):
             self.out("_moved += 1", "break")
         self.out("continue")
 
     def write_Still(self, jump: Still) -> None:
-        """Look at memory again in the next turn."""
+        """Look at memory again in the next turn; a thread that only looked did not move."""
         self.store_all(jump)
-        self.out(f"_pc = {jump.target}", "break")
+        self.out(f"_pc = {jump.target}", "_went_on += _jumped", "break")
 
     def write_End(self, _: End) -> None:
         """Return."""
@@ -230,7 +230,7 @@ class StateWriter:
         for one in self.arrays:
             if one.kind == "local":
                 out(f"{one.name} = make_{one.name}(_frame + {layout.arrays[one.name]})")
-        out(*self.mode.thread_begins(), f"_rounds = {_ROUNDS}")
+        out(*self.mode.thread_begins(), f"_rounds, _jumped = {_ROUNDS}, 0")
         with out.block("while True:"):
             for place, (number, body) in enumerate(self.flow.states.items()):
                 with out.block(f"{'elif' if place else 'if'} _pc == {number}:"):
