@@ -20,12 +20,9 @@ from workbench.torch_device import vendor as _vendor  # noqa: E402
 from workbench.torch_device.compiling import backend as compile_backend  # noqa: E402
 from workbench.torch_device.core import fallback as _fallback  # noqa: E402
 from workbench.torch_device.core import views as _views  # noqa: E402
+from workbench.torch_device.core.events import dropped_waits  # noqa: E402
 from workbench.torch_device.core.fallback import strict  # noqa: E402
-from workbench.torch_device.core.streams import (  # noqa: E402
-    dropped_waits,
-    launch_blocking,
-    recording,
-)
+from workbench.torch_device.core.streams import launch_blocking, recording  # noqa: E402
 from workbench.torch_device.coverage import coverage, summary  # noqa: E402
 from workbench.torch_device.dispatching import trace  # noqa: E402
 from workbench.torch_device.extend import register, stub  # noqa: E402

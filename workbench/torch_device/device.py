@@ -18,7 +18,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from workbench.errors import InstallationError, UnavailableError
 from workbench.torch_device import generators
-from workbench.torch_device.core import allocator, memory, streams
+from workbench.torch_device.core import allocator, events, memory, streams
 from workbench.torch_device.core.tensors import NAME
 
 TORCH_VERSION = "2.13"
@@ -132,7 +132,7 @@ MODULE.__dict__.update(
     get_device_properties=get_device_properties,
     device=device,
     Stream=streams.Stream,
-    Event=streams.Event,
+    Event=events.Event,
     stream=lambda stream: stream if stream is not None else contextlib.nullcontext(),
     current_stream=lambda which=None: streams.current(streams.index_of(which)),
     default_stream=lambda which=None: streams.default(streams.index_of(which)),

@@ -105,6 +105,8 @@ collect: Callable[[], None] = lambda: None  # noqa: E731
 """Frees the blocks of storages that have died since; `tensors` puts its own here."""
 gather: Callable[[], None] = lambda: None  # noqa: E731
 """Gives back blocks that a cache in front of this one keeps; the shim puts its own here."""
+settle: Callable[[], None] = lambda: None  # noqa: E731
+"""Waits for all queued work; `streams` puts its own here."""
 after_streams: Callable[[set[int], Callable[[], None]], None] = lambda ids, then: then()  # noqa: E731
 
 
@@ -119,38 +121,37 @@ def allocate(nbytes: int, device: int) -> int:
     size = (nbytes + GRAIN - 1) // GRAIN * GRAIN or GRAIN
     pool = POOLS[device]
     stream = stream_of(device)
-    collect()
-    with pool.lock:
-        cached = pool.bins.get((stream, size))
-        counted = pool.statistics
-        if cached:
-            address = cached.pop()
-            counted.cache_hits += 1
-        else:
-            address = _carve(pool, size, stream)
-        counted.allocations += 1
-        counted.allocated = held = counted.allocated + size
-        if held > counted.allocated_peak:
-            counted.allocated_peak = held
-    return address
+    for attempt in range(3):
+        collect()
+        with pool.lock:
+            address = _take(pool, size, stream)
+        if address:
+            return address
+        if attempt:  # the first time, what is cached may do; then, what only cycles hold
+            gc.collect()
+        empty_cache(device)
+    pool.statistics.out_of_memory += 1
+    raise torch.OutOfMemoryError(explain_shortage(device, size))
 
 
-def _carve(pool: Pool, size: int, stream: int) -> int:
-    address = pool.extents.carve(size)
-    if not address:
-        empty_cache(pool.device)
-        address = pool.extents.carve(size)
-    if not address:
-        gc.collect()
-        empty_cache(pool.device)
-        address = pool.extents.carve(size)
-    if not address:
-        pool.statistics.out_of_memory += 1
-        raise torch.OutOfMemoryError(explain_shortage(pool.device, size))
-    pool.blocks[address] = (size, stream)
+def _take(pool: Pool, size: int, stream: int) -> int:
+    """Return a block from the stream's bin or from the extents; 0 where neither has one."""
     counted = pool.statistics
-    counted.reserved += size
-    counted.reserved_peak = max(counted.reserved_peak, counted.reserved)
+    cached = pool.bins.get((stream, size))
+    if cached:
+        address = cached.pop()
+        counted.cache_hits += 1
+    else:
+        address = pool.extents.carve(size)
+        if not address:
+            return 0
+        pool.blocks[address] = (size, stream)
+        counted.reserved += size
+        counted.reserved_peak = max(counted.reserved_peak, counted.reserved)
+    counted.allocations += 1
+    counted.allocated = held = counted.allocated + size
+    if held > counted.allocated_peak:
+        counted.allocated_peak = held
     return address
 
 
@@ -187,6 +188,7 @@ def block_at(address: int) -> int | None:
 
 def empty_cache(device: int) -> None:
     """Hand every cached block back to the extents and its pages to the operating system."""
+    settle()  # queued work may still use what has been freed
     collect()
     gather()
     pool = POOLS[device]
@@ -231,6 +233,7 @@ def explain_shortage(device: int, asked: int) -> str:
 
 def live_blocks(device: int) -> dict[int, int]:
     """Return address -> bytes of the blocks that tensors hold now."""
+    settle()  # `gather` forgets which stream a block was used on
     collect()
     gather()
     pool = POOLS[device]

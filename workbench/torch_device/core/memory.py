@@ -85,6 +85,9 @@ DELTA = BYTES.data_ptr() - BASE
 
 END = BASE + _TOTAL
 
+pinned: set[int] = set()
+"""Addresses of the pinned host storages, which a copy may read when Python has gone on."""
+
 
 def base(device: int) -> int:
     """Return the first address of a device's memory."""

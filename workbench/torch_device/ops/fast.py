@@ -19,8 +19,9 @@ import torch
 from workbench.torch_device import traffic
 from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.codegen import types
-from workbench.torch_device.core import streams, tensors
+from workbench.torch_device.core import tensors
 from workbench.torch_device.core.memory import DELTA
+from workbench.torch_device.core.queue import BOARD
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.ops.pointwise import KERNELS as ROWS
 
@@ -81,7 +82,7 @@ def _binary(name: str):
                 and dense(self)
                 and dense(other)
                 and self.get_device() == other.get_device()
-                and not (streams._any_side_stream or streams._recording or streams._forked)
+                and not BOARD[0]
             ):
                 run = loops.get(dtype)
                 if run is None:
@@ -120,12 +121,7 @@ def _unary(name: str):
 
     def short(self):
         dtype, count = self.dtype, self.numel()
-        if (
-            dtype in _FLOATS
-            and 0 < count < _SMALL
-            and self.is_contiguous()
-            and not (streams._any_side_stream or streams._recording or streams._forked)
-        ):
+        if dtype in _FLOATS and 0 < count < _SMALL and self.is_contiguous() and not BOARD[0]:
             run = loops.get(dtype)
             if run is None:
                 run = loops[dtype] = _ready(row, dtype, (("self", dtype),))
