@@ -1,9 +1,10 @@
 """Which tier runs a launch. The user can see the choice, and force it.
 
 The first launch of few threads runs in lockstep, which starts at once, while the kernel is compiled
-in the background; the second is compiled. What the compiled tier's regions cannot express (views
-that live across a barrier, barriers over the whole grid, spin waits inside a block, half precision)
-runs in lockstep where that can, else step by step, with the reason kept in ``kernel.reason``.
+in the background; the second is compiled. What regions cannot hold (views that live across a
+barrier, barriers over the whole grid, threads that wait for memory) is compiled as a state machine,
+the irregular tier. What no compiler here takes runs in lockstep where that can, else step by step,
+with the reason kept in ``kernel.reason``.
 """
 
 # Syntax trees carry attributes of ours, and Numba is not typed.
@@ -94,9 +95,8 @@ def _with_machine_code(kernel: Any, configured: Any, args: tuple) -> None:
     auto = SETTINGS.tier == "auto"
     if is_new and auto and _answer_at_once(kernel, configured, args, found):
         return
-    compiled = found.ready().compiled
-    if compiled is not None:
-        _run(kernel, configured, args, found)
+    if found.ready().compiled is not None:
+        _run(kernel, configured, args, found, "compiled", "")
     elif not auto:
         raise KernelSourceError(
             f"{kernel.__name__} cannot run on the compiled tier.",
@@ -104,29 +104,27 @@ def _with_machine_code(kernel: Any, configured: Any, args: tuple) -> None:
             "leave the choice to the engine: cuda.tier('auto')",
         )
     elif found.machine is not None:
-        _run_machine(kernel, configured, args, found.machine, found.reason)
+        _run(kernel, configured, args, found, "irregular", found.reason)
     else:
         reason = f"{found.reason}; as a state machine: {found.machine_reason}"
         _uncompiled(kernel, configured, args, reason)
 
 
-def _run(kernel: Any, configured: Any, args: tuple, found: Any) -> None:
+def _run(
+    kernel: Any, configured: Any, args: tuple, found: Specialisation, tier: str, reason: str
+) -> None:
     """Run machine code: on a launcher thread, unless the launch is known to be too short for it."""
-    shared_bytes, pace = configured.shared_bytes, found.pace
+    shared_bytes, limit_s, pace = configured.shared_bytes, SETTINGS.time_limit_s, found.pace
     key = pace.key(configured.grid, args, shared_bytes)
     short = key in pace.short
-    kernel.last_tier, kernel.reason = "compiled", ""
+    kernel.last_tier, kernel.reason = tier, reason
     kernel.last_thread = "caller" if short else "launcher"
     started = time.perf_counter()
-    run.run(
-        found.compiled,
-        configured.grid,
-        args,
-        (),
-        shared_bytes,
-        SETTINGS.time_limit_s,
-        inline=short,
-    )
+    grid = configured.grid
+    if tier == "compiled" and found.compiled is not None:
+        run.run(found.compiled, grid, args, (), shared_bytes, limit_s, inline=short)
+    elif found.machine is not None:
+        irregular.run(found.machine, grid, args, shared_bytes, limit_s, inline=short)
     if not short:
         pace.took(key, time.perf_counter() - started)
 
@@ -200,20 +198,13 @@ def _uncompiled(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
 
 def _only_irregular(kernel: Any, configured: Any, args: tuple) -> None:
     found, _ = specialisation(kernel, configured.block, args)
-    machine = found.as_machine()
-    if machine is None:
+    if found.as_machine() is None:
         raise KernelSourceError(
             f"{kernel.__name__} cannot run on the irregular tier.",
             found.machine_reason,
             "leave the choice to the engine: cuda.tier('auto')",
         )
-    _run_machine(kernel, configured, args, machine, "asked for")
-
-
-def _run_machine(kernel: Any, configured: Any, args: tuple, machine: Any, reason: str) -> None:
-    kernel.last_tier, kernel.reason = "irregular", reason
-    shared_bytes, limit_s = configured.shared_bytes, SETTINGS.time_limit_s
-    irregular.run(machine, configured.grid, args, shared_bytes, limit_s)
+    _run(kernel, configured, args, found, "irregular", "asked for")
 
 
 def _only_lockstep(kernel: Any, configured: Any, args: tuple) -> None:

@@ -41,7 +41,7 @@ _RESULTS = {
 }
 
 
-class ScalarTranslator(Translator):
+class _ScalarTranslator(Translator):
     """Writes one thread's code, with every meeting reduced to the type of its result."""
 
     def write_Sync(self, statement: Sync) -> None:
@@ -61,7 +61,11 @@ class ScalarTranslator(Translator):
         pass
 
 
-def scalar_source(translator: ScalarTranslator, parameters: list[str], arrays: list[str]) -> str:
+ScalarTranslator = _ScalarTranslator
+"""To be extended by a tier that allows more."""
+
+
+def scalar_source(translator: _ScalarTranslator, parameters: list[str], arrays: list[str]) -> str:
     """Return the source of one thread's code as a function."""
     body = Writer()
     translator.out = body

@@ -14,8 +14,8 @@ import numba
 import numpy as np
 from numba import types
 
-from workbench.simt.codegen.emit import DEBUG, PLAIN, Mode
 from workbench.simt import irregular
+from workbench.simt.codegen.emit import DEBUG, PLAIN, Mode
 from workbench.simt.compiled import build
 from workbench.simt.compiled.pace import Pace
 from workbench.simt.dim3 import Dim3

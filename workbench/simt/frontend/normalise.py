@@ -64,7 +64,7 @@ def _own_parameters(body: list[ast.stmt], parameters: tuple[str, ...]) -> list[a
     return [*copies, *body]
 
 
-class Normaliser(Hoisting):
+class _Normaliser(Hoisting):
     """Brings the statements of one function into normal form."""
 
     def __init__(self, result: Normal):
@@ -282,3 +282,7 @@ class Normaliser(Hoisting):
             f"{source.file_name}:{line}: {source.line(line).strip()}",
             advice,
         )
+
+
+Normaliser = _Normaliser
+"""To be extended by a tier that allows more."""

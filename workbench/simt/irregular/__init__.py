@@ -5,7 +5,7 @@ locks and flags, barriers over the whole grid, views that live across a barrier.
 program counter and a frame for its locals; it runs until it waits, and a scheduler resumes whoever
 may go on, at compiled speed::
 
-    waiting.py     which loops may wait for another thread, so that others must run meanwhile
+    normal.py      the normal form, with functions that return from anywhere (nodes.py)
     flow.py        the normal form -> states: straight code that ends by going on or by waiting
     frames.py      what a thread keeps while it waits, and where in memory
     writer.py      the states as source for numba.njit

@@ -19,11 +19,13 @@ from workbench.simt.compiled.understood import module_of, translator_for, unders
 from workbench.simt.frontend.normal_form import Normal, Sync
 from workbench.simt.frontend.normalise import normalise
 from workbench.simt.frontend.resolved import Resolved
-from workbench.simt.irregular.flow import Flow, FlowNormaliser, Inlined, LeaveInlined, flow
+from workbench.simt.irregular.flow import Flow, flow
 from workbench.simt.irregular.frames import Layout, kept_between, layout
-from workbench.simt.irregular.waiting import may_wait, with_waits_in_sight
+from workbench.simt.irregular.nodes import Inlined, LeaveInlined
+from workbench.simt.irregular.normal import FlowNormaliser
 from workbench.simt.irregular.writer import PARAMETERS, StateTranslator, StateWriter
 from workbench.simt.planning.analysis import writes
+from workbench.simt.planning.waiting import waits_for_blocks, with_waits_in_sight
 
 
 class _Plain(Mode):
@@ -95,7 +97,7 @@ def _facts(normal: Normal, states: Flow, places: Layout) -> dict[str, Any]:
         "frames": places.frames,
         "frame": places.frame,
         "block_bytes": places.block_bytes,
-        "waits": any(may_wait(part, normal.body) for part in parts),
+        "waits": any(waits_for_blocks(part, normal.body) for part in parts),
         "whole_grid": any(
             isinstance(part, Sync) and part.intrinsic.kind == "grid" for part in parts
         ),

@@ -6,7 +6,7 @@ launch keeps the memory, and the arguments that views point into, alive.
 """
 
 # Syntax trees carry attributes of ours, and Numba is not typed.
-# pyright: reportArgumentType=false, reportCallIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
 
 from __future__ import annotations
 

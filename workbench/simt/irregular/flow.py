@@ -12,130 +12,30 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from workbench.simt.planning.analysis import escapes
-from workbench.simt.frontend.inlining import placed, returns_to
-from workbench.simt.irregular.waiting import may_wait
-from workbench.simt.frontend.normal_form import Normal, Sync, assign, deepcopy_tree, load
-from workbench.simt.frontend.normalise import Normaliser
-from workbench.simt.planning.proofs import loop_ends, waits_for_memory
 from workbench.simt.codegen.trees import expression
+from workbench.simt.frontend.inlining import placed
+from workbench.simt.frontend.normal_form import Normal, Sync, assign, deepcopy_tree
+from workbench.simt.irregular.nodes import (
+    Back,
+    End,
+    Goto,
+    Inlined,
+    LeaveInlined,
+    Received,
+    Still,
+    Suspend,
+    copy_of,
+    jump_to,
+    jumps,
+)
+from workbench.simt.irregular.normal import is_range
+from workbench.simt.planning.analysis import escapes
+from workbench.simt.planning.proofs import loop_ends, waits_for_memory
+from workbench.simt.planning.waiting import may_wait
 
 _DEEPEST = 12
 """How many states are written inside each other before they get a number of their own."""
-
-
-class Inlined(ast.stmt):
-    """A device function's body in place of its call; `LeaveInlined` is its ``return``."""
-
-    _fields = ("body",)
-    label: str
-
-
-class LeaveInlined(ast.stmt):
-    """Go to the end of the `Inlined` of the same `label`."""
-
-    _fields = ()
-    label: str
-
-
-class Jump(ast.stmt):
-    """What a state ends with; `target` is the state that comes next."""
-
-    _fields = ()
-    target: int
-    stored: frozenset[str] = frozenset()
-
-
-class Goto(Jump):
-    """Go on at once."""
-
-
-class Back(Jump):
-    """Go back to the head of a loop: at once, or in the thread's next turn after some rounds."""
-
-
-class Still(Jump):
-    """Wait for memory that another thread writes: look again in the next turn."""
-
-
-class Suspend(Jump):
-    """Wait at a barrier or warp operation, whose statement is `sync`."""
-
-    _fields = ("args",)
-    sync: Sync
-    args: list
-
-
-class End(ast.stmt):
-    """The thread has returned."""
-
-    _fields = ()
-
-
-class Received(ast.expr):
-    """What a thread receives from the `sync` that it waited at."""
-
-    _fields = ()
-    sync: Sync
-
-
-class FlowNormaliser(Normaliser):
-    """The normal form of this tier: device functions may return from anywhere."""
-
-    def returns(self, result: str, body: list, node: ast.AST) -> list[ast.stmt]:
-        """Write an inlined function's body, with its returns."""
-        found = [part for s in body for part in ast.walk(s) if isinstance(part, ast.Return)]
-        if not found or (len(found) == 1 and body[-1] is found[0]):
-            return returns_to(result, body, self, node)
-        label = self.temp("leave")
-        whole = Inlined(_Leaving(result, label).block(body))
-        whole.label = label
-        return [placed(whole, node)]
-
-    def on_Inlined(self, statement: Inlined) -> list[ast.stmt]:
-        """Bring the body into normal form."""
-        statement.body = self.statements(statement.body)
-        return [statement]
-
-    def on_For(self, statement: ast.For) -> list[ast.stmt]:
-        """Name what a loop goes over, unless it is a range."""
-        out: list[ast.stmt] = []
-        statement.iter = self.hoist(statement.iter, out)
-        if not _is_range(statement.iter):
-            statement.iter = self.pin(statement.iter, out)
-        return out + self.loop(statement)
-
-    def loop(self, statement: Any) -> list[ast.stmt]:
-        """Bring a loop's body into normal form; an ``else`` is one more branch here."""
-        statement.orelse = self.statements(statement.orelse)
-        orelse, statement.orelse = statement.orelse, []
-        out = super().loop(statement)
-        statement.orelse = orelse
-        return out
-
-
-class _Leaving(ast.NodeTransformer):
-    def __init__(self, result: str, label: str):
-        self.result, self.label = result, label
-
-    def block(self, body: list[ast.stmt]) -> list[ast.stmt]:
-        return [part for s in body for part in _listed(self.visit(s))]
-
-    def visit_Return(self, node: ast.Return):
-        value = node.value or ast.copy_location(ast.Constant(0), node)
-        leave = LeaveInlined()
-        leave.label = self.label
-        return [assign(self.result, value, node), ast.copy_location(leave, node)]
-
-
-def _listed(found: Any) -> list[ast.stmt]:
-    return found if isinstance(found, list) else [found]
-
-
-def _is_range(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "range"
 
 
 @dataclass
@@ -201,7 +101,7 @@ class _Flattener:
         """Return the way to a new state; a lone jump is its own way."""
         if len(body) == 1 and isinstance(body[0], (Goto, Back, End)):
             return body[0]
-        return _jump(Goto, self.state(self.number(), body, like))
+        return jump_to(Goto, self.state(self.number(), body, like))
 
     def block(self, body: list[ast.stmt], then: ast.stmt, ways: _Ways) -> list[ast.stmt]:
         """Return the code of some statements, after which `then` follows."""
@@ -213,7 +113,7 @@ class _Flattener:
             rest = body[at + 1 :]
             after = self.label(self.block(rest, then, ways), rest[0]) if rest else then
             return out + self.taken_apart(statement, after, ways)
-        return [*out, _copy(then)]
+        return [*out, copy_of(then)]
 
     def flows(self, statement: ast.stmt) -> bool:
         """Whether a thread may wait inside a statement, or leave it for code that is apart."""
@@ -240,7 +140,7 @@ class _Flattener:
             value.sync = sync
             got = [assign(sync.target, value, sync)]
         wait = Suspend(sync.args)
-        wait.sync, wait.target = sync, self.state(self.number(), [*got, _copy(after)], sync)
+        wait.sync, wait.target = sync, self.state(self.number(), [*got, copy_of(after)], sync)
         return [ast.copy_location(wait, sync)]
 
     def on_If(self, statement: ast.If, after: ast.stmt, ways: _Ways) -> list[ast.stmt]:
@@ -253,33 +153,33 @@ class _Flattener:
         return self.block(statement.body, after, ways)
 
     def on_LeaveInlined(self, statement: LeaveInlined, after, ways: _Ways) -> list[ast.stmt]:
-        return [_copy(dict(ways.inlined)[statement.label])]
+        return [copy_of(dict(ways.inlined)[statement.label])]
 
     def on_Return(self, statement: ast.Return, after: ast.stmt, ways: _Ways) -> list[ast.stmt]:
         return [End()]
 
     def on_Break(self, statement: ast.Break, after: ast.stmt, ways: _Ways) -> list[ast.stmt]:
-        return [_copy(ways.leave)]
+        return [copy_of(ways.leave)]
 
     def on_Continue(self, statement: ast.Continue, after, ways: _Ways) -> list[ast.stmt]:
-        return [_copy(ways.turn)]
+        return [copy_of(ways.turn)]
 
     def on_While(self, loop: ast.While, after: ast.stmt, ways: _Ways) -> list[ast.stmt]:
         done = self.label(self.block(loop.orelse, after, ways), loop) if loop.orelse else after
         head = self.number()
         if waits_for_memory(loop) and not any(self.flows(one) for one in loop.body):
-            look = ast.If(loop.test, [*loop.body, _jump(Still, head)], [_copy(done)])
+            look = ast.If(loop.test, [*loop.body, jump_to(Still, head)], [copy_of(done)])
             self.state(head, [ast.copy_location(look, loop)], loop)
-            first = ast.If(loop.test, [*loop.body, _jump(Back, head)], [_copy(done)])
+            first = ast.If(loop.test, [*loop.body, jump_to(Back, head)], [copy_of(done)])
             return [ast.copy_location(deepcopy_tree(first), loop)]
         ends = loop_ends(loop, self.normal.body)
-        turn = _jump(Goto if ends else Back, head)
+        turn = jump_to(Goto if ends else Back, head)
         inner = replace(ways, leave=after, turn=turn)
         body = self.block(loop.body, turn, inner)
-        test = ast.copy_location(ast.If(loop.test, body, [_copy(done)]), loop)
+        test = ast.copy_location(ast.If(loop.test, body, [copy_of(done)]), loop)
         always = isinstance(loop.test, ast.Constant) and loop.test.value
         self.state(head, body if always else [test], loop)
-        return [_jump(Goto, head)]
+        return [jump_to(Goto, head)]
 
     def on_For(self, loop: ast.For, after: ast.stmt, ways: _Ways) -> list[ast.stmt]:
         done = self.label(self.block(loop.orelse, after, ways), loop) if loop.orelse else after
@@ -288,18 +188,18 @@ class _Flattener:
         begin, test, value, step = self._counting(loop, at, stop)
         self.counters |= {name.targets[0].id for name in begin}
         head = self.number()
-        turn = _jump(Back, head)
+        turn = jump_to(Back, head)
         inner = replace(ways, leave=after, turn=turn)
         take = ast.Assign([loop.target], value)
         more = assign(at, expression(f"{at} + {step}"), loop)
         body = [placed(take, loop), placed(more, loop), *self.block(loop.body, turn, inner)]
-        self.state(head, [placed(ast.If(test, body, [_copy(done)]), loop)], loop)
-        return [*(placed(one, loop) for one in begin), _jump(Goto, head)]
+        self.state(head, [placed(ast.If(test, body, [copy_of(done)]), loop)], loop)
+        return [*(placed(one, loop) for one in begin), jump_to(Goto, head)]
 
     def _counting(self, loop: ast.For, at: str, stop: str):
         """Return how a loop's counter starts, whether it goes on, its variable, and its step."""
         zero, one = ast.Constant(0), ast.Constant(1)
-        if _is_range(loop.iter):
+        if is_range(loop.iter):
             args = loop.iter.args
             first, last, stride = {
                 1: (zero, *args, one), 2: (*args, one), 3: tuple(args)
@@ -309,9 +209,9 @@ class _Flattener:
         else:
             first, last, stride = zero, expression(f"len({loop.iter.id})"), one
             value = expression(f"{loop.iter.id}[{at}]")
-        ends, step = [(at, first), (stop, last)], ast.unparse(stride)
+        ends, step = [(at, first), (stop, last)], _whole(stride)
         up, down = expression(f"{at} < {stop}"), expression(f"{at} > {stop}")
-        if step.lstrip("-").isdigit():
+        if step:
             test = down if step.startswith("-") else up
         else:
             step = f"_stride{self.temps}"
@@ -321,25 +221,12 @@ class _Flattener:
         return begin, test, value, step
 
 
-def _jump(kind: type, target: int) -> Any:
-    jump = kind()
-    jump.target = target
-    jump.lineno, jump.col_offset = 0, 0
-    return jump
-
-
-def _copy(jump: ast.stmt) -> ast.stmt:
-    if isinstance(jump, End):
-        return End()
-    return _jump(type(jump), jump.target)
-
-
-def jumps(body: list[ast.stmt]) -> list[Any]:
-    """Return what the paths through a state end with."""
-    last = body[-1]
-    if isinstance(last, ast.If):
-        return [*jumps(last.body), *jumps(last.orelse)]
-    return [last]
+def _whole(node: ast.expr) -> str:
+    """Return a literal whole number as text, or ""."""
+    inner = node.operand if isinstance(node, ast.UnaryOp) else node
+    plain = isinstance(inner, ast.Constant) and type(inner.value) is int
+    sign = isinstance(node, ast.Constant) or isinstance(getattr(node, "op", None), ast.USub)
+    return ast.unparse(node) if plain and sign else ""
 
 
 def _joined(states: dict[int, list[ast.stmt]]) -> dict[int, list[ast.stmt]]:
@@ -374,6 +261,3 @@ def _joined(states: dict[int, list[ast.stmt]]) -> dict[int, list[ast.stmt]]:
 
     reach(0)
     return dict(sorted(joined.items()))
-
-
-__all__ = ["Flow", "FlowNormaliser", "flow", "jumps", "load"]

@@ -6,7 +6,7 @@ with its locals and local arrays. Only what a later state reads is kept.
 """
 
 # Syntax trees carry attributes of ours, and Numba is not typed.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from workbench.simt.planning.analysis import exposed, reads, writes
 from workbench.simt.codegen.declared import DeclaredArray, dtype_text, itemsize_of_type
 from workbench.simt.irregular.cells import ALIGNMENT, bytes_of
-from workbench.simt.irregular.flow import End, Flow, Jump
+from workbench.simt.irregular.flow import Flow
+from workbench.simt.irregular.nodes import End, Jump, jumps
+from workbench.simt.planning.analysis import exposed, reads, writes
 from workbench.simt.planning.nodes import Unplannable
 
 HEADER_BYTES = 64
@@ -184,8 +185,6 @@ def _loaded(body, defined, written, live, names) -> set[str]:
 
 
 def _kept(flow: Flow, loads: dict[int, set[str]]) -> set[str]:
-    from workbench.simt.irregular.flow import jumps
-
     stored = {
         name
         for body in flow.states.values()

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import StoppedError
 from workbench.simt.compiled import run as compiled
 from workbench.simt.dim3 import Dim3
 from workbench.simt.errors import BarrierDivergenceError, DeadlockError
@@ -50,6 +49,7 @@ def run(
     shared_bytes: int = 0,
     limit_s: float | None = None,
     order: Any = None,
+    inline: bool = False,
 ) -> None:
     """Run every block of a launch.
 
@@ -66,6 +66,8 @@ def run(
     order : sequence of int, optional
         In which order the threads of a block take turns; by default from the first to the last.
         No order changes the answer of a correct kernel.
+    inline : bool
+        Run in the calling thread: for launches known to be short.
 
     Raises
     ------
@@ -80,6 +82,10 @@ def run(
     room = _room(facts, grid, shared_bytes, workers)
     turns = np.arange(room.threads) if order is None else np.asarray(order, np.int64)
     extra = (room.homes, np.ascontiguousarray(turns, np.int64))
+
+    def state() -> str:
+        return "; ".join(_states(room, facts, grid)) or "no thread was under way"
+
     try:
         compiled.run(
             machine,
@@ -89,11 +95,11 @@ def run(
             shared_bytes=shared_bytes,
             limit_s=limit_s,
             workers=1 if together else None,
+            inline=inline,
+            state=state,
         )
-    except (StoppedError, DeadlockError, BarrierDivergenceError) as error:
-        raise type(error)(
-            error.happened, "; ".join([error.saw, *_states(room, facts, grid)]), error.advice
-        ) from error
+    except (DeadlockError, BarrierDivergenceError) as error:
+        raise type(error)(error.happened, f"{error.saw}; {state()}", error.advice) from error
 
 
 def _room(facts: dict, grid: Dim3, shared_bytes: int, workers: int) -> _Room:
@@ -107,9 +113,11 @@ def _room(facts: dict, grid: Dim3, shared_bytes: int, workers: int) -> _Room:
     numbers = scheduler.HOME_NUMBERS + capacity
     home = -(-8 * numbers // 64) * 64
     each = home + capacity * stride
-    memory = np.empty(workers * each + 64, np.uint8)
-    start = -(-memory.ctypes.data // 64) * 64
-    homes = np.array([0, turn_address(), *(start + each * k for k in range(workers))], np.int64)
+    front = 8 * (WORKERS + workers)
+    memory = np.empty(front + workers * each + 64, np.uint8)
+    start = -(-(memory.ctypes.data + front) // 64) * 64
+    homes = memory[:front].view(np.int64)  # whoever has these keeps the memory
+    homes[:] = 0, turn_address(), *(start + each * k for k in range(workers))
     for address in homes[WORKERS:]:
         own = memory[address - memory.ctypes.data :][: 8 * numbers].view(np.int64)
         own[: scheduler.HOME_NUMBERS] = 0

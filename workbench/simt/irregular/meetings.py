@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from workbench.simt.irregular.cells import put_int, take_int, take_real
 from workbench.simt.codegen.raw import peek_at, poke_at
+from workbench.simt.irregular.cells import put_int, take_int, take_real
 
 KINDS = {
     "syncthreads": 1, "syncthreads_count": 2, "syncthreads_and": 3, "syncthreads_or": 4,
@@ -77,9 +77,9 @@ def release_warps(pcs, threads, frames, frame):
             key, mask = peek_at(keys, base + lane), peek_at(masks, base + lane)
             members = 0
             for other in range(lane, lanes):
-                if waiting >> other & 1 and peek_at(keys, base + other) == key:
-                    if peek_at(masks, base + other) == mask:
-                        members |= 1 << other
+                same = peek_at(keys, base + other) == key and peek_at(masks, base + other) == mask
+                if waiting >> other & 1 and same:
+                    members |= 1 << other
             waiting &= ~members
             kind = key & 31
             missing = ready if kind == _ACTIVE else mask & alive & ~members

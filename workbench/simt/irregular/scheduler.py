@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from workbench.simt.irregular.meetings import GRID_KIND, answer_block, release_warps
 from workbench.simt.codegen.raw import peek_at, poke_at
+from workbench.simt.irregular.meetings import GRID_KIND, answer_block, release_warps
 from workbench.simt.runtime.control import Control, Fault
 
 DONE = -(1 << 40)
@@ -123,9 +123,8 @@ def _round_ends(home, control):
 @njit(**_OPTIONS)
 def _admit(home):
     """Begin blocks until as many are in flight as may be."""
-    while (
-        peek_at(home, RESIDENT) < peek_at(home, WINDOW)
-        and peek_at(home, NEXT) < peek_at(home, LAST)
+    while peek_at(home, RESIDENT) < peek_at(home, WINDOW) and peek_at(home, NEXT) < peek_at(
+        home, LAST
     ):
         k = peek_at(home, RESIDENT)
         slot = _slot_at(home, k)

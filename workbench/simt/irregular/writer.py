@@ -14,19 +14,19 @@ import ast
 
 from numba import types
 
-from workbench.simt.planning.analysis import reads
 from workbench.simt.codegen.declared import DeclaredArray, dtype_text
 from workbench.simt.codegen.device_functions import START_FUEL
 from workbench.simt.codegen.emit import Writer
-from workbench.simt.irregular.cells import bytes_of
-from workbench.simt.irregular.flow import Back, End, Flow, Goto, Jump, Received, Still, Suspend
-from workbench.simt.irregular.frames import Layout, type_text
-from workbench.simt.irregular.meetings import HEARD, KINDS, OPERAND, SAID
-from workbench.simt.irregular.scheduler import DONE, LAST, NEXT, SLOT_BLOCK, SLOT_FRESH, SLOT_PC
-from workbench.simt.frontend.normal_form import Sync, load, published_operand
-from workbench.simt.planning.nodes import Unplannable
 from workbench.simt.codegen.translate import Translator
 from workbench.simt.codegen.trees import expression
+from workbench.simt.frontend.normal_form import Sync, published_operand
+from workbench.simt.irregular.cells import bytes_of
+from workbench.simt.irregular.flow import Flow
+from workbench.simt.irregular.frames import Layout, type_text
+from workbench.simt.irregular.meetings import HEARD, KINDS, OPERAND, SAID
+from workbench.simt.irregular.nodes import Back, End, Goto, Jump, Received, Still, Suspend
+from workbench.simt.irregular.scheduler import DONE, LAST, NEXT, SLOT_BLOCK, SLOT_FRESH, SLOT_PC
+from workbench.simt.planning.nodes import Unplannable
 
 HEADER = """import numpy as _np
 from workbench.simt.irregular.cells import (
@@ -168,18 +168,15 @@ class StateWriter:
             out("_homes_at = address_of(_homes)")
             out(f"_home = peek_at(_homes_at, claimed(_homes_at) + {WORKERS})")
             out(f"poke_at(_home, {NEXT}, _first)", f"poke_at(_home, {LAST}, _last)")
+            out("_t, _blk = 0, _first")
             out("_scheduler = peek_at(_homes_at, 1)", "_moved = _went_on = 0")
             with out.block("while True:"):
-                self._poll(out, str(self.layout.threads))
+                self.translator.poll(out, 0, str(self.layout.threads))
                 out("_slot = call_turn(_scheduler, _home, _moved, _went_on, _control)")
                 with out.block("if _slot == 0:"):
                     out("break")
                 self._block(out)
         return "\n".join([HEADER, *self._makers(), "", "", out.text()])
-
-    def _poll(self, out: Writer, cost: str) -> None:
-        self.translator.out = out
-        self.translator.poll(cost)
 
     def _makers(self) -> list[str]:
         made = []
@@ -243,6 +240,3 @@ class StateWriter:
         for name in sorted(self.loads[number]):
             out(f"{name} = take_{name}(_frame + {self.layout.cells[name][0]})")
         self.translator.write(body)
-
-
-__all__ = ["PARAMETERS", "StateTranslator", "StateWriter", "load", "reads"]
