@@ -85,7 +85,7 @@ def _subject(spec: str, report: dict[str, Any], say: Callable[[str], None]) -> S
     """Return what is reported on; its model is None where it does not export."""
     if Path(spec).suffix == ".onnx" or Path(spec).exists():
         say("reading")
-        return Subject(spec, model=load_model(spec))
+        return Subject(spec, model=load_model(spec, own_operators=True))
     factory = _factory(spec)
     subject = Subject(spec, factory=factory)
     say("exporting")
