@@ -4,9 +4,12 @@ import numpy as np
 import onnx
 import pytest
 
+from workbench.errors import StoppedError
 from workbench.portability.comparing import compare
 from workbench.portability.places import Place, provider_place
+from workbench.portability.previewing import Preview
 from workbench.portability.reconciling import all_nodes
+from workbench.portability.session import open_session
 
 CPU = "CPUExecutionProvider"
 HEAD = '<ir_version: 9, opset_import: ["" : 18]>\n'
@@ -99,3 +102,17 @@ def test_a_body_within_a_body_is_walked_to_the_end():
     found = compare(model, CPU, wrong("Sin", "Cos"), inputs={"x": X, "c": np.array(True)})
     assert sum(note.startswith("in its then_branch") for note in found.notes) == 2
     assert "first differ at Sin" in found.notes[-2] or "first differ at Sin" in found.notes[-1]
+
+
+def test_a_loop_that_never_ends_is_ended_by_a_limit_that_is_named():
+    model = onnx.parser.parse_model(
+        HEAD + "g (float[3] x) => (float[3] z) { t = Constant <value = bool {1}> ()\n"
+        ' z = Loop("", t, x) < body = b (int64 i, bool on, float[3] s) => (bool go, float[3] o)\n'
+        " { go = Identity(on)  o = Sin(s) }> }"
+    )
+    session = open_session(model)
+    with pytest.raises(StoppedError, match=r"limit: 0\.3 s"):
+        session.run({"x": X}, limit_s=0.3)
+    with Preview(limit_s=0.3) as preview:
+        found = preview(model, CPU, runs=[{"x": X}])
+    assert "longer than its limit" in found.runs[0]["error"]

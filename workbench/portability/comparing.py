@@ -23,7 +23,7 @@ from workbench.errors import InputError, WrongResultError
 from workbench.portability.alone import bodies_of, known_values, look_inside, run_alone
 from workbench.portability.feeds import checked_feeds
 from workbench.portability.load import load_model
-from workbench.portability.places import Values, as_place
+from workbench.portability.places import Place, Values, as_place
 from workbench.portability.sources import SourceLine, node_sources
 from workbench.problem import TOLERANCES, Tolerance
 
@@ -170,16 +170,7 @@ def compare(
     steps = _steps(graph_model, values_a, values_b)
     first = next((step for step in steps if not step.agrees), None)
     believed = {**values_b, **values_a}  # what only b has is what led it here
-    known = known_values(graph_model, feeds, believed)
-    own, inside = None, ()
-    if first is not None:
-        node = next(n for n in graph_model.graph.node if first.value in n.output)
-        if bodies_of(node):
-            off = [step.value for step in steps if step.value in node.output and not step.agrees]
-            pair = (place_a, place_b)
-            inside = look_inside(graph_model, node, off, known, pair, compare)
-        elif (result := run_alone(graph_model, node, first.value, known, place_b)) is not None:
-            own = difference(result, believed[first.value])[0]
+    own, inside = _alone(graph_model, first, steps, (believed, feeds), (place_a, place_b))
     plain_a, plain_b = place_a.run(graph_model, feeds), place_b.run(graph_model, feeds)
     outputs = [value.name for value in graph_model.graph.output]
     agree = all(difference(plain_a[name], plain_b[name])[2] for name in outputs)
@@ -258,6 +249,26 @@ def _steps(model: onnx.ModelProto, values_a: Values, values_b: Values) -> list[S
             source = sources.get(node.name)
             steps.append(Step(label, node.op_type, name, dtype, error, allowed, agrees, source))
     return steps
+
+
+def _alone(
+    model: onnx.ModelProto,
+    first: Step | None,
+    steps: list[Step],
+    seen: tuple[Values, Mapping[str, np.ndarray]],
+    places: tuple[Place, Place],
+) -> tuple[float | None, tuple[str, ...]]:
+    """Return the diverging node's own error, or where in its body two places differ."""
+    if first is None:
+        return None, ()
+    believed, feeds = seen
+    known = known_values(model, feeds, believed)
+    node = next(n for n in model.graph.node if first.value in n.output)
+    if bodies_of(node):
+        off = [step.value for step in steps if step.value in node.output and not step.agrees]
+        return None, look_inside(model, node, off, known, places, compare)
+    result = run_alone(model, node, first.value, known, places[1])
+    return (None if result is None else difference(result, believed[first.value])[0]), ()
 
 
 def _notes(first: Step | None, own: float | None, agree: bool) -> tuple[str, ...]:

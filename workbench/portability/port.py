@@ -73,7 +73,7 @@ def port_model(spec: str, say: Callable[[str], None] = lambda line: None) -> dic
     subject = _subject(spec, report, say)
     if subject.model is not None:
         report["inputs"] = _give_inputs(subject)
-        with Preview() as preview:
+        with Preview(limit_s=RUN_LIMIT_S) as preview:
             for name, words, make in STEPS:
                 say(words)
                 report[name] = section(make, subject, report, preview)

@@ -62,7 +62,7 @@ class Preview:
     """
 
     def __init__(self, *, limit_s: float = 120.0, limit_bytes: int | None = None):
-        self._limits = {"limit_s": limit_s, "limit_bytes": limit_bytes}
+        self._limit_s, self._limit_bytes = limit_s, limit_bytes
         self._places: dict[str, Workplace] = {}
 
     def __enter__(self) -> Preview:
@@ -95,7 +95,7 @@ class Preview:
 
     def _ask(self, model, provider, mode, runs=()) -> Placement:
         if provider in IN_PROCESS:
-            return _in_process(model, provider, runs)
+            return _in_process(model, provider, runs, self._limit_s)
         options = MODES.get(provider, {}).get(mode, {})
         return self._in_worker(model, provider, mode, options, runs)
 
@@ -129,7 +129,9 @@ class Preview:
     def _place(self, provider: str) -> Workplace:
         place = self._places.get(provider)
         if place is None or not place.worker.alive:
-            place = self._places[provider] = open_workplace(provider, **self._limits)
+            place = self._places[provider] = open_workplace(
+                provider, limit_s=self._limit_s, limit_bytes=self._limit_bytes
+            )
         return place
 
     def _in_worker(self, model, provider, mode, options, runs) -> Placement:
@@ -222,11 +224,11 @@ def preview(
         return once(model, provider, mode, runs=runs)
 
 
-def _in_process(model, provider, runs) -> Placement:
+def _in_process(model, provider, runs, limit_s) -> Placement:
     """Place on the runtime's own processor provider, or on ours, whose kernels live here."""
     refused = asked_provider().record.refused if provider == library.NAME else []
     start = len(refused)
-    seen = watched(model, provider, runs)
+    seen = watched(model, provider, runs, limit_s)
     reasons = {node.name or node.operator: reason for node, reason in refused[start:]}
     nodes = _nodes(model, seen.assigned, provider, reasons, "the provider left it")
     failed = any("error" in run for run in seen.tried)

@@ -188,10 +188,10 @@ def placement_sections(
     subject: Subject, report: dict[str, Any], preview: Preview
 ) -> list[dict[str, Any]]:
     """Ask each provider what it takes."""
-    rows = []
+    rows, ran = [], "outputs_agree" in report["parity"]  # else a run would fail here as well
     for provider, mode in PLACES:
         # over the CUDA stand-in no kernel computes: a run there tells nothing
-        runs = [] if subject.feeds is None or provider == "cuda" else [subject.feeds]
+        runs = [subject.feeds] if ran and provider != "cuda" else []
         found = section(lambda p=provider, m=mode, r=runs: _placed(preview, subject, p, m, r))
         rows.append({**found, "asked": provider, "asked_mode": mode})
     return rows
