@@ -142,9 +142,10 @@ def _loop(model, node, body, known, believed) -> Iterator[Step]:
 
 
 def _scan(model, node, body, known, believed) -> Iterator[Step]:
-    given = {attribute.name: list(attribute.ints) or attribute.i for attribute in node.attribute}
-    scanned = int(given["num_scan_inputs"])
-    if any(any(given.get(f"scan_input_{kind}", ())) for kind in ("axes", "directions")):
+    given = {attribute.name: attribute for attribute in node.attribute}
+    scanned = given["num_scan_inputs"].i
+    ways = [given.get(f"scan_input_{kind}") for kind in ("axes", "directions")]
+    if any(any(way.ints) for way in ways if way is not None):
         raise ValueError("it scans along another axis than the first, or backwards")
     arrays = [np.asarray(known[name]) for name in node.input]
     states, sequences = arrays[: len(arrays) - scanned], arrays[len(arrays) - scanned :]
