@@ -7,7 +7,7 @@ own instead, which is what deepcopy, pickle, `torch.save` and `torch.load` need.
 """
 
 # PyTorch's private parts and the pictures' keyword tables are untyped.
-# pyright: reportCallIssue=false
+# pyright: reportCallIssue=false, reportPrivateImportUsage=false
 
 from __future__ import annotations
 
