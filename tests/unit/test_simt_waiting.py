@@ -86,8 +86,8 @@ def halving(a):
 
 
 def loop_of(kernel):
-    body = kernel.resolved.tree.body
-    return next(part for part in ast.walk(kernel.resolved.tree) if isinstance(part, ast.While)), body
+    tree = kernel.resolved.tree
+    return next(part for part in ast.walk(tree) if isinstance(part, ast.While)), tree.body
 
 
 @pytest.mark.parametrize("kernel", [plainly, by_a_name, until_done])
