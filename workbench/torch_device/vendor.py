@@ -36,8 +36,8 @@ WRITING = (
 """Operators that write into an output: the library writes straight into device memory."""
 
 RETURNING = (
-    "native_layer_norm", "native_layer_norm_backward", "native_batch_norm",
-    "native_batch_norm_backward", "native_group_norm", "native_group_norm_backward",
+    "native_batch_norm", "native_batch_norm_backward",
+    "native_group_norm", "native_group_norm_backward",
     "_adaptive_avg_pool2d", "_adaptive_avg_pool2d_backward", "embedding_dense_backward",
     "convolution_overrideable", "convolution_backward_overrideable", "dot",
 )  # fmt: skip

@@ -10,6 +10,9 @@ counted.
 
 from __future__ import annotations
 
+_AT_LEAST = "(self if (self > min or self != self) else min)"
+_CLAMP = f"{_AT_LEAST} if ({_AT_LEAST} < max or self != self) else max"
+
 SAME = {  # computed in the operands' common type
     "add.out": "self + alpha * R(other)",
     "sub.out": "self - alpha * R(other)",
@@ -84,6 +87,8 @@ SAME = {  # computed in the operands' common type
     "clamp_max.out": "self if (self < max or self != self) else max",
     "clamp_min.Tensor_out": "self if (self > min or self != self) else min",
     "clamp_max.Tensor_out": "self if (self < max or self != self) else max",
+    "clamp.out": _CLAMP,
+    "clamp.Tensor_out": _CLAMP,
     "nan_to_num.out": {
         "f": "(nan if self != self else posinf if self == np.inf else neginf "
         "if self == -np.inf else self)",

@@ -247,3 +247,19 @@ def _divide(self, other, *, rounding_mode=None, out):
 
 
 KERNELS["div.out_mode"] = _divide
+
+
+def _clamp(form: str):
+    """Clamp: with one bound it is another operator."""
+    both = KERNELS[f"clamp{form}"]
+    lower, upper = KERNELS[f"clamp_min{form}"], KERNELS[f"clamp_max{form}"]
+
+    def kernel(self, min=None, max=None, *, out):
+        if max is None:
+            return lower(self, min, out=out)
+        return upper(self, max, out=out) if min is None else both(self, min, max, out=out)
+
+    return kernel
+
+
+KERNELS |= {f"clamp{form}": _clamp(form) for form in (".out", ".Tensor_out")}

@@ -8,6 +8,7 @@
 //
 // Blocks are cached here by size between Python's allocator and PyTorch's storages, so that most
 // storages are born and die without Python. No torch/library.h: its templates cost 100 MB and 4 s.
+#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 
@@ -24,6 +25,7 @@ std::atomic<int> current_device{0};
 int64_t counters[kMaxDevices][kCounters] = {};
 
 namespace {
+constexpr int kMaxWords = 32;
 constexpr size_t kGrain = 512;          // bytes: the allocator's
 constexpr size_t kLargest = 1 << 20;    // bytes: larger blocks are always asked for
 constexpr auto kGenerated = c10::DispatchKey::HPU;  // nobody registers anything under it
@@ -129,7 +131,7 @@ bool number_of(const at::Tensor& tensor, int64_t* word, uint32_t* kind) {
 
 // Words of a kernel: range, then (address, step) per tensor with the result first, then numbers.
 struct Call {
-  int64_t words[32];
+  int64_t words[kMaxWords];
   const at::Tensor* tensors[6];
   int64_t numbers[8];
   int found = 0, given = 0;
@@ -188,6 +190,37 @@ struct Call {
   }
 };
 
+// A kernel's range in pieces, taken by the threads of PyTorch's own OpenMP team (`codegen/team.py`
+// does the same for what Python launches, and says why).
+constexpr int64_t kSplitFrom = 1 << 15;  // elements: `launch.SPLIT_FROM`
+constexpr int64_t kPieces = 8;           // per thread
+void (*parallel)(void (*)(void*), void*, unsigned, unsigned) = nullptr;  // GOMP_parallel
+
+struct Shared {
+  int64_t (*run)(int64_t*);
+  const int64_t* words;
+  int64_t count, piece;
+  std::atomic<int64_t> next{0}, status{0};
+};
+
+void take_pieces(void* argument) {
+  auto& shared = *static_cast<Shared*>(argument);
+  int64_t own[kMaxWords];
+  std::memcpy(own, shared.words, sizeof own);
+  for (int64_t first; (first = shared.next.fetch_add(shared.piece)) < shared.count;) {
+    own[0] = first, own[1] = std::min(first + shared.piece, shared.count);
+    shared.status |= shared.run(own);
+  }
+}
+
+int64_t run_shared(int64_t (*run)(int64_t*), int64_t* words, int64_t count) {
+  int64_t threads = count < kSplitFrom || parallel == nullptr ? 1 : at::get_num_threads();
+  if (threads < 2) return run(words);
+  Shared shared{run, words, count, std::max<int64_t>(1, count / (threads * kPieces))};
+  parallel(&take_pieces, &shared, static_cast<unsigned>(threads), 0);
+  return shared.status;
+}
+
 bool answer(Plan& plan, torch::jit::Stack* stack) {
   if (needs_python || plan.known == 0) return false;
   Call call;
@@ -211,7 +244,7 @@ bool answer(Plan& plan, torch::jit::Stack* stack) {
       *w++ = call.tensors[t]->numel() == count ? 1 : 0;
     }
     for (int n = 0; n < call.given; n++) *w++ = call.numbers[n];
-    if (plan.entries[i].run(call.words) != 0) return false;  // Python runs it again, and explains
+    if (run_shared(plan.entries[i].run, call.words, count) != 0) return false;  // Python runs it again, and explains
     plan.calls++;
     torch::jit::drop(*stack, plan.roles.size());
     torch::jit::push(*stack, std::move(out));
@@ -343,6 +376,7 @@ void wb_offer(int plan, uint32_t key, void* kernel) {
   one.known = at + 1;
 }
 
+void wb_team(void* address) { quick::parallel = reinterpret_cast<decltype(quick::parallel)>(address); }
 void wb_limit(int plan, int64_t limit) { quick::plans[plan]->limit = limit; }
 int64_t wb_calls(int plan) { return quick::plans[plan]->calls; }
 

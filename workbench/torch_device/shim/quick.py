@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from workbench.torch_device import ops, vendor
+from workbench.torch_device.codegen import team
 from workbench.torch_device.codegen.compiler import Kernel
 from workbench.torch_device.codegen.launch import SPLIT_FROM
 from workbench.torch_device.core import allocator, memory, streams, tensors, views
@@ -32,6 +33,7 @@ WAITING = "MAIA"
 """The dispatch key under which the Python kernel of a planned operator waits: nobody else's."""
 _UNUSED = "HPU"
 """An unused backend's key: under it PyTorch has the kernels generated around ``.out``."""
+_UNLIMITED = 1 << 62
 _SMALL = 4096  # elements: above it the vendor library may be faster
 
 _NUMBERS = {"number", "Scalar", "float", "int"}
@@ -58,6 +60,9 @@ def connect(library) -> None:
     library.wb_limit.argtypes = [number, ctypes.c_int64]
     library.wb_calls.restype = ctypes.c_int64
     library.wb_counters.restype = ctypes.POINTER(ctypes.c_int64)
+    library.wb_team.argtypes = [ctypes.c_void_p]
+    if team.PARALLEL is not None:
+        library.wb_team(ctypes.cast(team.PARALLEL, ctypes.c_void_p))
     counters = library.wb_counters()
     allocator.gather = library.wb_gather
     allocator.statistics = lambda device: _statistics(counters, device)
@@ -145,7 +150,8 @@ def _plan(name: str, row: Pointwise, used: set[str], kernels: dict, library) -> 
     roles, defaults = found
     base, _, which = name.partition(".")
     values = (ctypes.c_double * len(defaults))(*defaults)
-    limit = _SMALL if row.name in vendor.POINTWISE else SPLIT_FROM
+    limit = _UNLIMITED if team.PARALLEL is not None else SPLIT_FROM
+    limit = _SMALL if row.name in vendor.POINTWISE else limit
     number = _library.wb_plan(f"aten::{base}".encode(), which.encode(), roles.encode(), values,
                               in_place, row.result == "bool", generated, limit)  # fmt: skip
     _plans[name] = number, limit
