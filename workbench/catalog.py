@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from workbench.errors import (
     InputError,
     InstallationError,
-    UnavailableError,
     UnknownNameError,
     WorkbenchError,
 )
@@ -70,31 +69,6 @@ def folder(name: str) -> Path:
             str(path),
             "run from a clone, installed with `pip install --editable .` or `scripts/lab`",
         )
-    return path
-
-
-def made_cache(path: Path, holds: str) -> Path:
-    """Make a folder of the user's cache if it is not there, and return it.
-
-    Parameters
-    ----------
-    path : Path
-    holds : str
-        What is kept there, for the error's first sentence.
-
-    Raises
-    ------
-    UnavailableError
-        Where it cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(
-            f"There is no place {holds}.",
-            f"{path}: {error.strerror}",
-            "set WORKBENCH_CACHE to a folder that you may write to",
-        ) from error
     return path
 
 

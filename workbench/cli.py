@@ -106,7 +106,10 @@ def _application() -> Any:
             typer.echo(f"workbench {version('accelerator-workbench')}")
             raise typer.Exit
 
-    @application.callback()
+    @application.callback(
+        epilog="Environment: WORKBENCH_CACHE, the folder of what is compiled or installed later "
+        "(else ~/.cache/accelerator-workbench); WORKBENCH_STORE, the file of what was measured."
+    )
     def workbench(
         _version: bool = typer.Option(
             False, "--version", callback=show_version, is_eager=True, help="Show the version."

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 from workbench import cuda
-from workbench.simt.memory import device_array, to_device
+from workbench.simt.host.memory import device_array, to_device
 
 N = 100
 float32, int32 = numba.float32, numba.int32

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import cuda, inspect, sanitize
-from workbench.simt import build
+from workbench.simt.compiled import build
 from workbench.simt.inspector.mode import InspectorMode
 from workbench.simt.sanitizer.mode import SanitizerMode
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import cuda
-from workbench.simt import libdevice
+from workbench.simt.library import libdevice
 
 _VALUES = {
     "d": np.float64(0.3),

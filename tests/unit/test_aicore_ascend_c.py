@@ -7,7 +7,7 @@ import pytest
 
 from workbench import aicore, catalog
 from workbench.aicore import AICoreError
-from workbench.aicore.ascend_c_pages import PAGES, page
+from workbench.aicore.ascend_c.pages import PAGES, page
 from workbench.errors import InputError
 
 HALF = [aicore.Shape((300, 300), np.dtype(t)) for t in ("float16", "float16", "float32")]

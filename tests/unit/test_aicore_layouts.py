@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import aicore
-from workbench.aicore.layouts import LAYOUTS, fractal, padded
+from workbench.aicore.operations.layouts import LAYOUTS, fractal, padded
 from workbench.errors import InputError
 
 DTYPES = [np.int8, np.uint8, np.float16, ml_dtypes.bfloat16, np.int16]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import aicore
-from workbench.aicore.order import shuffled
+from workbench.aicore.readings.order import shuffled
 
 TILES, WIDTH = 3, 16
 EVENTS = ("MTE2_V", "V_MTE2", "V_MTE3", "MTE3_V", "MTE3_MTE2", "MTE2_MTE3")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from workbench import aicore
-from workbench.aicore.costs import costs
+from workbench.aicore.readings.costs import costs
 from workbench.errors import DataFileError, InputError, UnknownNameError
 
 X = np.ones(100_000, np.float32)
@@ -151,7 +151,7 @@ def test_sampled_cores_are_said_to_be_a_sample():
 
 
 def test_every_priced_operation_is_one_and_every_one_has_a_price(tmp_path, monkeypatch):
-    from workbench.aicore.vector_checks import DTYPES
+    from workbench.aicore.operations.vector_checks import DTYPES
 
     assert set(DTYPES) <= set(costs().vector)
     with pytest.raises(InputError, match="no table of costs"):
@@ -163,7 +163,7 @@ def test_every_priced_operation_is_one_and_every_one_has_a_price(tmp_path, monke
 def test_a_damaged_table_of_costs_is_refused_by_name(tmp_path, monkeypatch):
     (tmp_path / "aicore").mkdir()
     (tmp_path / "aicore" / "broken.toml").write_text("[clock_ghz]\nvalue = 1.8\n")
-    monkeypatch.setattr("workbench.aicore.costs.folder", lambda name: tmp_path)
+    monkeypatch.setattr("workbench.aicore.readings.costs.folder", lambda name: tmp_path)
     with pytest.raises(DataFileError, match=r"broken\.toml"):
         costs("broken")
 

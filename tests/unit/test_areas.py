@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.simt.areas import area, fits
+from workbench.simt.codegen.areas import area, fits
 from workbench.simt.inspector import metrics
 from workbench.simt.inspector.bulk import count_area, mark_sectors
 from workbench.simt.inspector.counters import Word

@@ -1,12 +1,7 @@
 import pytest
 
 from workbench import catalog
-from workbench.errors import (
-    InputError,
-    InstallationError,
-    UnavailableError,
-    UnknownNameError,
-)
+from workbench.errors import InputError, InstallationError, UnknownNameError
 from workbench.problem import Problem
 
 
@@ -59,13 +54,3 @@ def test_helpers_are_not_targets():
     names = catalog.target_names()
     assert "numpy" in names
     assert not [name for name in names if name.startswith("_")]
-
-
-@pytest.mark.parametrize("below", ["a/b", "c"])
-def test_a_cache_that_cannot_be_made_says_how_to_have_it_elsewhere(tmp_path, below):
-    in_the_way = tmp_path / "file"
-    in_the_way.touch()
-    with pytest.raises(UnavailableError, match="There is no place to keep it") as raised:
-        catalog.made_cache(in_the_way / below, "to keep it")
-    assert "WORKBENCH_CACHE" in raised.value.advice
-    assert catalog.made_cache(tmp_path / below, "to keep it").is_dir()

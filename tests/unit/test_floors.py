@@ -14,7 +14,8 @@ from workbench import catalog
 
 PACKAGE = catalog.ROOT / "workbench"
 FLOORS = {
-    0: {"problem", "batch", "measurement", "hardware", "catalog", "errors", "digits", "kernels"},
+    0: {"problem", "batch", "measurement", "hardware", "catalog", "cache", "errors"}
+    | {"digits", "kernels"},
     1: {"simt", "aicore"},
     2: {"torch_device", "portability"},
     3: {"targets"},

@@ -12,13 +12,13 @@ from numba import float32, int32
 
 from workbench import cuda
 from workbench.errors import StoppedError
-from workbench.simt import engines
 from workbench.simt.errors import (
     BarrierDivergenceError,
     KernelSourceError,
     LaunchConfigError,
     OutOfBoundsError,
 )
+from workbench.simt.host import engines
 
 
 def _scaled():

@@ -7,8 +7,8 @@ from numba import float32
 from workbench import cuda
 from workbench.simt import stepping
 from workbench.simt.errors import LaunchConfigError, OutOfBoundsError
-from workbench.simt.limits import dim3
-from workbench.simt.resolve import resolve
+from workbench.simt.frontend.resolve import resolve
+from workbench.simt.host.limits import dim3
 
 
 @cuda.jit(device=True)

@@ -14,23 +14,23 @@ the same time, and the programmer orders them with queues and events::
     copy[8](x, out)
 
 One launch is recorded once and read three ways: `launch` (values), `check` (hazards, with a replay
-in an order that the flags allow) and `Run.timeline` or `predict` (time, always modelled). Names
+in an order that the flags allow) and `Run.timeline` or `predict` (time, always modelled). The
+folders are these steps: operations/, recording/, readings/; ascend_c/ prints a kernel as source,
+machine.py is what all of them know of the chip, run.py launches. Names
 follow what a reader of Ascend C knows; the code is this project's own and runs on no NPU.
 """
 
-from workbench.aicore.arguments import Shape, workspace
-from workbench.aicore.ascend_c import to_ascend_c
-from workbench.aicore.composite import Matmul, Softmax
+from workbench.aicore.ascend_c.source import to_ascend_c
 from workbench.aicore.context import current_chip, observe, on_chip
-from workbench.aicore.cube import mmad
 from workbench.aicore.findings import AICoreError, Finding, HazardError, Report
-from workbench.aicore.instructions import Limits, Recording
-from workbench.aicore.layouts import pack, unpack
 from workbench.aicore.machine import Chip, chip
-from workbench.aicore.movement import data_copy, data_copy_pad, dump, fixpipe, load_data
-from workbench.aicore.queues import Queue, scratch
-from workbench.aicore.run import Kernel, Run, check, kernel, launch, predict
-from workbench.aicore.sync import (
+from workbench.aicore.operations.arguments import Shape, workspace
+from workbench.aicore.operations.composite import Matmul, Softmax
+from workbench.aicore.operations.cube import mmad
+from workbench.aicore.operations.layouts import pack, unpack
+from workbench.aicore.operations.movement import data_copy, data_copy_pad, dump, fixpipe, load_data
+from workbench.aicore.operations.queues import Queue, scratch
+from workbench.aicore.operations.sync import (
     block_idx,
     block_num,
     cross_core_set_flag,
@@ -45,8 +45,7 @@ from workbench.aicore.sync import (
     sync_all,
     wait_flag,
 )
-from workbench.aicore.timeline import Timeline
-from workbench.aicore.vector import (
+from workbench.aicore.operations.vector import (
     abs,
     add,
     adds,
@@ -78,6 +77,9 @@ from workbench.aicore.vector import (
     sub,
     transpose,
 )
+from workbench.aicore.readings.timeline import Timeline
+from workbench.aicore.recording.instructions import Limits, Recording
+from workbench.aicore.run import Kernel, Run, check, kernel, launch, predict
 
 __all__ = [
     "AICoreError",

@@ -100,7 +100,7 @@ class Chip:
     name, title : str
         Data sheet and name for people.
     architecture : str
-        Which table of costs is its own, see `workbench.aicore.costs`.
+        Which table of costs is its own, see `workbench.aicore.readings.costs`.
     coupled : bool
         Cube and Vector in one core, sharing its movers.
     cube_cores, vector_cores : int or None

@@ -16,18 +16,18 @@ from typing import Any, overload
 
 import numpy as np
 
-from workbench.aicore.arguments import Arguments, arguments, bind, sampled, whole
 from workbench.aicore.context import current_chip, seen
-from workbench.aicore.costs import costs
 from workbench.aicore.findings import AICoreError, HazardError, Report
-from workbench.aicore.hazards import find_hazards
-from workbench.aicore.instructions import Limits, Recording
 from workbench.aicore.machine import chip
-from workbench.aicore.order import Order, link, shuffled
-from workbench.aicore.recorder import recording_now
-from workbench.aicore.recording import record
-from workbench.aicore.timeline import Scoreboard, Timeline
-from workbench.aicore.values import Memory, carry_out, written
+from workbench.aicore.operations.arguments import Arguments, arguments, bind, sampled, whole
+from workbench.aicore.readings.costs import costs
+from workbench.aicore.readings.hazards import find_hazards
+from workbench.aicore.readings.order import Order, link, shuffled
+from workbench.aicore.readings.timeline import Scoreboard, Timeline
+from workbench.aicore.readings.values import Memory, carry_out, written
+from workbench.aicore.recording.instructions import Limits, Recording
+from workbench.aicore.recording.record import record
+from workbench.aicore.recording.recorder import recording_now
 from workbench.errors import InputError, WorkbenchError
 
 _TIME_ONLY = Limits(instructions=2_000_000)  # nothing is kept, so that more may be issued

@@ -14,9 +14,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from workbench import cache
 from workbench.errors import UnavailableError
 from workbench.measurement import Availability
-from workbench.portability._cache import cache_folder
 
 
 def compiler() -> str | None:
@@ -60,7 +60,9 @@ def compiled(source: Path, flags: Sequence[str] = (), name: str = "") -> Path:
         raise UnavailableError(f"{source.name} cannot be compiled.", missing.reason, missing.remedy)
     name = name or f"lib{source.stem}.so"
     text = source.read_bytes() + repr((tool, tuple(flags), name)).encode()
-    folder = cache_folder("compiled", hashlib.sha256(text).hexdigest()[:16])
+    folder = cache.folder(
+        "compiled", hashlib.sha256(text).hexdigest()[:16], holds="to keep what we compile"
+    )
     library = folder / name
     if library.exists():
         return library

@@ -1,30 +1,32 @@
 """The CUDA programming model on any CPU: unmodified Numba-CUDA kernels, fast, inspected, honest.
 
-The pipeline, top to bottom; each stage is one module a person can read in a sitting::
+The pipeline, top to bottom; each folder is one stage, each module a person can read in a sitting::
 
-    source.py      a Python function -> its syntax tree, with true file name and line numbers,
-                   and the names it sees (closure, globals)
-    resolve.py     names -> what they are: `cuda.threadIdx.x`, `cuda.syncthreads()`, shared arrays,
-                   device functions become explicit nodes (`Index`, `Intrinsic`, `DeviceCall`, in
-                   resolved.py); every array access gets a `Site` (line, column, load or store)
-    normalise.py   one thing per statement (normal_form.py): barriers and warp operations stand
-                   alone (hoisting.py), updates become a load and a store, device functions that
-                   synchronise are inlined (inlining.py)
-    analysis.py    which names are uniform over a block, which live across a barrier, which are
-                   cheaper to compute again than to keep (remat.py)
-    plan.py        the compiled tier's plan (plan_nodes.py): runs of statements between barriers
-                   become loops over the threads of a block; control around a barrier becomes
-                   block-level control, under a mask where threads may disagree (plan_loops.py)
-    regions.py     the plan -> source text for numba.njit (module.py), statement by statement in
-                   translate.py, with indices proven inside where ranges.py can; every access goes
-                   through one `Mode` object (emit.py)
-    build.py       source text -> machine code, kept on disk (cache.py); runtime*.py is what it
-                   calls, run.py launches it
+    cuda.py        Numba's interface; kernel.py is what `cuda.jit` returns, tiers.py which tier
+                   runs a launch, host/ the device, its memory, streams and engines
+    frontend/      source.py: a Python function -> its syntax tree, with true file name and line
+                   numbers, and the names it sees. resolve.py: names -> what they are, as explicit
+                   nodes (resolved.py), every array access with its place in the source.
+                   normalise.py: one thing per statement (normal_form.py): barriers and warp
+                   operations stand alone (hoisting.py), updates become a load and a store, device
+                   functions that synchronise are inlined (inlining.py)
+    planning/      analysis.py: which names are uniform over a block, which live across a barrier,
+                   which are cheaper to compute again than to keep (remat.py). plan.py: runs of
+                   statements between barriers become loops over the threads of a block; control
+                   around a barrier becomes block-level control, under a mask where threads may
+                   disagree (loops.py)
+    codegen/       regions.py: the plan -> source text for numba.njit (module.py), statement by
+                   statement in translate.py, with indices proven inside where ranges.py can;
+                   every access goes through one `Mode` object (emit.py)
+    compiled/      build.py: source text -> machine code, kept on disk (cache.py); run.py launches
+                   it, background.py compiles while the first answer is being read
+    runtime/       what the machine code calls: checked access, atomics, lanes, faults, polling
     lockstep/      the lockstep tier: all threads take each step together, as NumPy vectors
-    stepping.py    the step-through tier: each thread a Python generator, pdb works
-    background.py  compiling while the first answer, from lockstep, is being read
-    tiers.py       which tier runs a launch
-    kernel.py      the kernel object and launches
+    stepping/      the step-through tier: each thread a Python generator, pdb works
+    library/       libdevice, half precision, vectors, random numbers, ufuncs
+    sanitizer/     faults named, by both threads and both lines; trace/ is its slow, exact path,
+                   and memory_model.py what orders two accesses
+    inspector/     metrics for each line, occupancy, the modelled time; ptx/ asks Nvidia's compiler
 
 Instrumentation (the sanitizer, the inspector) is a *mode of code generation*, not another
 interpreter: subclass `emit.Mode`, say what to emit around each load, store, atomic and barrier,

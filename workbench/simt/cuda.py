@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.simt import libdevice, random
-from workbench.simt.device import (
+from workbench.simt.frontend.intrinsics import NAMES as _NAMES
+from workbench.simt.host.device import (
     close,
     cuda_error,
     current_context,
@@ -28,11 +28,8 @@ from workbench.simt.device import (
     profiling,
     select_device,
 )
-from workbench.simt.engines import engine, use
-from workbench.simt.half import fp16
-from workbench.simt.intrinsics import NAMES as _NAMES
-from workbench.simt.kernel import Kernel
-from workbench.simt.memory import (
+from workbench.simt.host.engines import engine, use
+from workbench.simt.host.memory import (
     In,
     InOut,
     Out,
@@ -45,11 +42,14 @@ from workbench.simt.memory import (
     mapped_array,
     to_device,
 )
-from workbench.simt.streams import Event, Stream, event_elapsed_time
+from workbench.simt.host.streams import Event, Stream, event_elapsed_time
+from workbench.simt.kernel import Kernel
+from workbench.simt.library import libdevice, random
+from workbench.simt.library.half import fp16
+from workbench.simt.library.ufuncs import Reduce, guvectorize, reduce, vectorize
+from workbench.simt.library.vectors import ALIASES as _ALIASES
+from workbench.simt.library.vectors import VECTORS as _VECTORS
 from workbench.simt.tiers import set_time_limit, tier
-from workbench.simt.ufuncs import Reduce, guvectorize, reduce, vectorize
-from workbench.simt.vectors import ALIASES as _ALIASES
-from workbench.simt.vectors import VECTORS as _VECTORS
 
 globals().update(_NAMES)
 globals().update(_VECTORS)

@@ -15,15 +15,16 @@ import numpy as np
 from numba import types
 from numba.core import sigutils
 
-from workbench.simt import engines, limits, tiers
-from workbench.simt.arguments import prepare
+from workbench.simt import tiers
+from workbench.simt.compiled.specialisation import Specialisation, check_declared, specialisation
+from workbench.simt.dim3 import Dim3
 from workbench.simt.errors import LaunchConfigError, NoSourceError
-from workbench.simt.memory import host_view
-from workbench.simt.resolve import resolve
-from workbench.simt.resolved import Resolved
-from workbench.simt.specialisation import Specialisation, check_declared, specialisation
-from workbench.simt.stepping import has_grid_sync, max_resident_blocks
-from workbench.simt.thread import Dim3
+from workbench.simt.frontend.resolve import resolve
+from workbench.simt.frontend.resolved import Resolved
+from workbench.simt.host import engines, limits
+from workbench.simt.host.arguments import prepare
+from workbench.simt.host.memory import host_view
+from workbench.simt.stepping.launch import has_grid_sync, max_resident_blocks
 
 
 class Kernel:

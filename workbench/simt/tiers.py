@@ -19,13 +19,14 @@ from typing import Any
 from numba.core.registry import cpu_target
 
 from workbench.errors import UnknownNameError
-from workbench.simt import background, lockstep, run, stepping
-from workbench.simt.errors import KernelSourceError
-from workbench.simt.resolved import Resolved
-from workbench.simt.specialisation import (
+from workbench.simt import lockstep, stepping
+from workbench.simt.compiled import background, run
+from workbench.simt.compiled.specialisation import (
     Specialisation,
     specialisation,
 )
+from workbench.simt.errors import KernelSourceError
+from workbench.simt.frontend.resolved import Resolved
 
 # Numba loads its registries (half a second) at the first use: better here than in a launch.
 cpu_target.target_context.refresh()

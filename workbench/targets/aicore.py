@@ -1,7 +1,7 @@
 """The shelf's Ascend kernels on a model of the AI Core: real values, predicted times.
 
 What runs is the learner's own kernel, instruction by instruction, on NumPy; the latency is what
-the scoreboard of `workbench.aicore.timeline` predicts for the chip, launch not included. It is
+the scoreboard of `aicore.readings.timeline` predicts for the chip, launch not included. It is
 modelled, stands in a table of its own, and is never ranked with a measurement. It refuses kernels
 with findings that show without looking at orders (leaks, unmatched events).
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench import aicore
-from workbench.aicore.costs import costs
+from workbench.aicore.readings.costs import costs
 from workbench.measurement import Availability, Provenance
 from workbench.problem import Problem
 from workbench.targets import Runner
@@ -21,7 +21,7 @@ from workbench.targets._shelf import LaunchRunner, choose, has_kernel
 SUMMARY = "Ascend kernels of the shelf on a model of the 910B2's AI Cores"
 DIALECT = "ascend"
 PROVENANCE = Provenance.MODELLED
-MODEL = "workbench.aicore.timeline"
+MODEL = "workbench.aicore.readings.timeline"
 STATED_ERROR = costs().stated_error
 
 

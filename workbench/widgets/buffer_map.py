@@ -12,8 +12,8 @@ from typing import Any
 import traitlets
 
 from workbench.aicore.machine import MEMORIES
+from workbench.aicore.readings.tenancy import tenancies
 from workbench.aicore.run import Run
-from workbench.aicore.tenancy import tenancies
 from workbench.errors import InputError
 from workbench.widgets._loader import Widget, load_js
 from workbench.widgets._static import Picture, look, time_text

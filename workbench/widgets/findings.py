@@ -9,7 +9,7 @@ from typing import Any
 
 import traitlets
 
-from workbench.simt.listing import code_lines
+from workbench.simt.frontend.listing import code_lines
 from workbench.simt.sanitizer.findings import Finding
 from workbench.simt.sanitizer.findings import Findings as Record
 from workbench.widgets._loader import Widget, load_css, load_js

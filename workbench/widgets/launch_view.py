@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from workbench.simt.listing import code_lines
+from workbench.simt.frontend.listing import code_lines
 from workbench.simt.trace.history import Epoch, LaunchHistory, ThreadState
 from workbench.widgets._loader import Widget, load_css, load_js
 from workbench.widgets._static import Picture

@@ -14,8 +14,8 @@ from typing import Any
 import traitlets
 
 from workbench.aicore.machine import PIPE_INDEX
+from workbench.aicore.readings.timeline import Bar, Timeline
 from workbench.aicore.run import Run
-from workbench.aicore.timeline import Bar, Timeline
 from workbench.errors import InputError
 from workbench.widgets._loader import Widget, load_js
 from workbench.widgets._static import Picture, look, time_text

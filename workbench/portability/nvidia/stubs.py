@@ -14,8 +14,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from workbench import cache
 from workbench.errors import UnavailableError
-from workbench.portability._cache import cache_folder
 from workbench.portability._compile import compiled
 
 HERE = Path(__file__).parent
@@ -82,7 +82,7 @@ def standin_libraries(library: Path) -> list[Path]:
         text = written.read_text() if written else ""
         have = set(re.findall(r"\b(\w+)\(", text))
         lines = [_generated(function) for function in functions if function not in have]
-        folder = cache_folder("compiled", "nvidia-sources")
+        folder = cache.folder("compiled", "nvidia-sources", holds="to keep what we compile")
         source, script = folder / f"{name}.cpp", folder / f"{name}.map"
         source.write_text(text + "\n" + "\n".join(lines) + "\n")
         script.write_text(f"{name} {{ global: *; }};\n")

@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench import cache
 from workbench.errors import InstallationError, UnavailableError, UnknownNameError
 from workbench.measurement import Availability
-from workbench.portability._cache import cache_folder
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def build_for(provider: str) -> Build | None:
 
 def environment_folder(name: str) -> Path:
     """Return where a build is, or would be, installed."""
-    return cache_folder("providers") / build_named(name).name
+    return cache.place("providers", build_named(name).name)
 
 
 def python_of(name: str) -> Path:
@@ -166,6 +166,7 @@ def add_build(name: str, say: Callable[[str], None] = print) -> Path:
     if build_availability(name):
         say(f"{name} is installed in {folder}")
         return folder
+    cache.folder("providers", holds="to install a build of ONNX Runtime")
     free_mb = shutil.disk_usage(folder.parent).free // 2**20
     say(
         f"{build.packages[0]}: {build.download_mb} MB to download, {build.unpacked_mb} MB on disk, "

@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from workbench.simt.areas import is_empty
+from workbench.simt.codegen.areas import is_empty
+from workbench.simt.codegen.raw import peek_int, poke_byte, poke_int
 from workbench.simt.inspector.counters import LANES, count_lanes, tally
-from workbench.simt.raw import peek_int, poke_byte, poke_int
 
 _OPTIONS = {"error_model": "numpy"}
 _INLINED = {"error_model": "numpy", "forceinline": True}

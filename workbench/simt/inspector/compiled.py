@@ -8,20 +8,20 @@ from typing import Any
 import numba
 import numpy as np
 
-from workbench.simt import build, run
-from workbench.simt.errors import KernelSourceError, OutOfBoundsError
-from workbench.simt.inspector.counters import MOST_VISITS, Word
-from workbench.simt.inspector.metrics import SECTOR_BYTES
-from workbench.simt.inspector.mode import InspectorMode, mark_bytes
-from workbench.simt.inspector.report import AccessMetrics
-from workbench.simt.instrument import (
+from workbench.simt.codegen.instrument import (
     Unwatchable,
     refuse_arguments,
     refuse_unnamed,
     with_arrays_in_sight,
 )
+from workbench.simt.compiled import build, run
+from workbench.simt.compiled.specialisation import signature_key
+from workbench.simt.errors import KernelSourceError, OutOfBoundsError
+from workbench.simt.inspector.counters import MOST_VISITS, Word
+from workbench.simt.inspector.metrics import SECTOR_BYTES
+from workbench.simt.inspector.mode import InspectorMode, mark_bytes
+from workbench.simt.inspector.report import AccessMetrics
 from workbench.simt.kernel import Launch
-from workbench.simt.specialisation import signature_key
 from workbench.simt.tiers import SETTINGS
 
 _PARALLEL_THREADS = 1 << 14

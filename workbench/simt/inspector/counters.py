@@ -4,7 +4,7 @@ The threads of a block run one after the other, so the lanes of a warp are gathe
 one row of 32 byte offsets (plus one; 0 is nobody) for each visit of a place, and a warp's last lane
 has the rows counted.
 A row whose lanes step by a constant needs no search; others are counted by comparison. All
-arguments are numbers, see `workbench.simt.raw`. The definitions are those of `metrics`.
+arguments are numbers, see `workbench.simt.codegen.raw`. The definitions are those of `metrics`.
 """
 
 # pyright: reportCallIssue=false, reportArgumentType=false
@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from workbench.simt.raw import (
+from workbench.simt.codegen.raw import (
     address_of,
     converted,
     itemsize_of,

@@ -9,13 +9,13 @@ import numpy as np
 
 from workbench.errors import InputError, UnavailableError
 from workbench.hardware import Roofline, roofline
-from workbench.simt.arguments import prepare
+from workbench.simt.codegen.instrument import Unwatchable
+from workbench.simt.host.arguments import prepare
 from workbench.simt.inspector.compiled import Counted, count_compiled
 from workbench.simt.inspector.occupancy import Occupancy, occupancy
 from workbench.simt.inspector.record import Recorder
 from workbench.simt.inspector.report import InspectionReport, measure
 from workbench.simt.inspector.timing import ModelledTime, Work, modelled_time
-from workbench.simt.instrument import Unwatchable
 from workbench.simt.kernel import Launch
 from workbench.simt.ptx import machine_code
 from workbench.simt.trace.program import Program

@@ -6,16 +6,16 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from workbench.simt.analysis import has_sync
-from workbench.simt.areas import area_text
-from workbench.simt.emit import Mode, Shortcut
-from workbench.simt.footprint import Touch, footprint
+from workbench.simt.codegen.areas import area_text
+from workbench.simt.codegen.emit import Mode, Shortcut
+from workbench.simt.codegen.footprint import Touch, footprint
+from workbench.simt.codegen.instrument import Unwatchable, declared_spaces, stamp_of
+from workbench.simt.codegen.linear import Linear, NotLinear
+from workbench.simt.frontend.normalise import normalise
+from workbench.simt.frontend.resolved import Resolved, Site
 from workbench.simt.inspector.counters import LANES, MOST_VISITS, Space, Word
 from workbench.simt.inspector.metrics import SECTOR_BYTES
-from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
-from workbench.simt.linear import Linear, NotLinear
-from workbench.simt.normalise import normalise
-from workbench.simt.resolved import Resolved, Site
+from workbench.simt.planning.analysis import has_sync
 
 _NOWHERE = Site(0, "", "", "load", "", 0, 0)
 
@@ -34,7 +34,7 @@ class InspectorMode(Mode):
 
     name = "inspector " + stamp_of(Path(__file__).parent)
     imports = (
-        "from workbench.simt.areas import *\n"
+        "from workbench.simt.codegen.areas import *\n"
         "from workbench.simt.inspector.bulk import *\n"
         "from workbench.simt.inspector.counters import *"
     )

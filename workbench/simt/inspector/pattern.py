@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import InputError, UnknownNameError
-from workbench.simt.arguments import prepare
+from workbench.simt.dim3 import Dim3
+from workbench.simt.host.arguments import prepare
 from workbench.simt.inspector import metrics
 from workbench.simt.inspector.record import Recorder, Requests
 from workbench.simt.kernel import Launch
-from workbench.simt.thread import Dim3
 from workbench.simt.trace.program import Program
 from workbench.simt.trace.scheduler import TraceLaunch, Tracer
 

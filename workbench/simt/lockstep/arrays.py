@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workbench.simt.lockstep.numbers import CannotLockstep, cast, is_number
-from workbench.simt.thread import UPDATES, wrap
+from workbench.simt.stepping.thread import UPDATES, wrap
 
 UNDO_BYTES = 32 << 20
 """Arrays larger than this are not kept for undoing: the copy would take longer than it saves."""

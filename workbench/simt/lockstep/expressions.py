@@ -15,6 +15,10 @@ from typing import Any
 import numba
 import numpy as np
 
+from workbench.simt.compiled.run import out_of_bounds
+from workbench.simt.frontend.resolved import Index
+from workbench.simt.frontend.source import MISSING
+from workbench.simt.library.vectors import VECTORS
 from workbench.simt.lockstep.arrays import Outside, View
 from workbench.simt.lockstep.numbers import (
     FUNCTIONS,
@@ -30,11 +34,7 @@ from workbench.simt.lockstep.numbers import (
     unary,
 )
 from workbench.simt.lockstep.state import State
-from workbench.simt.resolved import Index
-from workbench.simt.run import out_of_bounds
-from workbench.simt.source import MISSING
 from workbench.simt.types import as_dtype
-from workbench.simt.vectors import VECTORS
 
 
 class Expressions(State):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.simt.thread import Dim3
+from workbench.simt.dim3 import Dim3
 from workbench.simt.warp_ops import WARP_SIZE
 
 _BITS = np.left_shift(np.uint64(1), np.arange(WARP_SIZE, dtype=np.uint64))

@@ -11,15 +11,15 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.errors import WorkbenchError
-from workbench.simt.host_memory import check_memory
+from workbench.simt.dim3 import Dim3
+from workbench.simt.frontend.resolved import Resolved
+from workbench.simt.host.host_memory import check_memory
 from workbench.simt.lockstep.arrays import UNDO_BYTES, Undo
 from workbench.simt.lockstep.lanes import Lanes
 from workbench.simt.lockstep.machine import Machine
 from workbench.simt.lockstep.numbers import CannotLockstep
-from workbench.simt.proofs import waits_for_memory
-from workbench.simt.resolved import Resolved
-from workbench.simt.stepping import has_grid_sync
-from workbench.simt.thread import Dim3
+from workbench.simt.planning.proofs import waits_for_memory
+from workbench.simt.stepping.launch import has_grid_sync
 
 LANES_AT_ONCE = 1 << 16
 """Lanes of one run of blocks: enough to hide the interpreter, few enough for the cache."""

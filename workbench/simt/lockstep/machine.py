@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from workbench.simt.frontend.resolved import DeviceCall, Intrinsic, Resolved
 from workbench.simt.lockstep.arrays import View
 from workbench.simt.lockstep.numbers import CannotLockstep, binary, choose, strong, truth
 from workbench.simt.lockstep.operations import Operations
 from workbench.simt.lockstep.state import Frame, Mask
-from workbench.simt.resolved import DeviceCall, Intrinsic, Resolved
 
 _DEEPEST = 40
 """Calls of device functions inside each other; deeper ones recurse, which is the compiler's."""

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from workbench.simt import half, limits
+from workbench.simt.codegen.names import evaluate
 from workbench.simt.errors import BarrierDivergenceError
+from workbench.simt.frontend.normalise import DECLARED
+from workbench.simt.frontend.resolved import Intrinsic
+from workbench.simt.host import limits
+from workbench.simt.library import half
 from workbench.simt.lockstep.arrays import Open, View
 from workbench.simt.lockstep.expressions import Expressions, frozen
 from workbench.simt.lockstep.numbers import CannotLockstep, choose, each, numbers, truth
-from workbench.simt.names import evaluate
-from workbench.simt.normalise import DECLARED
-from workbench.simt.resolved import Intrinsic
-from workbench.simt.thread import Thread
+from workbench.simt.stepping.thread import Thread
 from workbench.simt.types import as_dtype, poisoned_array
 
 _PER_LANE = {

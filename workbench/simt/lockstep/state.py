@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from workbench.simt.frontend.resolved import Resolved
+from workbench.simt.frontend.source import MISSING
 from workbench.simt.lockstep.arrays import Undo, View
 from workbench.simt.lockstep.lanes import Lanes
 from workbench.simt.lockstep.numbers import choose
-from workbench.simt.resolved import Resolved
-from workbench.simt.source import MISSING
 
 Mask = np.ndarray
 

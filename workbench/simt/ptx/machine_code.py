@@ -13,8 +13,8 @@ from typing import Any
 
 from workbench.errors import InputError, UnavailableError, WorkerError
 from workbench.hardware import data_sheet
-from workbench.simt.arguments import prepare
 from workbench.simt.errors import KernelTypingError
+from workbench.simt.host.arguments import prepare
 from workbench.simt.kernel import Kernel, Launch
 from workbench.simt.ptx.portable import portable
 

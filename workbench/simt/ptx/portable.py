@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.simt.errors import KernelSourceError
-from workbench.simt.intrinsics import IntrinsicName, Namespace
-from workbench.simt.resolve import device_function
-from workbench.simt.source import MISSING, read
+from workbench.simt.frontend.intrinsics import IntrinsicName, Namespace
+from workbench.simt.frontend.resolve import device_function
+from workbench.simt.frontend.source import MISSING, read
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from math import gcd
 import numpy as np
 from numba import njit
 
-from workbench.simt.areas import ends_of, is_empty
-from workbench.simt.raw import peek_at, poke_at
+from workbench.simt.codegen.areas import ends_of, is_empty
+from workbench.simt.codegen.raw import peek_at, poke_at
 from workbench.simt.sanitizer.shadow import OTHERS, SITE_BITS
 
 _OPTIONS = {"error_model": "numpy"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.simt.footprint import Touch
+from workbench.simt.codegen.footprint import Touch
 
 
 def same_area(one: Touch, other: Touch) -> bool:

@@ -12,23 +12,23 @@ from typing import Any
 import numba
 import numpy as np
 
-from workbench.simt import build, run
-from workbench.simt.declared import declared_arrays
-from workbench.simt.errors import BarrierDivergenceError, KernelSourceError
-from workbench.simt.instrument import (
+from workbench.simt.codegen.declared import declared_arrays
+from workbench.simt.codegen.instrument import (
     Unwatchable,
     refuse_arguments,
     refuse_unnamed,
     with_arrays_in_sight,
 )
+from workbench.simt.codegen.names import Names
+from workbench.simt.compiled import build, run
+from workbench.simt.compiled.specialisation import signature_key
+from workbench.simt.errors import BarrierDivergenceError, KernelSourceError
 from workbench.simt.kernel import Launch
-from workbench.simt.names import Names
 from workbench.simt.sanitizer import sentences, shadow
 from workbench.simt.sanitizer.findings import Finding, FindingKind, Party
 from workbench.simt.sanitizer.mode import SanitizerMode, refuse_other_orders
 from workbench.simt.sanitizer.shadow import Row, Seen
 from workbench.simt.sanitizer.watch import Sanitizer, listing_line
-from workbench.simt.specialisation import signature_key
 from workbench.simt.tiers import SETTINGS
 from workbench.simt.trace.program import Program
 from workbench.simt.trace.scheduler import TraceLaunch, Tracer

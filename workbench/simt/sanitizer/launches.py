@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import InputError, UnknownNameError
-from workbench.simt.arguments import prepare
-from workbench.simt.instrument import Unwatchable
+from workbench.simt.codegen.instrument import Unwatchable
+from workbench.simt.host.arguments import prepare
 from workbench.simt.kernel import Kernel, Launch
 from workbench.simt.sanitizer.compiled import sanitize_compiled
 from workbench.simt.sanitizer.findings import Finding, Findings, FoundError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from workbench.simt.raw import poke_int
+from workbench.simt.codegen.raw import poke_int
 from workbench.simt.sanitizer.shadow import KEY_SHIFT, SITE_BITS, note
 
 _OPTIONS: Any = {"error_model": "numpy"}

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from workbench.simt.areas import area_text
-from workbench.simt.emit import Mode, Shortcut
-from workbench.simt.epochs import Epoch
-from workbench.simt.footprint import Touch, footprint
-from workbench.simt.instrument import Unwatchable, declared_spaces, stamp_of
-from workbench.simt.intrinsics import WARP_SYNC
-from workbench.simt.linear import NotLinear
-from workbench.simt.normalise import normalise
-from workbench.simt.resolved import Intrinsic, Resolved, Site
+from workbench.simt.codegen.areas import area_text
+from workbench.simt.codegen.emit import Mode, Shortcut
+from workbench.simt.codegen.footprint import Touch, footprint
+from workbench.simt.codegen.instrument import Unwatchable, declared_spaces, stamp_of
+from workbench.simt.codegen.linear import NotLinear
+from workbench.simt.frontend.intrinsics import WARP_SYNC
+from workbench.simt.frontend.normalise import normalise
+from workbench.simt.frontend.resolved import Intrinsic, Resolved, Site
+from workbench.simt.frontend.source import MISSING
+from workbench.simt.planning.epochs import Epoch
 from workbench.simt.sanitizer.clashes import meetings, same_area
 from workbench.simt.sanitizer.owned import owned_arrays
 from workbench.simt.sanitizer.shadow import (
@@ -27,7 +28,6 @@ from workbench.simt.sanitizer.shadow import (
     SYNC_BITS,
     Seen,
 )
-from workbench.simt.source import MISSING
 from workbench.simt.warp_ops import FULL_MASK
 
 MOST_THREADS = 1024
@@ -79,7 +79,7 @@ class SanitizerMode(Mode):
 
     name = "sanitizer " + stamp_of(Path(__file__).parent)
     imports = (
-        "from workbench.simt.areas import *\n"
+        "from workbench.simt.codegen.areas import *\n"
         "from workbench.simt.sanitizer.bulk import *\n"
         "from workbench.simt.sanitizer.meetings import *\n"
         "from workbench.simt.sanitizer.shadow import *"

@@ -13,12 +13,12 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from workbench.simt.analysis import writes
-from workbench.simt.linear import Linear, LinearReader, NotLinear
-from workbench.simt.names import constant_integer
-from workbench.simt.normal_form import Normal
-from workbench.simt.resolved import Index, Intrinsic
-from workbench.simt.source import MISSING
+from workbench.simt.codegen.linear import Linear, LinearReader, NotLinear
+from workbench.simt.codegen.names import constant_integer
+from workbench.simt.frontend.normal_form import Normal
+from workbench.simt.frontend.resolved import Index, Intrinsic
+from workbench.simt.frontend.source import MISSING
+from workbench.simt.planning.analysis import writes
 
 
 def owned_arrays(

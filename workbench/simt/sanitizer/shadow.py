@@ -22,7 +22,7 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
-from workbench.simt.raw import (
+from workbench.simt.codegen.raw import (
     address_of,
     as_stored,
     code_of,

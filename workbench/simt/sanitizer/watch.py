@@ -12,8 +12,8 @@ import linecache
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from workbench.simt.frontend.resolved import Site
 from workbench.simt.memory_model import Knowledge, Stamp
-from workbench.simt.resolved import Site
 from workbench.simt.sanitizer import sentences
 from workbench.simt.sanitizer.findings import Finding, Party
 from workbench.simt.trace.arrays import TracedArray

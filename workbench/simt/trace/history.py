@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import InputError
-from workbench.simt.arguments import prepare
-from workbench.simt.intrinsics import BLOCK_SYNC
+from workbench.simt.dim3 import Dim3
+from workbench.simt.frontend.intrinsics import BLOCK_SYNC
+from workbench.simt.host.arguments import prepare
 from workbench.simt.kernel import Launch
-from workbench.simt.thread import Dim3
 from workbench.simt.trace.arrays import TracedArray
 from workbench.simt.trace.observer import Observer
 from workbench.simt.trace.program import Program

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.simt.resolved import Site
+from workbench.simt.frontend.resolved import Site
 from workbench.simt.trace.arrays import TracedArray
 
 if TYPE_CHECKING:

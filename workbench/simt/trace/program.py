@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from workbench.simt.errors import KernelSourceError
-from workbench.simt.resolved import Intrinsic, Resolved, Site
+from workbench.simt.frontend.resolved import Intrinsic, Resolved, Site
 from workbench.simt.trace import values
 from workbench.simt.trace.arrays import constant_memory
 from workbench.simt.trace.rewrite import Rewriter

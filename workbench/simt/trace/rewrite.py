@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from workbench.simt.errors import KernelSourceError
-from workbench.simt.resolved import DeviceCall, Index, Intrinsic, Resolved, Site
-from workbench.simt.source import MISSING
+from workbench.simt.frontend.resolved import DeviceCall, Index, Intrinsic, Resolved, Site
+from workbench.simt.frontend.source import MISSING
 from workbench.simt.trace.nodes import (
     as_load,
     call_of,

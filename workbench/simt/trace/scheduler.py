@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import KernelError
+from workbench.simt.dim3 import Dim3
 from workbench.simt.errors import KernelTypingError
-from workbench.simt.intrinsics import BLOCK_SYNC
+from workbench.simt.frontend.intrinsics import BLOCK_SYNC
+from workbench.simt.frontend.resolved import Site
 from workbench.simt.memory_model import cross_block_barrier, cross_grid_barrier, cross_warp_barrier
-from workbench.simt.resolved import Site
-from workbench.simt.thread import Dim3
 from workbench.simt.trace.arrays import TracedArray, global_memory, poisoned_memory
 from workbench.simt.trace.observer import Observer
 from workbench.simt.trace.orders import Order, forward

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.simt.intrinsics import CACHE_LOADS, CACHE_STORES, FENCES
+from workbench.simt.dim3 import Dim3
+from workbench.simt.frontend.intrinsics import CACHE_LOADS, CACHE_STORES, FENCES
+from workbench.simt.frontend.resolved import Site
 from workbench.simt.memory_model import Clock
-from workbench.simt.resolved import Site
-from workbench.simt.thread import Dim3, Thread
+from workbench.simt.stepping.thread import Thread
 from workbench.simt.trace.arrays import (
     IndexOutOfBounds,
     TracedArray,

@@ -20,13 +20,13 @@ import importlib.util
 import os
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numba
 
+from workbench import cache
 from workbench.torch_device.codegen import functions, vector_math
 
 _VERSION = "5"
@@ -45,17 +45,13 @@ _lock = threading.Lock()
 
 
 def cache_folder() -> Path:
-    """Return the user's folder for compiled kernels, or a temporary one where home is read-only."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = root / "workbench" / f"kernels-{_VERSION}-numba-{numba.__version__}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        usable = os.access(folder, os.W_OK)
-    except OSError:
-        usable = False
-    if usable:
-        return folder
-    return Path(tempfile.mkdtemp(prefix="workbench-kernels-"))
+    """Return the user's folder for compiled kernels, or a passing one, with a warning."""
+    return cache.folder_or_scratch(
+        "torch_device",
+        f"kernels-{_VERSION}-numba-{numba.__version__}",
+        holds="to keep the device's compiled kernels",
+        costs="the device's kernels and its shim are compiled again in each process",
+    )
 
 
 _folder: Path | None = None

@@ -1,0 +1,1 @@
+"""A kernel printed as Ascend C source, to read beside its Python."""

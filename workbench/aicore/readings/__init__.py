@@ -1,0 +1,1 @@
+"""What is read from a recording: values, hazards, time, and which buffer held what."""

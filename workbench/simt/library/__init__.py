@@ -1,0 +1,1 @@
+"""What kernels call besides the language: libdevice, half precision, vectors, random, ufuncs."""

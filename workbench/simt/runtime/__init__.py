@@ -1,0 +1,1 @@
+"""What compiled kernels call: Numba intrinsics, each at the cost of its machine code."""
