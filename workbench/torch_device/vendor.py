@@ -68,10 +68,15 @@ def _from_environment() -> bool:
 enabled = _from_environment()
 
 
+listener: Callable[[bool], object] = lambda on: None  # noqa: E731
+"""Told when the library is switched; the shim, which calls it without Python, puts its own here."""
+
+
 def switch(on: bool) -> bool:
     """Turn the vendor library on or off and return whether it was on."""
     global enabled
     previous, enabled = enabled, bool(on)
+    listener(enabled)
     return previous
 
 

@@ -202,7 +202,8 @@ def kernel(w):
 
 
 @cache
-def _driver(tiled: bool) -> Kernel:
+def driver(tiled: bool) -> Kernel:
+    """Return the kernel that calls a loop for each row of a strided shape, or for each tile."""
     return compile_kernel("tiles_of_strided" if tiled else "rows_of_strided",
                           _TILED if tiled else _DRIVER)  # fmt: skip
 
@@ -319,7 +320,7 @@ def _drive(kernel, sizes, strides, pointers, addresses, numbers, explain) -> Non
         blocks = -(-outer[-1] // 64)
         head += (blocks, *outer, *bytes_per_step)
         count = rows // outer[-1] * blocks
-        launch(_driver(True), count, (*head, *words, *words), 64 * inner, explain)
+        launch(driver(True), count, (*head, *words, *words), 64 * inner, explain)
         return
     every = (*head, *outer, *bytes_per_step, *words, *words, *outer)
-    launch(_driver(False), rows, every, inner, explain)
+    launch(driver(False), rows, every, inner, explain)
