@@ -218,3 +218,50 @@ def test_orders_and_tiers_that_do_not_exist_are_refused():
         sanitize(past_the_end[1, 3], np.zeros(3), orders=0)
     with pytest.raises(InputError, match="tier"):
         sanitize(past_the_end[1, 3], np.zeros(3), tier="fast")
+
+
+@cuda.jit(device=True)
+def scratch_sum(value):
+    s = cuda.shared.array(BLOCK, float32)
+    t = cuda.threadIdx.x
+    s[t] = value
+    cuda.syncthreads()
+    total = float32(0)
+    for k in range(BLOCK):
+        total += s[k]
+    return total
+
+
+@cuda.jit
+def two_sums_in_one_scratch(a, out):
+    t = cuda.threadIdx.x
+    out[t] = scratch_sum(a[t]) + scratch_sum(a[t] * a[t])
+
+
+@pytest.mark.parametrize("tier", ["traced", "compiled"])
+def test_the_shared_array_of_a_device_function_is_one_for_all_its_calls(tier):
+    arguments = np.arange(BLOCK, dtype=np.float32), np.zeros(BLOCK, np.float32)
+    (found,) = sanitize(two_sums_in_one_scratch[1, BLOCK], *arguments, tier=tier)
+    assert (found.kind, found.array) == ("race", "s")
+    assert {party.text for party in found.threads} == {"s[t] = value", "total += s[k]"}
+
+
+PAIR = np.dtype([("x", np.float32), ("y", np.float32)], align=True)
+pair_type = numba.from_dtype(PAIR)
+
+
+@cuda.jit
+def records_in_shared_memory(a, out):
+    s = cuda.shared.array(BLOCK, pair_type)
+    i, t = cuda.grid(1), cuda.threadIdx.x
+    s[t].x = a[i]
+    s[t].y = 2 * a[i]
+    cuda.syncthreads()
+    out[i] = s[BLOCK - 1 - t].y
+
+
+def test_a_large_launch_with_records_in_shared_memory_is_traced():
+    a = np.ones(100 * BLOCK, np.float32)
+    found = sanitize(records_in_shared_memory[100, BLOCK], a, np.zeros_like(a))
+    assert not found
+    assert "traced" in found.how

@@ -293,12 +293,12 @@ def lock_released(a, out, state):
 
 BARRIER, WARP = "barrier divergence", "missing syncwarp"
 PAIRS = [
-    ("barrier after exit", barrier_for_half_a_block, barrier_for_all, (1, N), vector),
-    ("barrier after exit", barrier_in_a_loop_of_uneven_length, barrier_in_a_loop_of_even_length,
+    (BARRIER, barrier_for_half_a_block, barrier_for_all, (1, N), vector),
+    (BARRIER, barrier_in_a_loop_of_uneven_length, barrier_in_a_loop_of_even_length,
      (1, N), vector),
     (BARRIER, barrier_in_each_branch, barrier_after_the_branches, (1, N), vector),
     ("barrier after exit", return_before_the_barrier, guard_instead_of_return, (1, N), vector),
-    ("barrier after exit", vote_of_half_a_block, vote_of_the_block, (1, N), vector),
+    (BARRIER, vote_of_half_a_block, vote_of_the_block, (1, N), vector),
     (BARRIER, grid_barrier_for_one_block, grid_barrier_for_all_blocks, (2, 32), vector),
     (WARP, warp_steps_without_syncwarp, warp_steps_with_syncwarp, (1, 32), vector),
     (WARP, warp_reduction_in_step, warp_reduction_with_syncwarp, (1, 32), vector),

@@ -69,6 +69,17 @@ def refuse_unnamed(resolved: Resolved) -> None:
                 raise Unwatchable(f"cuda.{node.intrinsic.name} is not watched at compiled speed")
 
 
+def refuse_declared(name: str, dtype: Any) -> None:
+    """Refuse arrays that a kernel makes of anything but numbers.
+
+    Raises
+    ------
+    Unwatchable
+    """
+    if str(dtype) not in NUMBERS:
+        raise Unwatchable(f"{name} holds {dtype}, not plain numbers")
+
+
 def refuse_arguments(named: dict[str, Any]) -> None:
     """Refuse arguments whose elements have no number in row-major order.
 

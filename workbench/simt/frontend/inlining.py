@@ -12,7 +12,7 @@ from typing import Any
 from workbench.simt.frontend.normal_form import (
     assign,
 )
-from workbench.simt.frontend.resolved import Resolved
+from workbench.simt.frontend.resolved import Intrinsic, Resolved
 
 
 def is_store(node: ast.AST) -> bool:
@@ -29,10 +29,15 @@ def placed(node: Any, like: ast.AST) -> Any:
 
 
 class Renamer(ast.NodeTransformer):
-    """Gives an inlined function's names a prefix, and its parameters their arguments."""
+    """Gives an inlined function's names a prefix, and its parameters their arguments.
+
+    A shared array is one for all calls of the function that makes it, so its name has no number of
+    the call.
+    """
 
     def __init__(self, substitute: dict[str, ast.expr], prefix: str, callee: Resolved):
         self.substitute, self.prefix = substitute, prefix
+        self.shared = _shared_names(callee)
         self.names = set(callee.source.parameters) | {
             node.id for node in ast.walk(callee.tree) if is_store(node)
         }
@@ -42,11 +47,21 @@ class Renamer(ast.NodeTransformer):
         """Give a name its prefix, or its argument."""
         if node.id in self.substitute:
             return ast.copy_location(copy(self.substitute[node.id]), node)
-        if node.id in self.names:
+        if node.id in self.shared:
+            node.id = f"{self.callee.name}_{self.callee.source.first_line}_{node.id}"
+        elif node.id in self.names:
             node.id = self.prefix + node.id
         else:
             node.scope = self.callee.source
         return node
+
+
+def _shared_names(callee: Resolved) -> set[str]:
+    return {
+        node.targets[0].id for node in ast.walk(callee.tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, Intrinsic)
+        and node.value.intrinsic.name == "shared.array" and isinstance(node.targets[0], ast.Name)
+    }  # fmt: skip
 
 
 def returns_to(result: str, body: list, owner: Any, like: ast.AST) -> list[ast.stmt]:

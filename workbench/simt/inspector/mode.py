@@ -9,7 +9,12 @@ from typing import Any
 from workbench.simt.codegen.areas import area_text
 from workbench.simt.codegen.emit import Mode, Shortcut
 from workbench.simt.codegen.footprint import Touch, footprint
-from workbench.simt.codegen.instrument import Unwatchable, declared_spaces, stamp_of
+from workbench.simt.codegen.instrument import (
+    Unwatchable,
+    declared_spaces,
+    refuse_declared,
+    stamp_of,
+)
 from workbench.simt.codegen.linear import Linear, NotLinear
 from workbench.simt.frontend.normalise import normalise
 from workbench.simt.frontend.resolved import Resolved, Site
@@ -126,6 +131,12 @@ class InspectorMode(Mode):
         call: Any = ast.parse(f"counted(_ops + {8 * at}, 0)", mode="eval").body
         call.args[1] = node
         return call
+
+    def declares(self, kind: str, name: str, shape: Any, dtype: Any) -> list[str]:
+        """Refuse arrays of records, whose fields are accesses of their own."""
+        if kind != "const":
+            refuse_declared(name, dtype)
+        return []
 
     # -- whole regions
 

@@ -25,6 +25,7 @@ from workbench.simt.compiled.specialisation import signature_key
 from workbench.simt.errors import BarrierDivergenceError, KernelSourceError
 from workbench.simt.kernel import Launch
 from workbench.simt.sanitizer import sentences, shadow
+from workbench.simt.sanitizer.elements import Place, element
 from workbench.simt.sanitizer.findings import Finding, FindingKind, Party
 from workbench.simt.sanitizer.mode import SanitizerMode, refuse_other_orders
 from workbench.simt.sanitizer.shadow import Row, Seen
@@ -134,10 +135,11 @@ class _Reading:
         self.launch, self.sites, self.mode = launch, sites, mode
         self.before, self.diverged = before, diverged
         names = launch.kernel.resolved.source.parameters
-        self.shapes = {
-            name: one.shape for name, one in zip(names, before, strict=True)
-            if isinstance(one, np.ndarray)
-        }  # fmt: skip
+        self.declared = {one.name for one in mode.normal.declarations}
+        arrays = [(n, one) for n, one in zip(names, before, strict=True)
+                  if isinstance(one, np.ndarray)]  # fmt: skip
+        self.shapes = {name: one.shape for name, one in arrays}
+        self.dtypes = {name: one.dtype.name for name, one in arrays}
 
     def findings(self, tables: np.ndarray) -> list[Finding]:
         """Return what the tables hold."""
@@ -146,6 +148,7 @@ class _Reading:
             return []
         for one in declared_arrays(self.mode.normal, Names()):
             self.shapes[one.name] = (self.launch.shared_bytes,) if one.dynamic else one.shape
+            self.dtypes[one.name] = str(one.element)
         races = [(kind, row) for kind, row in seen if kind in _RACES]
         found = self._conflicts(races)
         raced = {one.array for one in found if any(p.does != "writes" for p in one.threads)}
@@ -170,6 +173,11 @@ class _Reading:
         text = listing_line(site["file_name"], site["line"])
         return Party(block, thread, does, value, site["line"], site["file_name"], text)
 
+    def _called(self, array: str, site: dict) -> str:
+        """Return the name that the learner gave an array."""
+        written = site["text"].partition("[")[0]
+        return written if array in self.declared and array.endswith(f"_{written}") else array
+
     def _index(self, array: str, element: int) -> tuple[int, ...]:
         return tuple(int(one) for one in np.unravel_index(element, self.shapes[array]))
 
@@ -180,10 +188,12 @@ class _Reading:
     def _unwritten(self, row: np.ndarray) -> Finding:
         stamp = int(row[Row.LATER])
         array = self._site(stamp)["array"]
-        value = row[Row.NEW : Row.NEW + 1].view(np.float64)[0]
+        value = _number(row[Row.NEW : Row.NEW + 1].view(np.float64)[0], self.dtypes[array])
         party = self._party(stamp, "reads", value)
         index = self._index(array, int(row[Row.ELEMENT]))
-        return sentences.uninitialised(party, array, self._space(array), index)
+        called = self._called(array, self._site(stamp))
+        place = Place(element(called, index), called, self._space(array), index)
+        return sentences.uninitialised(party, place)
 
     def _conflicts(self, races: list[tuple[Seen, np.ndarray]]) -> list[Finding]:
         groups: dict[tuple, list[tuple[Seen, np.ndarray]]] = {}
@@ -200,18 +210,22 @@ class _Reading:
         old, new = row[Row.OLD : Row.SIZE - 1].view(np.float64)
         earlier, later = int(row[Row.EARLIER]), int(row[Row.LATER])
         does = _DOES[kind]
-        first = self._party(earlier, does[0], _number(old))
-        second = self._party(later, does[1], _number(old if kind == Seen.READ_AFTER_WRITE else new))
+        dtype = self.dtypes[array]
+        first = self._party(earlier, does[0], _number(old, dtype))
+        value = _number(old if kind == Seen.READ_AFTER_WRITE else new, dtype)
+        second = self._party(later, does[1], value)
         both = any(k in (Seen.WRITE_AFTER_WRITE, Seen.WRITE_SAME_VALUE) for k, _ in rows)
         found = sentences.kind_of(
             mixed, not any(r[Row.ACROSS_WARPS] for _, r in rows), first.line == second.line, both
         )
-        return sentences.conflict(
-            found, first, second, array, self._space(array),
-            self._index(array, int(row[Row.ELEMENT])),
-            all(k == Seen.WRITE_SAME_VALUE for k, _ in rows) and not mixed,
-            first.block == second.block, int(sum(r[Row.COUNT] for _, r in rows)), both,
-        )  # fmt: skip
+        index = self._index(array, int(row[Row.ELEMENT]))
+        same_value = all(k == Seen.WRITE_SAME_VALUE for k, _ in rows) and not mixed
+        called = self._called(array, self._site(later))
+        name = element(called, index)
+        return sentences.conflict(found, sentences.Clash(
+            first, second, (name, name), called, self._space(array),
+            dtype, index, same_value, both, int(sum(r[Row.COUNT] for _, r in rows)),
+        ))  # fmt: skip
 
     def _replay(self, blocks: list[int]) -> list[Finding]:
         """Trace single blocks on the saved inputs, for what stamps cannot tell."""
@@ -235,5 +249,6 @@ def _rows(rows: np.ndarray) -> list[tuple[int, np.ndarray]]:
     return [(int(kind), rows[kind, a, b]) for kind, a, b in places]
 
 
-def _number(value: float) -> Any:
-    return int(value) if float(value).is_integer() and abs(value) < 2**53 else float(value)
+def _number(value: float, dtype: str) -> Any:
+    whole = not dtype.startswith("float") and np.isfinite(value)
+    return int(value) if whole else float(value)

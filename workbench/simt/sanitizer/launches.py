@@ -11,7 +11,7 @@ from workbench.simt.codegen.instrument import Unwatchable
 from workbench.simt.host.arguments import prepare
 from workbench.simt.kernel import Kernel, Launch
 from workbench.simt.sanitizer.compiled import sanitize_compiled
-from workbench.simt.sanitizer.findings import Finding, Findings, FoundError
+from workbench.simt.sanitizer.findings import Finding, FindingKind, Findings, FoundError
 from workbench.simt.sanitizer.watch import Sanitizer
 from workbench.simt.tiers import SETTINGS
 from workbench.simt.trace.orders import backward, forward, shuffled
@@ -76,6 +76,9 @@ def _traced(
         given = prepared if number == 0 else tuple(_copy(one) for one in before)
         for one in sanitize_in_order(launch, given, number, fresh):
             found.setdefault((one.kind, one.array, tuple(sorted(one.lines))), one)
+    for kind, array, lines in list(found):  # in one order the pair met within a warp only
+        if kind == FindingKind.MISSING_SYNCWARP and (FindingKind.RACE, array, lines) in found:
+            del found[kind, array, lines]
     names = " and ".join(_order(number)[0] for number in range(orders))
     return Findings(launch.kernel.__name__, found.values(), f"traced, {names} order")
 

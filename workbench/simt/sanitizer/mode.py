@@ -11,7 +11,12 @@ import numpy as np
 from workbench.simt.codegen.areas import area_text
 from workbench.simt.codegen.emit import Mode, Shortcut
 from workbench.simt.codegen.footprint import Touch, footprint
-from workbench.simt.codegen.instrument import Unwatchable, declared_spaces, stamp_of
+from workbench.simt.codegen.instrument import (
+    Unwatchable,
+    declared_spaces,
+    refuse_declared,
+    stamp_of,
+)
 from workbench.simt.codegen.linear import NotLinear
 from workbench.simt.frontend.intrinsics import WARP_SYNC
 from workbench.simt.frontend.normalise import normalise
@@ -219,6 +224,7 @@ class SanitizerMode(Mode):
         """Make the shadow of an array."""
         if kind == "const":
             return []
+        refuse_declared(name, dtype)
         count = f"{name}.size" if not shape or 0 in tuple(shape) else str(int(np.prod(shape)))
         words = f"{MOST_THREADS if kind == 'local' else PLANES} * {count}"
         return [f"_s_{name} = np.zeros({words}, np.int64)"]

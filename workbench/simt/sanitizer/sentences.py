@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from workbench.simt.sanitizer.cures import conflict_cure
+from workbench.simt.sanitizer.elements import Place
 from workbench.simt.sanitizer.findings import Finding, FindingKind, Party, Severity
-from workbench.simt.sanitizer.updates import atomic_for
 
 _ARTICLE = "the {space} array {array}"
 
 
-def element(array: str, index: tuple[Any, ...]) -> str:
-    """Return ``array[1, 2]``."""
-    return f"{array}[{', '.join(str(one) for one in index)}]"
+@dataclass(frozen=True)
+class Clash:
+    """Two accesses that nothing orders.
+
+    Attributes
+    ----------
+    first, second : Party
+    names : tuple of str
+        What each of them calls the element.
+    array, space, dtype : str
+    index : tuple
+        Of the whole array.
+    same_value : bool
+        Whether both write, and always the same value.
+    both_write : bool
+        Whether both write, at least once.
+    count : int
+        How often it was seen.
+    """
+
+    first: Party
+    second: Party
+    names: tuple[str, str]
+    array: str
+    space: str
+    dtype: str
+    index: tuple[Any, ...]
+    same_value: bool
+    both_write: bool
+    count: int
 
 
 def _clause(party: Party, name: str) -> str:
@@ -23,35 +52,30 @@ def _clause(party: Party, name: str) -> str:
     return f"{party.name} {party.does}{value} {link} {name} on line {party.line}"
 
 
-def conflict(
-    kind: FindingKind, first: Party, second: Party, array: str, space: str, index: tuple[Any, ...],
-    same_value: bool, together: bool, count: int,
-    both_write: bool,
-) -> Finding:  # fmt: skip
-    """Return the finding for two accesses that nothing orders.
-
-    Parameters
-    ----------
-    together : bool
-        Whether both threads are of one block.
-    same_value : bool
-        Whether both write, and always the same value.
-    """
-    name = element(array, index)
+def conflict(kind: FindingKind, clash: Clash) -> Finding:
+    """Return the finding for two accesses that nothing orders."""
     title = {
         FindingKind.RACE: "race",
         FindingKind.MIXED_ATOMIC: "atomic mixed with plain access, a race",
         FindingKind.MISSING_SYNCWARP: "missing syncwarp, a race between lanes of one warp",
     }[kind]
+    first, second = clash.first, clash.second
     text = (
-        f"{title} on {_ARTICLE.format(space=space, array=array)}: {_clause(first, name)}, and "
-        f"{_clause(second, name)}; nothing orders the two"
+        f"{title} on {_ARTICLE.format(space=clash.space, array=clash.array)}: "
+        f"{_clause(first, clash.names[0])}, and {_clause(second, clash.names[1])}"
     )
-    if same_value:
+    if clash.names[0] != clash.names[1]:
+        text += ", which is the same memory"
+    text += "; nothing orders the two"
+    if clash.same_value:
         text += ", though both write the same value"
-    severity = Severity.WARNING if same_value else Severity.ERROR
-    cure = _conflict_cure(kind, first, second, together, both_write)
-    return Finding(kind, severity, text + ".", cure, first, second, array, space, index, count)
+    severity = Severity.WARNING if clash.same_value else Severity.ERROR
+    together = first.block == second.block
+    cure = conflict_cure(kind, first, second, together, clash.both_write, clash.dtype)
+    return Finding(
+        kind, severity, text + ".", cure, first, second, clash.array, clash.space, clash.index,
+        clash.count,
+    )  # fmt: skip
 
 
 def kind_of(mixed: bool, one_warp: bool, one_line: bool, both_write: bool) -> FindingKind:
@@ -67,118 +91,84 @@ def kind_of(mixed: bool, one_warp: bool, one_line: bool, both_write: bool) -> Fi
     return FindingKind.RACE
 
 
-def _conflict_cure(
-    kind: FindingKind, first: Party, second: Party, together: bool, both_write: bool
-) -> str:
-    lines = sorted({first.line, second.line})
-    between = (
-        f"between line {lines[0]} and line {lines[1]}"
-        if len(lines) == 2
-        else f"between one pass over line {lines[0]} and the next"
-    )
-    if kind == FindingKind.MISSING_SYNCWARP:
-        return f"put cuda.syncwarp() {between}; lanes of a warp do not run in step by themselves"
-    if kind == FindingKind.MIXED_ATOMIC:
-        return "make both accesses atomic, or order them" + (
-            f" with cuda.syncthreads() {between}" if together else " in launches of their own"
-        )
-    if both_write and len(lines) == 1:
-        atomic = atomic_for(second.text)
-        if atomic:
-            return f"write {atomic}: the line reads and then writes, and other threads come between"
-        return "use cuda.atomic, give each thread an element of its own, or let one thread write"
-    if together:
-        return f"put cuda.syncthreads() {between}"
-    return (
-        "blocks do not wait for each other inside a launch: use cuda.atomic (with "
-        "cuda.threadfence() for the data it guards), or two launches"
-    )
+def out_of_bounds(party: Party, place: Place, shape: tuple[int, ...], guard: str | None) -> Finding:
+    """Return the finding for an index outside its array; the access was not done.
 
-
-def out_of_bounds(party: Party, array: str, space: str, index: tuple, shape: tuple) -> Finding:
-    """Return the finding for an index outside its array; the access was not done."""
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the array that is called so.
+    guard : str or None
+        The condition that would have kept the thread out.
+    """
     text = (
-        f"out of bounds: {party.name} {party.does} {element(array, index)} on line {party.line}, "
-        f"but {_ARTICLE.format(space=space, array=array)} has shape {shape}"
+        f"out of bounds: {party.name} {party.does} {place.name} on line {party.line}, "
+        f"but {_ARTICLE.format(space=place.space, array=place.array)} has shape {shape}"
     )
-    if any(isinstance(one, int) and one < 0 for one in index):
+    if place.is_view:
+        text = text.replace(f"but the {place.space} array {place.array}", "but that view of it")
+    if any(isinstance(one, int) and one < 0 for one in place.index):
         text += " (an index below zero counts from the end, and this one reaches past the start)"
-    cure = f"guard the access, for instance with `if i < {array}.shape[0]:`"
-    if space in ("shared", "local"):
-        cure = f"make {array} larger, or guard the access"
-    return Finding(
-        FindingKind.OUT_OF_BOUNDS,
-        Severity.ERROR,
-        text + ".",
-        cure,
-        party,
-        None,
-        array,
-        space,
-        index,
-    )
+    cure = f"guard the access with `if {guard}:`" if guard else "guard the access"
+    if place.space in ("shared", "local"):
+        cure = f"make {place.array} larger, or {cure}"
+    return _alone(FindingKind.OUT_OF_BOUNDS, Severity.ERROR, text, cure, party, place)
 
 
-def negative_index(party: Party, array: str, space: str, index: tuple, reached: tuple) -> Finding:
+def negative_index(party: Party, place: Place, reached: str, guard: str | None) -> Finding:
     """Return the finding for an index below zero that wraps round."""
     text = (
-        f"negative index: {party.name} uses {element(array, index)} on line {party.line}, which "
-        f"counts from the end and reaches {element(array, reached)}"
+        f"negative index: {party.name} uses {place.name} on line {party.line}, which "
+        f"counts from the end and reaches {reached}"
     )
-    cure = "guard the access against indices below zero, or write the index from the end out"
-    return Finding(
-        FindingKind.NEGATIVE_INDEX, Severity.WARNING, text + ".", cure, party, None, array, space,
-        index,
-    )  # fmt: skip
+    condition = f" with `if {guard}:`" if guard else " against indices below zero"
+    cure = f"guard the access{condition}, or write the index from the end out"
+    return _alone(FindingKind.NEGATIVE_INDEX, Severity.WARNING, text, cure, party, place)
 
 
-def uninitialised(party: Party, array: str, space: str, index: tuple) -> Finding:
+def uninitialised(party: Party, place: Place) -> Finding:
     """Return the finding for a value that nobody has written."""
     text = (
-        f"uninitialised read: {party.name} {party.does} {element(array, index)} on line "
+        f"uninitialised read: {party.name} {party.does} {place.name} on line "
         f"{party.line}, but no thread has written that element of "
-        f"{_ARTICLE.format(space=space, array=array)}"
+        f"{_ARTICLE.format(space=place.space, array=place.array)}"
     )
-    if space == "shared":
-        text += " in this block"
-    cure = f"write every element of {array} before it is read"
-    if space == "global":
-        cure = f"fill {array} before the launch (a new device array holds anything), or write first"
-    return Finding(
-        FindingKind.UNINITIALISED,
-        Severity.ERROR,
-        text + ".",
-        cure,
-        party,
-        None,
-        array,
-        space,
-        index,
-    )
+    text += " in this block" * (place.space == "shared")
+    cure = f"write every element of {place.array} before it is read"
+    if place.space == "global":
+        cure = (
+            f"fill {place.array} before the launch (a new device array holds anything), or write "
+            "first"
+        )
+    return _alone(FindingKind.UNINITIALISED, Severity.ERROR, text, cure, party, place)
 
 
-def misaligned(
-    party: Party, array: str, space: str, index: tuple, needs: int, address: int, packed: bool
-) -> Finding:
+def misaligned(party: Party, place: Place, needs: int, address: int, packed: bool) -> Finding:
     """Return the finding for an address that is no multiple of what the type needs."""
     text = (
-        f"misaligned: {party.name} {party.does} {element(array, index)} on line {party.line} at an "
+        f"misaligned: {party.name} {party.does} {place.name} on line {party.line} at an "
         f"address that is {address % needs} past a multiple of {needs} bytes"
     )
-    cure = "begin the view at a multiple of the element's size"
-    severity = Severity.ERROR
+    cure, severity = "begin the view at a multiple of the element's size", Severity.ERROR
     if packed:
         cure = "make the record type with align=True; packed fields are moved byte by byte"
         severity = Severity.WARNING
+    return _alone(FindingKind.MISALIGNED, severity, text, cure, party, place)
+
+
+def _alone(
+    kind: FindingKind, severity: Severity, text: str, cure: str, party: Party, place: Place
+) -> Finding:
     return Finding(
-        FindingKind.MISALIGNED, severity, text + ".", cure, party, None, array, space, index
+        kind, severity, text + ".", cure, party, None, place.array, place.space, place.index
     )
 
 
 _DIVERGED = {
     "barrier divergence": (
         "{here} waits at {what} on line {line}, while {there} {is_at}",
-        "every thread of the block must reach the same barrier: move it out of the condition",
+        "every thread must reach the same barrier, equally often: move it out of the condition or "
+        "the loop that not all of them enter",
     ),
     "barrier after exit": (
         "{here} waits at {what} on line {line}, but {there} {is_at}",

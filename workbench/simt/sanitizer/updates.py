@@ -36,6 +36,23 @@ def atomic_for(line: str) -> str | None:
     return None
 
 
+def atomic_of_comparison(test: ast.expr, statement: ast.stmt) -> str | None:
+    """Return the atomic for ``if v > out[0]: out[0] = v``: ``cuda.atomic.max(out, 0, v)``."""
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
+        return None
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Subscript):
+        return None
+    value = statement.value  # pyright: ignore[reportAttributeAccessIssue]
+    sides = [ast.unparse(test.left), ast.unparse(test.comparators[0])]
+    if sorted(sides) != sorted([ast.unparse(target), ast.unparse(value)]):
+        return None
+    grows = isinstance(test.ops[0], (ast.Gt, ast.GtE)) == (sides[0] == ast.unparse(value))
+    if not isinstance(test.ops[0], (ast.Gt, ast.GtE, ast.Lt, ast.LtE)):
+        return None
+    return _call("max" if grows else "min", target, value)
+
+
 def _spelt_out(target: ast.Subscript, value: ast.expr) -> str | None:
     same = ast.unparse(target)
     if isinstance(value, ast.BinOp) and type(value.op) in _AUGMENTED:

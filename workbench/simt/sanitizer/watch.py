@@ -15,6 +15,7 @@ from typing import Any
 from workbench.simt.frontend.resolved import Site
 from workbench.simt.memory_model import Knowledge, Stamp
 from workbench.simt.sanitizer import sentences
+from workbench.simt.sanitizer.elements import Place, called, guard_for, place_of
 from workbench.simt.sanitizer.findings import Finding, Party
 from workbench.simt.trace.arrays import TracedArray
 from workbench.simt.trace.observer import Observer
@@ -31,10 +32,16 @@ class Access(Stamp):
     who: TracedThread
     site: Site
     value: Any
+    array: TracedArray
+    position: tuple[Any, ...]
 
     def party(self) -> Party:
         """Return it as findings show it."""
         return party(self.who, _VERBS[self.how], self.value, self.site)
+
+    def place(self) -> Place:
+        """Return the element as findings name it."""
+        return place_of(self.array, self.position, self.site.array)
 
 
 @dataclass(slots=True)
@@ -54,8 +61,6 @@ class Conflicts:
 
     first: Access
     second: Access
-    array: TracedArray
-    index: tuple[Any, ...]
     count: int = 0
     same_value: bool = True
     one_warp: bool = True
@@ -79,20 +84,13 @@ def listing_line(path: str, line: int) -> str:
     return linecache.getline(path, line).strip()
 
 
-def full_index(array: TracedArray, position: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return an index as the kernel would write it from the whole array."""
-    if "..." in array.prefix:
-        return tuple(position)
-    return (*array.prefix, *position)
-
-
 class Sanitizer(Observer):
     """Collects findings; `findings` gives them when the launch has ended."""
 
     def __init__(self):
         self._global: dict[int, Cell] = {}
         self._conflicts: dict[tuple, Conflicts] = {}
-        self._unwritten: dict[tuple, tuple[Access, TracedArray, tuple]] = {}
+        self._unwritten: dict[tuple, Access] = {}
         self._others: dict[tuple, Finding] = {}
         self._counts: dict[tuple, int] = {}
 
@@ -104,47 +102,43 @@ class Sanitizer(Observer):
         if memory.space == "constant":
             return
         cell = self._cell(array, address)
-        access = _access("r", thread, value, site)
-        self._check_place(access, array, position, address)
+        access = _access("r", thread, value, site, array, position)
+        self._check_place(access, address)
         if not cell.written:
-            self._unwritten.setdefault(
-                (memory.name, site.line), (access, array, full_index(array, position))
-            )
+            self._unwritten.setdefault((memory.name, site.line), access)
         if memory.space == "local":
             return
-        self._against(cell.write, access, array, position)
+        self._against(cell.write, access)
         for other in cell.atomics.values():
-            self._against(other, access, array, position)
+            self._against(other, access)
         cell.reads[thread.thread] = access
 
     def store(self, thread, array, position, address, old, new, site):
         """Check a write."""
         cell = self._cell(array, address)
-        access = _access("w", thread, new, site)
-        self._check_place(access, array, position, address)
+        access = _access("w", thread, new, site, array, position)
+        self._check_place(access, address)
         cell.written = True
         if array.memory.space == "local":
             return
-        self._against(cell.write, access, array, position)
+        self._against(cell.write, access)
         for others in (cell.reads, cell.atomics):
             for other in others.values():
-                self._against(other, access, array, position)
+                self._against(other, access)
         cell.write = access
         cell.reads, cell.atomics = {}, {}
 
     def atomic(self, thread, array, position, address, old, new, site):
         """Check an atomic, and let it acquire and release."""
         cell = self._cell(array, address)
-        access = _access("a", thread, new, site)
-        self._check_place(access, array, position, address)
+        access = _access("a", thread, new, site, array, position)
+        self._check_place(access, address)
         if not cell.written:
-            self._unwritten.setdefault(
-                (array.memory.name, site.line), (access, array, full_index(array, position))
-            )
+            self._unwritten.setdefault((array.memory.name, site.line), access)
             cell.written = True
-        self._against(cell.write, access, array, position)
+        self._against(cell.write, access)
         for other in cell.reads.values():
-            self._against(other, access, array, position)
+            self._against(other, access)
         cell.atomics[thread.thread] = access
         if cell.released is None:
             cell.released = Knowledge()
@@ -158,33 +152,31 @@ class Sanitizer(Observer):
             cell = cells[address] = Cell(memory.initialised)
         return cell
 
-    def _check_place(self, access: Access, array: TracedArray, position: Any, address: int) -> None:
+    def _check_place(self, access: Access, address: int) -> None:
+        array = access.array
         needs = array.dtype.alignment
         if address % needs:
             packed = array.data.base is not None and array.data.base.dtype.names is not None
             self._add(
                 ("misaligned", array.memory.name, access.site.line),
                 lambda: sentences.misaligned(
-                    access.party(), array.memory.name, array.memory.space,
-                    full_index(array, position), needs, address, packed,
+                    access.party(), access.place(), needs, address, packed
                 ),
-            )  # fmt: skip
+            )
 
-    def _against(self, earlier: Access | None, access: Access, array: TracedArray, position: Any):
+    def _against(self, earlier: Access | None, access: Access):
         if earlier is None or access.who.after(earlier):
             return
         mixed = "a" in (earlier.how, access.how)
         lines = tuple(sorted((earlier.site.line, access.site.line)))
-        key = (mixed, array.memory.name, lines)
+        key = (mixed, access.array.memory.name, lines)
         found = self._conflicts.get(key)
         if found is None:
-            index = full_index(array, position)
-            found = self._conflicts[key] = Conflicts(earlier, access, array, index)
+            found = self._conflicts[key] = Conflicts(earlier, access)
         both_write = earlier.how == access.how == "w"
         same_value = both_write and _equal(earlier.value, access.value)
         if found.same_value and not same_value and found.count:
-            found.first, found.second, found.array = earlier, access, array
-            found.index = full_index(array, position)
+            found.first, found.second = earlier, access
         found.count += 1
         found.same_value &= same_value
         found.both_write |= both_write
@@ -197,11 +189,8 @@ class Sanitizer(Observer):
         index = index if isinstance(index, tuple) else (index,)
         self._add(
             ("out", array.memory.name, site.line),
-            lambda: sentences.out_of_bounds(
-                party(thread, does, None, site), array.memory.name, array.memory.space,
-                full_index(array, index), array.shape,
-            ),
-        )  # fmt: skip
+            lambda: _outside(party(thread, does, None, site), array, index, site),
+        )
 
     def negative_index(self, thread, array, index, position, site):
         """Report an index below zero that wraps."""
@@ -209,8 +198,8 @@ class Sanitizer(Observer):
         self._add(
             ("negative", array.memory.name, site.line),
             lambda: sentences.negative_index(
-                party(thread, "uses", None, site), array.memory.name, array.memory.space,
-                full_index(array, index), full_index(array, position),
+                party(thread, "uses", None, site), place_of(array, index, site.array),
+                called(array, position, site.array), guard_for(site.text, index, array.shape),
             ),
         )  # fmt: skip
 
@@ -234,21 +223,28 @@ class Sanitizer(Observer):
     def findings(self) -> list[Finding]:
         """Return what was found, each kind once for each pair of lines."""
         found = [replace(one, count=self._counts[key]) for key, one in self._others.items()]
-        raced = {c.array.memory.name for c in self._conflicts.values() if not c.both_write}
-        for access, array, index in self._unwritten.values():
-            if array.memory.name in raced:
-                continue  # read too early, by the race that is reported
-            name, space = array.memory.name, array.memory.space
-            found.append(sentences.uninitialised(access.party(), name, space, index))
+        raced = {c.second.array.memory.name for c in self._conflicts.values() if not c.both_write}
+        for access in self._unwritten.values():
+            if access.array.memory.name not in raced:  # else read too early, by that race
+                found.append(sentences.uninitialised(access.party(), access.place()))
         found += [_conflict(key[0], conflicts) for key, conflicts in self._conflicts.items()]
         return found
 
 
-def _access(how: str, thread: TracedThread, value: Any, site: Site) -> Access:
+def _access(how: str, thread: TracedThread, value: Any, site: Site, array: Any, position: Any):
     return Access(
         thread.thread, thread.block, thread.clock, thread.block_epoch, thread.grid_epoch,
-        how, thread, site, value,
+        how, thread, site, value, array, position,
     )  # fmt: skip
+
+
+def _outside(who: Party, array: TracedArray, index: tuple, site: Site) -> Finding:
+    guard = guard_for(site.text, index, array.shape)
+    place = place_of(array, index, site.array)
+    shape = array.shape if place.is_view else array.memory.root.shape
+    if len(shape) != len(place.index):
+        shape = array.shape
+    return sentences.out_of_bounds(who, place, shape, guard)
 
 
 def _equal(left: Any, right: Any) -> bool:
@@ -258,17 +254,18 @@ def _equal(left: Any, right: Any) -> bool:
 def _conflict(mixed: bool, seen: Conflicts) -> Finding:
     one_line = seen.first.site.line == seen.second.site.line
     kind = sentences.kind_of(mixed, seen.one_warp, one_line, seen.both_write)
-    return sentences.conflict(
-        kind, seen.first.party(), seen.second.party(), seen.array.memory.name,
-        seen.array.memory.space, seen.index, seen.same_value,
-        seen.first.block == seen.second.block, seen.count, seen.both_write,
-    )  # fmt: skip
+    first, second = seen.first, seen.second
+    place = second.place()
+    return sentences.conflict(kind, sentences.Clash(
+        first.party(), second.party(), (first.place().name, place.name), place.array, place.space,
+        second.array.dtype.name, place.index, seen.same_value, seen.both_write, seen.count,
+    ))  # fmt: skip
 
 
 def _whereabouts(thread: TracedThread) -> tuple[str, Site | None]:
     if thread.done:
         if thread.left is None:
-            return "has reached the end of the kernel", None
+            return "has passed it by and reached the end of the kernel", None
         return f"has returned on line {thread.left.line}", thread.left
     name, site, _ = thread.request
     if name == "pause":

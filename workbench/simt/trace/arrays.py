@@ -35,6 +35,8 @@ class Memory:
         Linear index of the block (shared) or thread (local) it belongs to; -1 for the others.
     buffer : numpy.ndarray
         Keeps the bytes alive.
+    root : numpy.ndarray
+        The whole array; bytes where views of several types share it.
     cells : dict of int to object
         Whatever the observer keeps about each address.
     """
@@ -45,6 +47,7 @@ class Memory:
     initialised: bool
     owner: int
     buffer: np.ndarray
+    root: np.ndarray
     cells: dict[int, Any] = field(default_factory=dict)
 
     @property
@@ -65,14 +68,18 @@ class TracedArray:
     data : numpy.ndarray
         The elements; a view, so that stores reach the owner.
     memory : Memory
-    prefix : tuple of int
-        Indices already taken from the left, for names such as ``tile[3, 5]`` of a row view.
+    prefix : tuple
+        Indices already taken from the left, for names such as ``tile[3, 5]`` of a row view; it ends
+        in ``"..."`` where the elements have other numbers than in the whole array.
+    field : str
+        The field of the whole array's records that this is.
     """
 
     __slots__ = (
         "address",
         "data",
         "dtype",
+        "field",
         "memory",
         "ndim",
         "plain",
@@ -81,8 +88,10 @@ class TracedArray:
         "strides",
     )
 
-    def __init__(self, data: np.ndarray, memory: Memory, prefix: tuple[Any, ...] = ()):
-        self.data, self.memory, self.prefix = data, memory, prefix
+    def __init__(
+        self, data: np.ndarray, memory: Memory, prefix: tuple[Any, ...] = (), field: str = ""
+    ):
+        self.data, self.memory, self.prefix, self.field = data, memory, prefix, field
         self.shape, self.strides, self.ndim = data.shape, data.strides, data.ndim
         self.dtype, self.address = data.dtype, data.__array_interface__["data"][0]
         self.plain = data.dtype.names is None
@@ -105,7 +114,7 @@ class TracedArray:
     @property
     def T(self) -> TracedArray:
         """The transposed window."""
-        return TracedArray(self.data.T, self.memory, self.prefix)
+        return self._renumbered(self.data.T)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -146,25 +155,28 @@ class TracedArray:
         whole = all(not isinstance(part, slice) for part in parts)
         prefix = (*self.prefix, *parts) if whole else (*self.prefix, "...")
         try:
-            return TracedArray(self.data[index], self.memory, prefix)
+            return TracedArray(self.data[index], self.memory, prefix, self.field)
         except IndexError:
             raise IndexOutOfBounds from None
 
     def column(self, name: str) -> TracedArray:
         """Return one field of a structured array."""
-        return TracedArray(self.data[name], self.memory, self.prefix)
+        return TracedArray(self.data[name], self.memory, self.prefix, name)
+
+    def _renumbered(self, data: np.ndarray) -> TracedArray:
+        return TracedArray(data, self.memory, (*self.prefix, "..."), self.field)
 
     def reshape(self, *shape: Any) -> TracedArray:
         """Return a view of another shape."""
-        return TracedArray(self.data.reshape(*shape), self.memory, self.prefix)
+        return self._renumbered(self.data.reshape(*shape))
 
     def ravel(self) -> TracedArray:
         """Return the one-dimensional view."""
-        return TracedArray(self.data.reshape(-1), self.memory, self.prefix)
+        return self._renumbered(self.data.reshape(-1))
 
     def view(self, dtype: Any) -> TracedArray:
         """Return the same bytes as another dtype."""
-        return TracedArray(self.data.view(dtype), self.memory, self.prefix)
+        return self._renumbered(self.data.view(dtype))
 
 
 class TracedRecord:
@@ -191,13 +203,13 @@ class TracedRecord:
 def global_memory(name: str, data: np.ndarray, initialised: bool = True) -> TracedArray:
     """Return an argument of a launch as the kernel sees it."""
     start = data.__array_interface__["data"][0]
-    return TracedArray(data, Memory(name, "global", start, initialised, -1, data))
+    return TracedArray(data, Memory(name, "global", start, initialised, -1, data, data))
 
 
 def constant_memory(name: str, data: np.ndarray) -> TracedArray:
     """Return an array that kernels only read."""
     start = data.__array_interface__["data"][0]
-    return TracedArray(data, Memory(name, "constant", start, True, -1, data))
+    return TracedArray(data, Memory(name, "constant", start, True, -1, data, data))
 
 
 def poisoned_memory(name: str, space: str, shape: Any, dtype: np.dtype, owner: int) -> TracedArray:
@@ -212,4 +224,4 @@ def poisoned_memory(name: str, space: str, shape: Any, dtype: np.dtype, owner: i
     shift = -buffer.__array_interface__["data"][0] % 16
     data = buffer[shift : shift + count * dtype.itemsize].view(dtype).reshape(extent)
     start = data.__array_interface__["data"][0]
-    return TracedArray(data, Memory(name, space, start, False, owner, buffer))
+    return TracedArray(data, Memory(name, space, start, False, owner, buffer, data))

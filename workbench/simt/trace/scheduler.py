@@ -190,9 +190,11 @@ class Tracer:
 
     def _block_barrier(self, block: Block, living: list[TracedThread]) -> list[TracedThread]:
         first = living[0]
-        gone = next((thread for thread in block.threads if thread.done), None)
-        if gone is not None:
-            self.observer.diverged(first, gone, "barrier after exit", first.request[0])
+        gone = [thread for thread in block.threads if thread.done]
+        for kind, left in (("barrier after exit", True), ("barrier divergence", False)):
+            one = next((thread for thread in gone if (thread.left is not None) == left), None)
+            if one is not None:
+                self.observer.diverged(first, one, kind, first.request[0])
         other = next((t for t in living if t.request[1].line != first.request[1].line), None)
         if other is not None:
             self.observer.diverged(first, other, "barrier divergence", first.request[0])
