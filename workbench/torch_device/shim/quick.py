@@ -63,7 +63,9 @@ def connect(library) -> None:
     library.wb_calls.restype = ctypes.c_int64
     library.wb_counters.restype = ctypes.POINTER(ctypes.c_int64)
     library.wb_walk.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-    library.wb_walk(ctypes.cast(team.PARALLEL, ctypes.c_void_p), elementwise.driver(False).address)
+    entry: Any = team.PARALLEL
+    address = ctypes.cast(entry, ctypes.c_void_p) if entry else None
+    library.wb_walk(address, elementwise.driver(False).address)
     library.wb_copied_bytes.restype = library.wb_library_calls.restype = ctypes.c_int64
     library.wb_library.argtypes = [text, text, ctypes.c_int64]
     traffic.BYTES.gather = lambda: {"d2d": library.wb_copied_bytes()}
