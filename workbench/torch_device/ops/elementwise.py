@@ -233,6 +233,9 @@ BACKWARD = {  # gradients: computed in the common type of floats
     "log_sigmoid_backward.grad_input": "grad_output * sigmoid(-self)",
 }  # fmt: skip
 
+FEW = {"rsqrt.out": "T(1) / R(np.sqrt(self))"}
+"""Rows in 16 bits on fewer elements than a vector holds: the CPU's kernels round each step there."""
+
 COMPLEX = {
     "add.out", "sub.out", "rsub.Tensor", "mul.out", "neg.out", "div.out", "reciprocal.out",
     "exp.out", "sqrt.out", "sin.out", "cos.out", "eq.Tensor_out", "ne.Tensor_out", "eq.Scalar_out",

@@ -31,7 +31,6 @@ UNARY = (
     "exp",
     "log",
     "sqrt",
-    "rsqrt",
     "sigmoid",
     "tanh",
     "silu",

@@ -23,6 +23,7 @@ from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.ops import elementwise as table
 
+_VECTOR = 32  # 16-bit elements in PyTorch's widest vector (AVX-512, and two of AVX2's)
 Row = str | dict[str, str]
 _CAST = ("alpha", "min_val", "max_val")
 """Numbers that are cast to the tensors' dtype and do not take part in promotion."""
@@ -151,6 +152,7 @@ class Pointwise:
         self.in_place = self.out_name is None and arguments[0].alias_info is not None
         self.label = name.replace(".", "_")
         self.complex = name in table.COMPLEX
+        self.few = table.FEW.get(name)
         self.forms: list[int] = []
         """The shim's numbers for the operators that compute this row, see `shim.quick`."""
 
@@ -181,10 +183,13 @@ class Pointwise:
             return fallback(self.op, *args, **kwargs)
         if len({v.device.index for v in values if isinstance(v, torch.Tensor)}) > 1:
             check_devices(self.op.name(), args, kwargs)
+        stepwise = self.few is not None and out.dtype.itemsize == 2
+        if stepwise and out.numel() < _VECTOR:
+            expression = self.few
         compute = types.KINDS[out.dtype if self._computes_in_out(common) else common].compute
         kernel = engine.run(self.label, expression, compute, out, operands)
         traffic.NATIVE[self.name] += 1
-        if self.forms and kernel is not None:
+        if self.forms and kernel is not None and not stepwise:
             offer(self, operands, out, kernel)
         return out
 

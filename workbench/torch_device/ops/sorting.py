@@ -1,6 +1,6 @@
 """Sorting and order statistics: sort, topk, kthvalue, median, mode, unique, equal.
 
-One row kernel sorts positions, stably, NaN last; the others read its result. It refuses complex
+One row kernel sorts positions, NaN last; the others read its result. It refuses complex
 numbers: they fall back, counted.
 """
 
@@ -29,13 +29,24 @@ for i in range(m):
 """
 _UP = _SORT.format(read="i", pick="i", place="k")
 _DOWN = _SORT.format(read="n - 1 - i", pick="n - 1 - i", place="n - 1 - k")
+_SWAPPED = """
+buffer = np.empty(n, T)
+for i in range(n):
+    buffer[i] = X[i]
+order = swapping_order(buffer, m_descending != 0)
+for i in range(m):
+    O[i] = buffer[order[i]]
+    P[i] = order[i]
+"""
+_SWAPPING = {torch.float16, torch.bfloat16, torch.bool}
+"""Dtypes whose unstable sort on the CPU is the C++ library's: their ties fall as they do there."""
 
 
 def _fits(tensor: torch.Tensor) -> bool:
     return types.supported(tensor.dtype) and not tensor.is_complex()
 
 
-def ordered(self, dim: int, descending: bool, keep: int | None = None):
+def ordered(self, dim: int, descending: bool, keep: int | None = None, stable: bool = True):
     """Return the first `keep` values along a dimension in order, and their positions."""
     dims = rows.dims_of(self, dim)
     moved, n = rows.last(self, dims)
@@ -47,7 +58,9 @@ def ordered(self, dim: int, descending: bool, keep: int | None = None):
     if prod(shape):
         compute = types.KINDS[self.dtype].compute
         body = _DOWN if descending else _UP
-        rows.run("sort", body, compute, [moved], [values, places], (n, keep))
+        numbers = None if stable else {"m_descending": int(descending)}
+        rows.run("sort", body if stable else _SWAPPED, compute, [moved], [values, places],
+                 (n, keep), numbers)  # fmt: skip
     traffic.NATIVE["sort"] += 1
     if not self.dim():
         return values, places
@@ -62,11 +75,12 @@ def _deliver(made, outs):
 
 
 def sort_out(self, *, stable=None, dim=-1, descending=False, values, indices):
-    """Sort along a dimension, stably."""
+    """Sort along a dimension; stably also where that was not asked for and costs nothing."""
     if not _fits(self):
         return fallback(overload("sort.values_stable"), self, stable=stable, dim=dim,
                         descending=descending, values=values, indices=indices)  # fmt: skip
-    return _deliver(ordered(self, dim, descending), (values, indices))
+    stably = bool(stable) or self.dtype not in _SWAPPING
+    return _deliver(ordered(self, dim, descending, None, stably), (values, indices))
 
 
 def topk_out(self, k, dim=-1, largest=True, sorted=True, *, values, indices):
