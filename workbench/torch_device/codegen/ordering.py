@@ -153,4 +153,38 @@ def swapping_order(keys, descending):
     return order
 
 
-__all__ = ["of_order", "order_of", "rank_of", "stable_order", "swapping_order"]
+@_inline
+def select_order(keys, k):
+    """Return an order whose place `k` has the k-th smallest key: Hoare's FIND, median of three.
+
+    C. A. R. Hoare, Communications of the ACM 4, 1961; the pivot is chosen as PyTorch's CPU kernel
+    chooses it, so that of equal keys the same one is named.
+    """
+    order = np.arange(keys.size)
+    low, high = 0, keys.size - 1
+    while high > low + 1:
+        middle, second = low + (high - low) // 2, low + 1
+        order[middle], order[second] = order[second], order[middle]
+        for a, b in ((second, high), (low, high), (second, low)):
+            if _before(keys[order[b]], keys[order[a]], False):
+                order[a], order[b] = order[b], order[a]
+        pivot, i, j = keys[order[low]], second, high
+        while True:
+            i += 1
+            while _before(keys[order[i]], pivot, False):
+                i += 1
+            j -= 1
+            while _before(pivot, keys[order[j]], False):
+                j -= 1
+            if j < i:
+                break
+            order[i], order[j] = order[j], order[i]
+        order[low], order[j] = order[j], order[low]
+        low = i if j <= k else low
+        high = j - 1 if j >= k else high
+    if high == low + 1 and _before(keys[order[high]], keys[order[low]], False):
+        order[low], order[high] = order[high], order[low]
+    return order
+
+
+__all__ = ["of_order", "order_of", "rank_of", "select_order", "stable_order", "swapping_order"]

@@ -233,8 +233,12 @@ BACKWARD = {  # gradients: computed in the common type of floats
     "log_sigmoid_backward.grad_input": "grad_output * sigmoid(-self)",
 }  # fmt: skip
 
-FEW = {"rsqrt.out": "T(1) / R(np.sqrt(self))"}
-"""Rows in 16 bits on fewer elements than a vector holds: the CPU's kernels round each step there."""
+FEW = {
+    "rsqrt.out": "T(1) / R(np.sqrt(self))",
+    "xlogy.OutTensor": "T(np.nan) if other != other else T(0) if self == 0 else "
+    "self * R(log(other))",
+}
+"""16-bit rows on fewer elements than a vector holds: there the CPU's kernels round each step."""
 
 COMPLEX = {
     "add.out", "sub.out", "rsub.Tensor", "mul.out", "neg.out", "div.out", "reciprocal.out",

@@ -38,6 +38,14 @@ for i in range(m):
     O[i] = buffer[order[i]]
     P[i] = order[i]
 """
+_KTH = """
+buffer = np.empty(n, T)
+for i in range(n):
+    buffer[i] = X[i]
+at = select_order(buffer, m_place)[m_place]
+O[0] = buffer[at]
+P[0] = at
+"""
 _SWAPPING = {torch.float16, torch.bfloat16, torch.bool}
 """Dtypes whose unstable sort on the CPU is the C++ library's: their ties fall as they do there."""
 
@@ -111,8 +119,14 @@ def kthvalue_out(self, k, dim=-1, keepdim=False, *, values, indices):
     if not _fits(self):
         return fallback(overload("kthvalue.values"), self, k, dim, keepdim, values=values,
                         indices=indices)  # fmt: skip
-    made = _at(self, dim, keepdim, lambda v: torch.full_like(
-        v.narrow(dim, 0, 1), k - 1, dtype=torch.int64))  # fmt: skip
+    dims = rows.dims_of(self, dim)
+    moved, n = rows.last(self, dims)
+    shape = moved.shape[:-1] if self.dim() else ()
+    made = [tensors.empty(shape, t, self.device.index) for t in (self.dtype, torch.int64)]
+    compute = types.KINDS[self.dtype].compute
+    rows.run("kth", _KTH, compute, [moved], made, (n, 1), {"m_place": k - 1})
+    traffic.NATIVE["kthvalue"] += 1
+    made = [t.unsqueeze(dims[0]) if keepdim and self.dim() else t for t in made]
     return _deliver(made, (values, indices))
 
 
