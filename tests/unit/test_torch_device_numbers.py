@@ -124,6 +124,7 @@ def test_sixteen_bit_products_and_norms_are_rounded_once_as_on_the_cpu(own_kerne
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.bool])
 @pytest.mark.parametrize("count", [16, 17, 300])
+@pytest.mark.usefixtures("own_kernels")
 def test_ties_fall_where_the_cpus_unstable_sort_lets_them_fall(dtype, count):
     torch.manual_seed(count)
     x = (torch.randn(count) * 2).round().to(dtype)
@@ -133,6 +134,7 @@ def test_ties_fall_where_the_cpus_unstable_sort_lets_them_fall(dtype, count):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64])
+@pytest.mark.usefixtures("own_kernels")
 def test_the_kth_of_equal_values_is_the_one_that_the_cpu_names(dtype):
     torch.manual_seed(1)
     x = (torch.randn(3, 50, 2) * 2).round().to(dtype)
@@ -145,6 +147,7 @@ def test_the_kth_of_equal_values_is_the_one_that_the_cpu_names(dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.usefixtures("own_kernels")
 def test_16_bit_results_are_rounded_where_the_cpu_rounds(dtype):
     torch.manual_seed(2)
     x, m = torch.randn(4, 21).to(dtype), torch.randn(5, 21).to(dtype)
@@ -160,6 +163,7 @@ def test_16_bit_results_are_rounded_where_the_cpu_rounds(dtype):
         assert torch.equal(ours.cpu(), theirs)
 
 
+@pytest.mark.usefixtures("own_kernels")
 def test_float16_transposed_convolutions_are_rounded_at_each_tap():
     torch.manual_seed(3)
     x, w, b = (torch.randn(s).half() for s in ((2, 3, 4, 5), (3, 2, 3, 2), (2,)))
