@@ -24,13 +24,14 @@ SAMPLES: dict = {}
 
 
 def rounds(functions, calls, repeats=7):
-    """Return each function's samples in microseconds per call, interleaved."""
+    """Return each function's samples in microseconds per call, interleaved; queued work done."""
     samples = [[] for _ in functions]
     for _ in range(repeats):
         for function, kept in zip(functions, samples, strict=True):
             start = time.perf_counter()
             for _ in range(calls):
                 function()
+            torch.wb.synchronize()
             kept.append((time.perf_counter() - start) / calls * 1e6)
     return samples
 

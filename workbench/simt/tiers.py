@@ -21,12 +21,11 @@ from numba.core.registry import cpu_target
 from workbench.errors import UnknownNameError
 from workbench.simt import lockstep, stepping
 from workbench.simt.compiled import background, run
-from workbench.simt.compiled.specialisation import (
-    Specialisation,
-    specialisation,
-)
+from workbench.simt.compiled.specialisation import Specialisation, specialisation
+from workbench.simt.compiled.watch import Watch
 from workbench.simt.errors import KernelSourceError
 from workbench.simt.frontend.resolved import Resolved
+from workbench.simt.host import launcher
 
 # Numba loads its registries (half a second) at the first use: better here than in a launch.
 cpu_target.target_context.refresh()
@@ -95,15 +94,7 @@ def _compiled_or_irregular(kernel: Any, configured: Any, args: tuple) -> None:
         return
     compiled = found.ready().compiled
     if compiled is not None:
-        kernel.last_tier, kernel.reason = "compiled", ""
-        run.run(
-            compiled,
-            configured.grid,
-            args,
-            (),
-            configured.shared_bytes,
-            SETTINGS.time_limit_s,
-        )
+        _run(kernel, configured, args, found)
     elif not auto:
         raise KernelSourceError(
             f"{kernel.__name__} cannot run on the compiled tier.",
@@ -112,6 +103,27 @@ def _compiled_or_irregular(kernel: Any, configured: Any, args: tuple) -> None:
         )
     else:
         _irregular(kernel, configured, args, found.reason)
+
+
+def _run(kernel: Any, configured: Any, args: tuple, found: Any) -> None:
+    """Run machine code: on a launcher thread, unless the launch is known to be too short for it."""
+    shared_bytes, pace = configured.shared_bytes, found.pace
+    key = pace.key(configured.grid, args, shared_bytes)
+    short = key in pace.short
+    kernel.last_tier, kernel.reason = "compiled", ""
+    kernel.last_thread = "caller" if short else "launcher"
+    started = time.perf_counter()
+    run.run(
+        found.compiled,
+        configured.grid,
+        args,
+        (),
+        shared_bytes,
+        SETTINGS.time_limit_s,
+        inline=short,
+    )
+    if not short:
+        pace.took(key, time.perf_counter() - started)
 
 
 def _answer_at_once(kernel: Any, configured: Any, args: tuple, found: Specialisation) -> bool:
@@ -144,23 +156,28 @@ def _at_most(seconds: float) -> Callable[[], None]:
 def _in_lockstep(
     kernel: Any, configured: Any, args: tuple, poll: Any, undo_bytes: int | None = None
 ) -> None:
-    limit = stepping.deadline(SETTINGS.time_limit_s)
+    watch, kernel.last_thread = Watch(SETTINGS.time_limit_s), "launcher"
 
     def both() -> None:
-        for one in (poll, limit):
-            if one is not None:
-                one()
+        if poll is not None:
+            poll()
+        if not watch.asks():
+            raise lockstep.Halted
 
-    keep = {} if undo_bytes is None else {"undo_bytes": undo_bytes}
-    lockstep.launch(
-        kernel.resolved,
-        configured.grid,
-        configured.block,
-        args,
-        configured.shared_bytes,
-        both if poll or limit else None,
-        **keep,
-    )
+    def job() -> None:
+        given = (kernel.resolved, configured.grid, configured.block, args, configured.shared_bytes)
+        keep = {} if undo_bytes is None else {"undo_bytes": undo_bytes}
+        lockstep.launch(*given, both, **keep)
+
+    state = "it had just ended"
+    try:
+        launcher.perform([job], watch.stop)
+    except lockstep.Halted as halted:
+        state = str(halted)
+    except launcher.StillRunning:
+        raise watch.left_alone() from None
+    if watch.error is not None:
+        raise watch.ended(state)
 
 
 def _irregular(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
@@ -193,7 +210,7 @@ def _only_lockstep(kernel: Any, configured: Any, args: tuple) -> None:
 
 
 def _step(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
-    kernel.last_tier, kernel.reason = "step-through", reason
+    kernel.last_tier, kernel.reason, kernel.last_thread = "step-through", reason, "caller"
     poll = stepping.deadline(SETTINGS.time_limit_s)
     stepping.launch(
         kernel.resolved, configured.grid, configured.block, args, configured.shared_bytes, poll

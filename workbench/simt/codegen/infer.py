@@ -57,7 +57,7 @@ class _ScalarTranslator(Translator):
     def write_Assert(self, statement: ast.Assert) -> None:
         self.out("pass")
 
-    def poll(self, cost: str = "1") -> None:
+    def poll(self, out, line: int, cost: str) -> None:
         pass
 
 

@@ -53,7 +53,7 @@ def _key_parts(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> li
     parts.append([str(kind) for kind in kinds])
     for one in (resolved, *resolved.device_functions.values()):
         source = one.source
-        parts.append(ast.dump(one.tree, include_attributes=False))
+        parts.append(ast.dump(one.tree, include_attributes=True))
         parts.append((source.file_name, source.first_line))
         for name in sorted({n.id for n in ast.walk(one.tree) if isinstance(n, ast.Name)}):
             value = source.lookup(name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import threading
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -15,6 +16,7 @@ from numba import types
 
 from workbench.simt.codegen.emit import DEBUG, PLAIN, Mode
 from workbench.simt.compiled import build
+from workbench.simt.compiled.pace import Pace
 from workbench.simt.dim3 import Dim3
 from workbench.simt.frontend.resolved import Intrinsic, Resolved
 from workbench.simt.planning.nodes import Unplannable
@@ -66,6 +68,11 @@ class Specialisation:
     def is_on_disk(self) -> bool:
         """Return whether making it only loads machine code."""
         return build.is_on_disk(self.kernel.resolved, self.kinds, tuple(self.block), self.mode)
+
+    @cached_property
+    def pace(self) -> Pace:
+        """What is known about how long its launches take."""
+        return Pace(self.kernel.resolved)
 
     @property
     def mode(self) -> Mode:

@@ -29,6 +29,10 @@ _PARTS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop, as
           ast.arg, ast.keyword, ast.Slice, ast.FunctionDef)  # fmt: skip
 
 
+class Halted(Exception):
+    """The launch was told to end."""
+
+
 def refusal(resolved: Resolved) -> str:
     """Return what in a kernel this tier never runs, or "" where it may try."""
     for one in (resolved, *resolved.device_functions.values()):
@@ -71,7 +75,8 @@ def launch(
     shared_bytes : int
         Dynamic shared memory of each block.
     poll : callable, optional
-        Called at every turn of a loop; raises to end the launch, `CannotLockstep` to undo it.
+        Called at every turn of a loop; raises `Halted` to end the launch, `CannotLockstep` to
+        undo it.
     undo_bytes : int
         Arrays up to this size are kept when they are first written, so that `CannotLockstep`
         leaves memory as it was; a kernel that writes to a larger one is refused.
@@ -82,7 +87,10 @@ def launch(
         With the thread, the line and the reason.
     CannotLockstep
         Where another tier must run it.
+    Halted
+        Where `poll` raised it; its text says where the threads were.
     """
+    ask = poll or _go_on
     at_once = grid.count if has_grid_sync(resolved) else max(1, LANES_AT_ONCE // block.count)
     at_once = min(at_once, grid.count)
     check_memory(at_once * block.count * _LANE_BYTES, "A launch in lockstep")
@@ -91,7 +99,12 @@ def launch(
         try:
             for first in range(0, grid.count, at_once):
                 lanes = Lanes(grid, block, first, min(at_once, grid.count - first))
-                Machine(lanes, undo, shared_bytes, poll or _go_on).run(resolved, args)
+                machine = Machine(lanes, undo, shared_bytes, ask)
+                try:
+                    ask()
+                    machine.run(resolved, args)
+                except Halted:
+                    raise Halted(machine.state()) from None
         except WorkbenchError:
             raise
         except (TypeError, ValueError) as error:  # what NumPy refuses, Numba's inference explains

@@ -16,9 +16,9 @@ import torch
 
 from workbench.torch_device import traffic, vendor
 from workbench.torch_device.core import streams, tensors
-from workbench.torch_device.core.fallback import check_devices, upload
 from workbench.torch_device.core.tensors import NAME, host
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import check_devices, upload
 
 _aten = torch.ops.aten
 _FORWARD = "_scaled_dot_product_fused_attention_overrideable"

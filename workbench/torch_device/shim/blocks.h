@@ -24,10 +24,14 @@ struct Block {
   int64_t address;
   size_t size;
   int device;
+  bool ours;  // allocated with no side stream about: work on the default stream alone has used it
 };
 // Never destroyed: storages may die after static destructors have run.
 std::mutex& guard = *new std::mutex();
 auto& bins = *new std::array<std::array<std::vector<Block*>, kLargest / kGrain + 1>, kMaxDevices>();
+
+// Whether blocks may change hands here: work runs in the order of calls while no side stream is used.
+bool one_stream() { return board->side == 0 && board->queued < hold; }
 
 void count_allocation(const Block& block, bool hit) {
   auto* c = counters[block.device];
@@ -48,7 +52,7 @@ void free_block(void* context) {
   {
     std::lock_guard<std::mutex> lock(guard);
     count_free(*block);
-    if (!needs_python && block->size <= kLargest) {
+    if (block->ours && block->size <= kLargest && one_stream()) {
       bins[block->device][block->size / kGrain].push_back(block);
       return;
     }
@@ -84,7 +88,8 @@ c10::DataPtr allocate(size_t bytes, int device) {
   if (bytes == 0) return {nullptr, nullptr, &c10::detail::deleteNothing, place};
   size_t size = (bytes + kGrain - 1) / kGrain * kGrain;
   Block* block = nullptr;
-  if (!needs_python && size <= kLargest) {
+  bool ours = one_stream();
+  if (ours && size <= kLargest) {
     std::lock_guard<std::mutex> lock(guard);
     auto& bin = bins[device][size / kGrain];
     if (!bin.empty()) {
@@ -95,7 +100,7 @@ c10::DataPtr allocate(size_t bytes, int device) {
   }
   if (block == nullptr) {
     int64_t address = allocate_in_python(static_cast<int64_t>(size), device);
-    block = new Block{address, size, device};
+    block = new Block{address, size, device, ours};
     std::lock_guard<std::mutex> lock(guard);
     count_allocation(*block, false);
   }

@@ -4,10 +4,11 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 
-#include "blocks.h"
+#include "walk.h"
 
 namespace quick {
 namespace {
+constexpr int64_t kTerms = 1 << 27;  // multiply-adds: some 3 ms
 std::atomic<int> library_on{1};
 std::atomic<int64_t> news{0};  // calls since Python asked last
 
@@ -26,12 +27,20 @@ at::Tensor on_host(const at::Tensor& tensor) {
 }
 
 struct LibraryCall final : c10::OperatorKernel {
-  LibraryCall(const c10::FunctionSchema& schema, int64_t least) : from(least) {
+  LibraryCall(const c10::FunctionSchema& schema, int64_t least, int factor)
+      : from(least), left(factor) {
     for (const auto& argument : schema.arguments()) outs.push_back(argument.is_out());
   }
   std::vector<bool> outs;
   int64_t from;  // elements of the result: below it our own kernels start faster
+  int left;      // a product's left factor, whose last size is the terms of each element; or -1
   std::atomic<int64_t> calls{0};
+
+  // Whether an idle device's caller does it itself, as with kernels; Python queues larger work.
+  bool is_short(int64_t elements, c10::ArrayRef<c10::IValue> given) const {
+    if (elements > kNow) return false;
+    return left < 0 || elements * given[left].toTensor().size(-1) <= kTerms;
+  }
 
   bool answer(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     auto given = torch::jit::last(*stack, outs.size());
@@ -48,7 +57,7 @@ struct LibraryCall final : c10::OperatorKernel {
       if (!one.is_privateuseone() || one.is_conj() || one.is_neg() || one.numel() == 0) return false;
       if (device >= 0 && one.get_device() != device) return false;  // Python says what is wrong
       device = one.get_device();
-      if (outs[i] && one.numel() < from) return false;
+      if (outs[i] && (one.numel() < from || !is_short(one.numel(), given))) return false;
       host.emplace_back(on_host(one));
       if (outs[i]) results.push_back(one);
     }
@@ -68,7 +77,7 @@ struct LibraryCall final : c10::OperatorKernel {
   }
 
   void operator()(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::Stack* stack) {
-    if (library_on && !needs_python && answer(op, stack)) return;
+    if (library_on && board->queued == 0 && answer(op, stack)) return;
     op.redispatchBoxed(c10::DispatchKeySet(kWaiting), stack);
   }
 };

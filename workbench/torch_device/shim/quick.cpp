@@ -2,7 +2,7 @@
 //
 // Python generates and compiles the kernels and says which operators may be answered here
 // (`shim/quick.py`); a kernel is handed over as an address once its operator has met its dtypes.
-// Everything that needs a decision (promotion, new shapes, side streams, errors) is
+// Everything that needs a decision (promotion, new shapes, queued work, errors) is
 // passed on: to the kernel that PyTorch generates around the operator's `.out` form, found under an
 // unused backend's key, or to a Python kernel that waits under another one.
 // No torch/library.h: its templates cost 100 MB and 4 s.
@@ -14,7 +14,9 @@
 #include "walk.h"
 
 namespace quick {
-std::atomic<int> needs_python{1};  // a side stream, a recording or a fork: Python decides all
+const Board kBusy{{1}, {1}};  // until Python shows its own: it decides all
+const Board* board = &kBusy;
+int64_t hold = 1;  // from here on the board's first count says that nothing may run at once
 std::atomic<int> current_device{0};
 int64_t counters[kMaxDevices][kCounters] = {};
 
@@ -22,7 +24,7 @@ namespace {
 std::atomic<int64_t> copied_bytes{0};
 
 bool answer(Plan& plan, torch::jit::Stack* stack) {
-  if (needs_python || plan.known == 0) return false;
+  if (board->queued != 0 || plan.known == 0) return false;
   Call call;
   if (!call.collect(plan, *stack)) return false;
   const at::Tensor& model = *call.model(plan.in_place);
@@ -74,11 +76,11 @@ struct Copy final : c10::OperatorKernel {
   bool answer(torch::jit::Stack* stack) const {
     auto given = torch::jit::last(*stack, 3);
     const at::Tensor &source = given[0].toTensor(), &out = given[1].toTensor();
-    if (needs_python || !source.is_privateuseone() || !out.is_privateuseone()) return false;
+    if (board->queued != 0 || !source.is_privateuseone() || !out.is_privateuseone()) return false;
     if (source.get_device() != out.get_device() || source.scalar_type() != out.scalar_type())
       return false;
     if (source.is_conj() != out.is_conj() || source.is_neg() != out.is_neg()) return false;
-    if (out.numel() == 0 || !expands(source.sizes(), out.sizes())) return false;
+    if (out.numel() == 0 || out.numel() > kNow || !expands(source.sizes(), out.sizes())) return false;
     Run run = plan->kernel(static_cast<uint32_t>(out.scalar_type()));
     const at::Tensor* inputs[] = {&source};
     if (run == nullptr || run_strided(run, out, inputs, 1, nullptr, 0) != 0) return false;
@@ -201,9 +203,9 @@ int wb_copy(const char* name) {
 
 int64_t wb_copied_bytes() { return quick::copied_bytes.exchange(0); }
 
-int wb_library(const char* name, const char* overload, int64_t from) {
+int wb_library(const char* name, const char* overload, int64_t from, int left) {
   auto op = c10::Dispatcher::singleton().findSchemaOrThrow(name, overload);
-  auto call = std::make_unique<quick::LibraryCall>(op.schema(), from);
+  auto call = std::make_unique<quick::LibraryCall>(op.schema(), from, left);
   quick::library_calls.push_back(call.get());
   quick::registered(name, overload, c10::KernelFunction::makeFromBoxedFunctor(std::move(call)));
   return static_cast<int>(quick::library_calls.size()) - 1;
@@ -225,7 +227,10 @@ void wb_empty(const char* name, const char* overload, int strided) {
       std::make_unique<quick::Empty>(strided != 0)));
 }
 
-void wb_mode(int needs_python) { quick::needs_python = needs_python; }
+void wb_board(const void* counts, int64_t hold) {
+  quick::board = static_cast<const quick::Board*>(counts);
+  quick::hold = hold;
+}
 void wb_current(int device) { quick::current_device = device; }
 const int64_t* wb_counters() { return &quick::counters[0][0]; }
 void wb_reset_peak(int device) {

@@ -22,8 +22,9 @@ import torch
 from workbench.torch_device import ops, traffic, vendor
 from workbench.torch_device.codegen import elementwise, rows, team
 from workbench.torch_device.codegen.compiler import Kernel
-from workbench.torch_device.codegen.launch import SPLIT_FROM
-from workbench.torch_device.core import allocator, memory, streams, tensors, views
+from workbench.torch_device.codegen.launch import NOW, SPLIT_FROM
+from workbench.torch_device.core import allocator, devices, memory, tensors, views
+from workbench.torch_device.core.queue import BOARD, HOLD
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.ops import pointwise
 from workbench.torch_device.ops.fast import KERNELS as FAST
@@ -34,7 +35,6 @@ WAITING = "MAIA"
 """The dispatch key under which the Python kernel of a planned operator waits: nobody else's."""
 _UNUSED = "HPU"
 """An unused backend's key: under it PyTorch has the kernels generated around ``.out``."""
-_UNLIMITED = 1 << 62
 _SMALL = 4096  # elements: above it the vendor library may be faster
 
 _NUMBERS = {"number", "Scalar", "float", "int"}
@@ -60,6 +60,7 @@ def connect(library) -> None:
                                 number, number, number, ctypes.c_int64]  # fmt: skip
     library.wb_offer.argtypes = [number, ctypes.c_uint32, ctypes.c_void_p]
     library.wb_limit.argtypes = [number, ctypes.c_int64]
+    library.wb_board.argtypes = [ctypes.c_void_p, ctypes.c_int64]
     library.wb_calls.restype = ctypes.c_int64
     library.wb_counters.restype = ctypes.POINTER(ctypes.c_int64)
     library.wb_walk.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
@@ -67,7 +68,7 @@ def connect(library) -> None:
     address = ctypes.cast(entry, ctypes.c_void_p) if entry else None
     library.wb_walk(address, elementwise.driver(False).address)
     library.wb_copied_bytes.restype = library.wb_library_calls.restype = ctypes.c_int64
-    library.wb_library.argtypes = [text, text, ctypes.c_int64]
+    library.wb_library.argtypes = [text, text, ctypes.c_int64, number]
     traffic.BYTES.gather = lambda: {"d2d": library.wb_copied_bytes()}
     traffic.VENDOR.gather = _library_calls
     vendor.listener = library.wb_library_mode
@@ -76,8 +77,9 @@ def connect(library) -> None:
     allocator.gather = library.wb_gather
     allocator.statistics = lambda device: _statistics(counters, device)
     allocator.reset_peak = _reset_peak
-    streams.listener = _listen
-    _listen(streams.is_busy(), streams.current_device())
+    library.wb_board(ctypes.addressof(BOARD), HOLD)
+    devices.listener = library.wb_current
+    library.wb_current(devices.current_device())
     tensors.empty_strided = _empty_strided
     tensors.empty = _empty
     ops.in_front, ops.allow_in_front, pointwise.offer = register_rows, allow, offer
@@ -87,11 +89,6 @@ def _library_calls() -> dict[str, int]:
     if not _library.wb_library_news():
         return {}
     return {name: _library.wb_library_calls(number) for name, number in _calls.items()}
-
-
-def _listen(busy: bool, device: int) -> None:
-    _library.wb_mode(busy)
-    _library.wb_current(device)
 
 
 def _statistics(counters, device: int) -> allocator.Statistics:
@@ -165,7 +162,7 @@ def _plan(name: str, row: Pointwise, used: set[str], kernels: dict, library) -> 
     roles, defaults = found
     base, _, which = name.partition(".")
     values = (ctypes.c_double * len(defaults))(*defaults)
-    limit = _UNLIMITED if team.PARALLEL is not None else SPLIT_FROM
+    limit = NOW if team.PARALLEL is not None else SPLIT_FROM
     limit = _SMALL if row.name in vendor.POINTWISE else limit
     number = _library.wb_plan(f"aten::{base}".encode(), which.encode(), roles.encode(), values,
                               in_place, row.result == "bool", generated, limit)  # fmt: skip
@@ -237,7 +234,8 @@ def _register_library(kernels: dict[str, Callable], library: torch.library.Libra
         if name in kernels:
             base, _, which = name.partition(".")
             least = _SMALL if name in vendor.POINTWISE else 0
-            number = _library.wb_library(f"aten::{base}".encode(), which.encode(), least)
+            number = _library.wb_library(f"aten::{base}".encode(), which.encode(), least,
+                                         vendor.LEFT.get(name, -1))  # fmt: skip
             library.impl(name, kernels[name], WAITING)
             _calls[name] = number
     return set(_calls)

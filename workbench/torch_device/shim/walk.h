@@ -16,6 +16,7 @@ using Run = int64_t (*)(int64_t*);
 constexpr int kMaxDims = 6, kMaxOperands = 7, kMaxWords = 192;
 constexpr int64_t kSplitFrom = 1 << 15;  // elements: `launch.SPLIT_FROM`
 constexpr int64_t kPieces = 8;           // per thread
+constexpr int64_t kNow = 1 << 19;        // elements: `launch.NOW`
 constexpr int64_t kTile = 32;            // elements each way: from there on Python walks in tiles
 
 // GOMP_parallel: the range is shared out between the threads of PyTorch's own OpenMP team.
