@@ -15,6 +15,7 @@ import torch
 from torch._decomp import decomposition_table
 
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.ops.pointwise import check_no_overlap, check_out, check_same
 
 INCLUDED = (
     # losses
@@ -54,9 +55,14 @@ INCLUDED = (
 """Operators whose decomposition is used; the others are primitive, or theirs is wrong here."""
 
 
+_EXACT = {"aminmax", "take"}
+"""Decompositions whose outputs must have the result's dtype and lie apart from the inputs."""
+
+
 def _into(function, outs: list[str]):
     """Deliver results into outputs: a decomposition may widen what it is given, outputs too."""
     given = inspect.signature(function).parameters
+    exact = function.__name__ in _EXACT
     writes_itself = outs[0] in given and given[outs[0]].default is inspect.Parameter.empty
 
     def kernel(*args, **kwargs):
@@ -70,8 +76,10 @@ def _into(function, outs: list[str]):
         made = function(*args, **kwargs)
         made = made if isinstance(made, (tuple, list)) else (made,)
         for one, target in zip(made, targets, strict=True):
-            if target.shape != one.shape:
-                target.resize_(one.shape)
+            if exact:
+                check_same(target, one.dtype)
+                check_no_overlap(target, *args)
+            check_out(None, target, one.shape, None)
             target.copy_(one)
         return targets[0] if len(targets) == 1 else tuple(targets)
 

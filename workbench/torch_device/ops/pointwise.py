@@ -75,11 +75,28 @@ def check_out(op: Any, out: torch.Tensor, shape, common: torch.dtype | None) -> 
         )
     if out.shape != shape:
         out.resize_(shape)
+    check_single(out)
+
+
+def check_single(out: torch.Tensor) -> None:
+    """Raise, in PyTorch's words, where elements of an output share memory with each other."""
     if any(n > 1 and step == 0 for n, step in zip(out.shape, out.stride(), strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."
         )
+
+
+def check_same(out: torch.Tensor, dtype: torch.dtype) -> None:
+    """Raise, in PyTorch's words, where an output has another dtype than the result."""
+    if out.dtype != dtype:
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {_word(dtype)}, but got {_word(out.dtype)} instead"
+        )
+
+
+def _word(dtype: torch.dtype) -> str:
+    return {torch.float32: "float", torch.float64: "double"}.get(dtype, str(dtype)[6:])
 
 
 def check_no_overlap(out: torch.Tensor, *inputs) -> None:

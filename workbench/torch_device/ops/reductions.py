@@ -248,6 +248,11 @@ def reduction(name: str, dims_at: str | None, how: str = "same"):
             if data is None or not types.supported(out[0].dtype):
                 return fallback(op, *args, **kwargs)
             shape = reduced_shape(self.shape, dims, keepdim)
+            if name in ("amax", "amin") and out[0].dtype != self.dtype:
+                raise RuntimeError(
+                    "Expected the dtype for input and out to match, but got "
+                    f"{self.dtype} for input's dtype and {out[0].dtype} for out's dtype."
+                )
             for o in out:
                 check_out(op, o, torch.Size(shape), None)
             made = reduce(name, data, dims, [o.dtype for o in out], shape)

@@ -15,7 +15,7 @@ from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.core import tensors
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import fallback
-from workbench.torch_device.ops.pointwise import check_out
+from workbench.torch_device.ops.pointwise import check_no_overlap, check_out
 
 _SORT = """
 buffer = np.empty(n, T)
@@ -119,6 +119,8 @@ def kthvalue_out(self, k, dim=-1, keepdim=False, *, values, indices):
     if not _fits(self):
         return fallback(overload("kthvalue.values"), self, k, dim, keepdim, values=values,
                         indices=indices)  # fmt: skip
+    for out in (values, indices):
+        check_no_overlap(out, self)
     dims = rows.dims_of(self, dim)
     moved, n = rows.last(self, dims)
     shape = moved.shape[:-1] if self.dim() else ()
