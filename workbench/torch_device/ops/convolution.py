@@ -238,12 +238,12 @@ def _stepwise(data, weight, bias, stride, padding, dilation, transposed, output_
     """Transpose-convolve float16 as the CPU does: one product per tap, each sum rounded."""
     given = (stride, padding, dilation, transposed, output_padding, groups)
     wide = data.to(torch.float32), weight.to(torch.float32)
-    total = None
+    total = torch.zeros(1, dtype=torch.float16, device=data.device)
     for tap in product(*map(range, weight.shape[2:])):
         alone = torch.zeros_like(wide[1])
         alone[(..., *tap)] = wide[1][(..., *tap)]
         made = convolution(wide[0], alone, None, *given).to(torch.float16)
-        total = made if total is None else total.add_(made)
+        total = total + made
     if bias is not None:
         total.add_(bias.reshape([1, -1] + [1] * (total.dim() - 2)))
     return total

@@ -201,7 +201,7 @@ class Pointwise:
         if len({v.device.index for v in values if isinstance(v, torch.Tensor)}) > 1:
             check_devices(self.op.name(), args, kwargs)
         stepwise = self.few is not None and out.dtype.itemsize == 2
-        if stepwise and out.numel() < _VECTOR:
+        if self.few is not None and stepwise and out.numel() < _VECTOR:
             expression = self.few
         compute = types.KINDS[out.dtype if self._computes_in_out(common) else common].compute
         kernel = engine.run(self.label, expression, compute, out, operands)
