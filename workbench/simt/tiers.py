@@ -2,7 +2,7 @@
 
 The first launch of few threads runs in lockstep, which starts at once, while the kernel is compiled
 in the background; the second is compiled. What the compiled tier's regions cannot express (views
-that live across a barrier, barriers over the whole grid, spin waits inside a block, half precision)
+that live across a barrier, barriers over the whole grid, spin waits inside a block)
 runs in lockstep where that can, else step by step, with the reason kept in ``kernel.reason``.
 """
 

@@ -28,6 +28,7 @@ from workbench.simt.codegen.module import HEADER, Module
 from workbench.simt.codegen.names import Names
 from workbench.simt.codegen.regions import RegionWriter
 from workbench.simt.codegen.translate import Translator
+from workbench.simt.compiled import half_precision
 from workbench.simt.compiled.cache import module_path, read_module, write_module
 from workbench.simt.errors import KernelSourceError, KernelTypingError
 from workbench.simt.frontend.normalise import normalise
@@ -204,6 +205,7 @@ def build(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> Compile
     KernelSourceError
         Where the kernel says what this tier cannot run (`Unplannable`).
     """
+    half_precision.teach(resolved, kinds)
     path = module_path(resolved, kinds, block, mode)
     module = read_module(path) if path is not None else None
     if module is None:
@@ -226,6 +228,7 @@ def check_types(resolved: Resolved, kinds: tuple, mode: Mode) -> None:
 
     What depends on the block (shapes of arrays) is left to the launch.
     """
+    half_precision.teach(resolved, kinds)
     try:
         generate(resolved, kinds, (1, 1, 1), mode)
     except KernelTypingError:

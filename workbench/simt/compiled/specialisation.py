@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-import ast
 import threading
 from functools import cached_property
 from typing import Any
 
 import numba
 import numpy as np
-from numba import types
 
 from workbench.simt.codegen.emit import DEBUG, PLAIN, Mode
 from workbench.simt.compiled import build
 from workbench.simt.compiled.pace import Pace
 from workbench.simt.dim3 import Dim3
-from workbench.simt.frontend.resolved import Intrinsic, Resolved
+from workbench.simt.frontend.resolved import Resolved
 from workbench.simt.planning.nodes import Unplannable
 
 
@@ -80,9 +78,6 @@ class Specialisation:
         return DEBUG if self.kernel.options.get("debug") else PLAIN
 
     def _compile(self) -> None:
-        if _uses_half(self.kernel.resolved, self.kinds):
-            self.reason = "Numba's CPU compiler has no float16"
-            return
         try:
             built = build.build(self.kernel.resolved, self.kinds, tuple(self.block), self.mode)
             built.compile(self.kinds)
@@ -97,8 +92,7 @@ def check_declared(kernel: Any) -> None:
         return
     mode = DEBUG if kernel.options.get("debug") else PLAIN
     for kinds in kernel.declared:
-        if not _uses_half(kernel.resolved, kinds):
-            build.check_types(kernel.resolved, kinds, mode)
+        build.check_types(kernel.resolved, kinds, mode)
 
 
 def signature_key(args: tuple) -> tuple:
@@ -119,17 +113,3 @@ def specialisation(kernel: Any, block: Dim3, args: tuple) -> tuple[Specialisatio
         return found, False
     made = Specialisation(kernel, block, tuple(numba.typeof(value) for value in args))
     return kernel.specialisations.setdefault(key, made), True
-
-
-def _uses_half(resolved: Resolved, kinds: tuple) -> bool:
-    if any(getattr(kind, "dtype", kind) == types.float16 for kind in kinds):
-        return True
-    trees = [resolved, *resolved.device_functions.values()]
-    for one in trees:
-        for node in ast.walk(one.tree):
-            if isinstance(node, Intrinsic) and node.intrinsic.name.startswith("fp16."):
-                return True
-            value = one.source.lookup(node.id) if isinstance(node, ast.Name) else None
-            if value is types.float16 or value is np.float16:
-                return True
-    return False
