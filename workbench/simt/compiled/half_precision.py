@@ -16,7 +16,7 @@ from workbench.simt.frontend.resolved import Intrinsic, Resolved
 def teach(resolved: Resolved, kinds: tuple) -> None:
     """Teach Numba float16 where a kernel or the types of its arguments name it."""
     if _uses_half(resolved, kinds):
-        from workbench.simt.runtime import half_functions  # noqa: F401 - importing it does
+        from workbench.simt.runtime.access import half_functions  # noqa: F401 - importing it does
 
 
 def _uses_half(resolved: Resolved, kinds: tuple) -> bool:
