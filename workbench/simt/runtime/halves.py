@@ -11,6 +11,7 @@ Only typing and lowering for `float16`, which Numba otherwise refuses, is added 
 
 # Numba and llvmlite are not typed.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportOptionalCall=false
 
 from __future__ import annotations
 
