@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numba.types import float16
 
+import workbench.simt.runtime.halves as halves
 from workbench import cuda
-from workbench.simt.runtime.access import halves
 
 EVERY = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
 FINITE_WIDE = st.floats(-70000, 70000) | st.floats(-1e-4, 1e-4) | st.floats()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 
 import numpy as np
 from numba import types
@@ -16,7 +17,7 @@ from workbench.simt.frontend.resolved import Intrinsic, Resolved
 def teach(resolved: Resolved, kinds: tuple) -> None:
     """Teach Numba float16 where a kernel or the types of its arguments name it."""
     if _uses_half(resolved, kinds):
-        from workbench.simt.runtime.access import half_functions  # noqa: F401 - importing it does
+        importlib.import_module("workbench.simt.runtime.half_functions")
 
 
 def _uses_half(resolved: Resolved, kinds: tuple) -> bool:
