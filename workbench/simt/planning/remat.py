@@ -57,9 +57,9 @@ def rematerialisable(
             if isinstance(statement, ast.Assign):
                 made = writes(statement)
                 single = all(count[name] == 1 for name in made) and bool(made)
-                if single and not made & uniform and stable(statement.value, loop_names):
-                    if not _loads(statement.value, bool(made & arrays)):
-                        found.update(dict.fromkeys(made, statement))
+                fixed_here = single and not made & uniform and stable(statement.value, loop_names)
+                if fixed_here and not _loads(statement.value, bool(made & arrays)):
+                    found.update(dict.fromkeys(made, statement))
             elif isinstance(statement, ast.For) and has_sync(statement):
                 own = writes(statement.target) & fixed
                 walk(statement.body, loop_names | own)
