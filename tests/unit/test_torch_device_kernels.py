@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 wb = pytest.importorskip("workbench.torch_device")
 from workbench.errors import InputError, UnknownNameError  # noqa: E402
-from workbench.torch_device.core.fallback import MissingOperatorError  # noqa: E402
 from workbench.torch_device.extend import RegisteredKernelError  # noqa: E402
+from workbench.torch_device.fallback import MissingOperatorError  # noqa: E402
 
 
 @pytest.fixture

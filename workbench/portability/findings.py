@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench.portability.advice import change_for
+from workbench.portability.own_operators import WAYS_ROUND
 
 CLAIMED = "it claims the model and then fails: export at an opset before, or without what it names"
 
@@ -26,6 +27,11 @@ def _failures(report: dict[str, Any]) -> list[str]:
         for name in ("export", "summary", "parity", "latency", "memory", "sweep")
         if "error" in (section := report.get(name, {}))
     ]
+
+
+def _nobodys(report: dict[str, Any]) -> list[str]:
+    own = report.get("summary", {}).get("operators_nobody_has")
+    return [f"It runs nowhere yet: {'; '.join(own)}. Try: {WAYS_ROUND}."] if own else []
 
 
 def _parity(report: dict[str, Any]) -> list[str]:
@@ -50,7 +56,9 @@ def _placement(row: dict[str, Any], on_cpu: bool) -> list[str]:
         # what the CPU does not run either is no fault of the provider's
         claimed = f" ({CLAIMED})" if on_cpu else ""
         return [f"{name}: {row['error']} {row['reason'].strip()[-300:]}{claimed}"]
-    off = sorted({n["operator"] for n in row["nodes"] if n["provider"] != row["provider"]})
+    off = sorted(
+        {n["operator"] for n in row["nodes"] if n["provider"] not in (row["provider"], "")}
+    )
     hints = [change_for(operator, row["provider"], row["mode"], row["opset"]) for operator in off]
     changes = [f"{name}: {hint}" for hint in hints if hint]
     failed = [
@@ -71,20 +79,7 @@ def _divergence(report: dict[str, Any]) -> list[str]:
 def _cliffs(report: dict[str, Any]) -> list[str]:
     sweep = report.get("sweep", {})
     found = [cliff["sentence"] for cliff in sweep.get("cliffs", [])]
-    return [*found, *_recommended(sweep, report.get("placement", []))]
-
-
-def _recommended(sweep: dict[str, Any], asked: list[dict[str, Any]]) -> list[str]:
-    """Say which opset to export at and whom that serves: never "all" where one is left out."""
-    opset = sweep.get("recommended")
-    steps = [step for step in sweep.get("steps", []) if step["opset"] == opset]
-    served = [step for step in steps if not step["failed"] and step["on_device"]]
-    if not served:
-        return []
-    if len(served) == max(len(steps), len(asked)):
-        return [f"Export at opset {opset} to serve them all."]
-    names = ", ".join(f"{step['provider']} {step['mode']}".strip() for step in served)
-    return [f"Export at opset {opset} to serve {names}; the others are not served by it."]
+    return [*found, *filter(None, [sweep.get("serves")])]
 
 
 def _open_dimensions(report: dict[str, Any]) -> list[str]:
@@ -99,6 +94,7 @@ def _open_dimensions(report: dict[str, Any]) -> list[str]:
 
 _READERS: tuple[Callable[[dict[str, Any]], list[str]], ...] = (
     _failures,
+    _nobodys,
     _parity,
     _notes,
     _placements,

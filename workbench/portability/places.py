@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import ExecutionError, InputError, UnavailableError, WorkbenchError
-from workbench.portability.arguments import call_of, tensors_of, with_tensors
+from workbench.portability.arguments import call_of, numbers_taken, tensors_of, with_tensors
+from workbench.portability.opening import IN_PROCESS, worker_here
 from workbench.portability.previewing import MODES, Preview
 from workbench.portability.session import open_session
 from workbench.portability.workers import environments
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from workbench.portability.exporting import Exported
 
 Values = dict[str, np.ndarray]
+RUN_LIMIT_S = 60.0
+"""Of one run on a place in this process; a worker has a limit of its own."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,19 @@ class Place:
 
 
 def provider_place(provider: str, options: Mapping[str, object] | None = None) -> Place:
-    """Return a provider of this process as a place; it raises where the provider is not here."""
+    """Return a provider of this environment as a place; it raises where it has none of that name.
+
+    The runtime's own and ours run in this process; any other in a worker, which it may crash.
+    """
 
     def run(model, feeds):
-        session = open_session(model, provider, options=options)
-        return dict(zip(session.output_names, session.run(feeds), strict=True))
+        if provider in IN_PROCESS:
+            session = open_session(model, provider, options=options)
+            results = session.run(feeds, RUN_LIMIT_S)
+            return dict(zip(session.output_names, results, strict=True))
+        with worker_here(provider) as worker:
+            session = open_worker_session(worker, model, provider, options=options)
+            return dict(zip(session.output_names, session.run(feeds), strict=True))
 
     return Place(provider, run)
 
@@ -156,7 +167,7 @@ def _run_by_torch(exported: Exported, feeds: Mapping[str, np.ndarray]) -> Values
 
     def arguments():
         tensors = [torch.from_numpy(np.array(feeds[name])) for name in names]
-        return with_tensors(exported.inputs, tensors)
+        return with_tensors(exported.inputs, tensors, numbers_taken(exported.captured))
 
     with torch.no_grad():
         graph_module = exported.captured.module()  # a new one, over the learner's own weights

@@ -169,7 +169,7 @@ class Kernel:
 
     def generated_source(self) -> str:
         """Return the generated code of every specialisation: how barriers became loops."""
-        compiled = [one.ready().compiled for one in self._made()]
+        compiled = [one.ready().compiled or one.machine for one in self._made()]
         return "\n".join(one.module.text for one in compiled if one is not None)
 
     def forall(self, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> ForAll:

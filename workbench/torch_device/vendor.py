@@ -19,9 +19,9 @@ import torch
 from workbench.errors import InputError
 from workbench.torch_device import traffic
 from workbench.torch_device.core import streams, tensors
-from workbench.torch_device.core.fallback import check_devices, upload
 from workbench.torch_device.core.tensors import NAME, host
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import check_devices, upload
 
 WRITING = (
     "mm.out", "bmm.out", "addmm.out", "baddbmm.out", "addmv.out", "_softmax.out",

@@ -16,7 +16,8 @@ import numpy as np
 
 from workbench.errors import InputError
 from workbench.portability.options import checked_options
-from workbench.portability.session import ProviderError
+from workbench.portability.plugins import is_foreign, register_in
+from workbench.portability.refusals import ProviderError
 from workbench.portability.workers.process import Worker
 
 RECORD = {"session.record_ep_graph_assignment_info": "1"}
@@ -154,10 +155,17 @@ def open_worker_session(
         "severity": severity,
         "threads": threads,
     }
+    _register(worker, provider)
     _require(provider in worker.providers, worker, provider, worker.providers)
     about = worker.request("open", body)
     _require(provider in about["providers"], worker, provider, about["providers"])
     return WorkerSession.of(worker, provider, about)
+
+
+def _register(worker: Worker, provider: str) -> None:
+    plugin = worker.takes_plugins and is_foreign(provider) and provider not in worker.providers
+    if plugin and register_in(worker, provider):
+        worker.providers.append(provider)
 
 
 def _bytes_of(model: Any) -> bytes:

@@ -61,6 +61,10 @@ class _ScalarTranslator(Translator):
         pass
 
 
+ScalarTranslator = _ScalarTranslator
+"""To be extended by a tier that allows more."""
+
+
 def scalar_source(translator: _ScalarTranslator, parameters: list[str], arrays: list[str]) -> str:
     """Return the source of one thread's code as a function."""
     body = Writer()

@@ -11,6 +11,7 @@ threads were, and the process stays whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -59,6 +60,7 @@ def run(
     limit_s: float | None = None,
     workers: int | None = None,
     inline: bool = False,
+    state: Callable[[], str] | None = None,
 ) -> None:
     """Run every block of a launch.
 
@@ -78,6 +80,8 @@ def run(
         Cores to use; by default Numba's number of threads, and one for small launches.
     inline : bool
         Run in the calling thread, with its launchers only helping: for launches known to be short.
+    state : callable, optional
+        Says where the threads of a stopped launch stood, for code that knows better.
 
     Raises
     ------
@@ -120,17 +124,21 @@ def run(
         launcher.perform(jobs, watch.stop, inline)
     except launcher.StillRunning:
         raise watch.left_alone() from None
-    _raise_what_ended(compiled, grid, watch, controls, bounds)
+    _raise_what_ended(
+        compiled, grid, watch, controls, state or partial(_state, compiled, grid, controls, bounds)
+    )
     if workers == 1:
         _spare.append((watch, controls))
 
 
-def _raise_what_ended(compiled, grid: Dim3, watch: Watch, controls: list, bounds: list) -> None:
+def _raise_what_ended(
+    compiled, grid: Dim3, watch: Watch, controls: list, state: Callable[[], str]
+) -> None:
     for control in controls:
         if control[Control.FAULT] and control[Control.FAULT] != Fault.STOPPED:
             raise fault_error(compiled, grid, control)
     if watch.error is not None:
-        raise watch.ended(_state(compiled, grid, controls, bounds))
+        raise watch.ended(state())
 
 
 def _state(compiled: Compiled, grid: Dim3, controls: list, bounds: list[int]) -> str:

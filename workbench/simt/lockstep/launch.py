@@ -18,7 +18,7 @@ from workbench.simt.lockstep.arrays import UNDO_BYTES, Undo
 from workbench.simt.lockstep.lanes import Lanes
 from workbench.simt.lockstep.machine import Machine
 from workbench.simt.lockstep.numbers import CannotLockstep
-from workbench.simt.planning.proofs import waits_for_memory
+from workbench.simt.planning.waiting import spins
 from workbench.simt.stepping.launch import has_grid_sync
 
 LANES_AT_ONCE = 1 << 16
@@ -44,7 +44,7 @@ def refusal(resolved: Resolved) -> str:
 
 
 def _refused(node: ast.AST) -> str:
-    if isinstance(node, ast.While) and waits_for_memory(node):
+    if spins(node):
         return "a loop that waits for another thread"
     if isinstance(node, (ast.While, ast.For)) and node.orelse:
         return "`else` after a loop"

@@ -1,4 +1,4 @@
-"""Events: marks in a stream that other streams, and the host, can wait for and take the time of.
+"""Events: marks in a stream that other streams and the host wait for, and whose time is taken.
 
 An event is a gate that its stream opens when the work before it is done. It refuses to decide when
 that is: streams run by themselves.
@@ -6,10 +6,11 @@ that is: streams run by themselves.
 
 from __future__ import annotations
 
-import contextlib
-
-from workbench.torch_device.core import streams
+from workbench.torch_device.core import devices, streams
 from workbench.torch_device.core.queue import Gate
+
+dropping_waits = False
+"""Whether `Event.wait` does nothing: the mistake that `timeline.dropped_waits` lets one see."""
 
 
 class Event:
@@ -23,7 +24,7 @@ class Event:
 
     def __init__(self, enable_timing: bool = False, blocking: bool = False, device=None):
         self.enable_timing = enable_timing
-        self.device_index = streams.index_of(device)
+        self.device_index = devices.index_of(device)
         self._gate: Gate | None = None
 
     def record(self, stream: streams.Stream | None = None) -> None:
@@ -33,7 +34,7 @@ class Event:
 
     def wait(self, stream: streams.Stream | None = None) -> None:
         """Make a stream (the current one) wait for this event; not recorded means done."""
-        if self._gate is not None and not _dropping_waits:
+        if self._gate is not None and not dropping_waits:
             (stream or streams.current()).wait_gate(self._gate)
 
     def query(self) -> bool:
@@ -58,20 +59,3 @@ class Event:
         if not (self._gate and end._gate and self.query() and end.query()):
             raise RuntimeError("Both events must be recorded and completed; synchronize first.")
         return (end._gate.time_ns - self._gate.time_ns) / 1e6
-
-
-_dropping_waits = False
-
-
-@contextlib.contextmanager
-def dropped_waits():
-    """Ignore every `Event.wait` inside: the mistake that `StreamTimeline` shows."""
-    global _dropping_waits
-    _dropping_waits = True
-    try:
-        yield
-    finally:
-        _dropping_waits = False
-
-
-streams.new_event = Event

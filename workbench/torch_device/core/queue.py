@@ -10,9 +10,6 @@ is queued anywhere, and an operator may run at once without anyone being able to
 know devices, tensors or errors' words: those are `streams`'.
 """
 
-# The compiled kernels' signatures are untyped.
-# pyright: reportArgumentType=false
-
 from __future__ import annotations
 
 import ctypes
@@ -23,79 +20,30 @@ from functools import cache
 from struct import Struct
 from typing import NamedTuple
 
-from workbench.torch_device.codegen.compiler import compile_kernel
+from workbench.torch_device.codegen import draining
+from workbench.torch_device.codegen.draining import (
+    ACQUIRE,
+    ALWAYS,
+    BEGUN,
+    DONE,
+    FAILED,
+    PUSHED,
+    PYTHON,
+    SIDE,
+    SLOTS,
+    WORDS,
+)  # fmt: skip
 
 BOARD = (ctypes.c_int64 * 2)()
 """Pieces queued on any stream and not done yet; the same for side streams, and threads in one."""
 HOLD = 1 << 32
 """Added to the first count where nothing may run at once: a failure, a recording, a fork."""
 
-SLOTS = 1024  # pieces; CUDA's launch queue has about as many, and waits when it is full, too
-WORDS = 160  # of a slot: its kind, its kernel's address, the kernel's words
-PYTHON, KERNEL, ALWAYS = range(3)  # kinds: the last is a kernel that runs on a failed stream, too
-_PUSHED, _DONE, _FAILED, _BEGUN, _ACQUIRE, _RELEASE, _WAKE, _RING, _BOARD, _SIDE = range(10)
-
-_DRAIN = f"""
-def kernel(w):
-    here = address_of(w)
-    while True:
-        done = add_to(here + {8 * _DONE}, 0)
-        if w[{_BEGUN}]:
-            w[{_BEGUN}] = 0
-            done = add_to(here + {8 * _DONE}, 1) + 1
-            add_to(w[{_BOARD}] + 8, -w[{_SIDE}])
-            add_to(w[{_BOARD}], -1)
-        if add_to(here, 0) == done:
-            call_with(w[{_ACQUIRE}], w[{_WAKE}], 1)
-            continue
-        slot = p_i8(w[{_RING}] + done % {SLOTS} * {8 * WORDS})
-        w[{_BEGUN}] = 1
-        if slot[0] == {PYTHON}:
-            return 0
-        if slot[0] == {ALWAYS} or not add_to(here + {8 * _FAILED}, 0):
-            status = call_kernel(slot[1], offset_words(slot, 2))
-            if status:
-                return status
-"""
-_PUSH = f"""
-def kernel(w):
-    add_to(w[{_BOARD}], 1)
-    add_to(w[{_BOARD}] + 8, w[{_SIDE}])
-    add_to(address_of(w), 1)
-    call_with(w[{_RELEASE}], w[{_WAKE}], 0)
-    return 0
-"""
-_PASS = """
-def kernel(w):
-    call_with(w[1], w[0], 1)  # a gate stays open: who has passed it leaves it open
-    call_with(w[2], w[0], 0)
-    return 0
-"""
-_OPEN = """
-def kernel(w):
-    call_with(w[2], w[3], w[4])
-    add_to(w[4] + 16, 1)
-    call_with(w[1], w[0], 0)
-    return 0
-"""
-
-
-_ADD = """
-def kernel(w):
-    add_to(w[0], w[1])
-    return 0
-"""
-
-
-@cache
-def _kernel(text: str):
-    return compile_kernel("queue", text)
-
 
 def add(place: int, amount: int) -> None:
     """Add to one of the board's counts, which other threads do, too."""
     words = _packer(2).pack(ctypes.addressof(BOARD) + 8 * place, amount)
-    _kernel(_ADD).run_briefly(words)
+    draining.kernel(draining.ADD).run_briefly(words)
 
 
 @cache
@@ -103,29 +51,13 @@ def _packer(count: int) -> Struct:
     return Struct(f"{count}q")
 
 
-def _address(function) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
-def _clock() -> int:
-    """Return the address of ``clock_gettime``, whose clock Python's counter reads; 0 if absent."""
-    try:
-        return _address(ctypes.CDLL(None).clock_gettime)
-    except (AttributeError, TypeError):  # TypeError: Windows has no global namespace
-        return 0
-
-
 _python = ctypes.pythonapi
 _python.PyThread_allocate_lock.restype = ctypes.c_void_p
 _python.PyThread_free_lock.argtypes = [ctypes.c_void_p]
-_ACQUIRE_AT, _RELEASE_AT = map(
-    _address, (_python.PyThread_acquire_lock, _python.PyThread_release_lock)
-)
-_CLOCK_AT, _CLOCK_ID = _clock(), getattr(time, "CLOCK_MONOTONIC", 0)
 _wait = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_longlong, ctypes.c_int)(
-    _address(_python.PyThread_acquire_lock_timed)
+    draining.TIMED_AT
 )  # unlike `pythonapi` this gives Python's lock away
-_release = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(_RELEASE_AT)
+_release = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(draining.RELEASE_AT)
 
 
 class Gate:
@@ -197,13 +129,13 @@ class Queue:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._words = (ctypes.c_int64 * 10)()
-        self._words[_SIDE] = int(side)
+        self._words[SIDE] = int(side)
         self._pieces: list = [None] * SLOTS
 
     def is_done(self) -> bool:
         """Return whether all that was pushed is done and nothing has failed."""
         words = self._words
-        return words[_PUSHED] == words[_DONE] and not words[_FAILED]
+        return words[PUSHED] == words[DONE] and not words[FAILED]
 
     def is_own_thread(self) -> bool:
         """Return whether the caller is the thread that drains this queue."""
@@ -224,32 +156,33 @@ class Queue:
         with self._lock:
             if self._thread is None:
                 self._start()
-            at = self._words[_PUSHED]
-            while at - self._words[_DONE] >= SLOTS:
+            at = self._words[PUSHED]
+            while at - self._words[DONE] >= SLOTS:
                 time.sleep(1e-4)
             slot = at % SLOTS
             self._pieces[slot] = piece
             _packer(len(words) + 2).pack_into(self._ring, slot * WORDS * 8, kind, address, *words)
-            _kernel(_PUSH).run_briefly(self._pointer)
+            draining.kernel(draining.PUSH).run_briefly(self._pointer)
 
     def open_when_reached(self, gate: Gate) -> None:
         """Open a gate when the work pushed so far is done, or dropped."""
-        if not _CLOCK_AT:
+        if not draining.CLOCK_AT:
             self.push(Piece("event record", "", gate.open_now, always=True))
             return
-        words = (gate.lock, _RELEASE_AT, _CLOCK_AT, _CLOCK_ID, ctypes.addressof(gate.words))
-        self.push(gate, ALWAYS, _kernel(_OPEN).address, words)
+        clock = (draining.CLOCK_AT, draining.CLOCK_ID, ctypes.addressof(gate.words))
+        words = (gate.lock, draining.RELEASE_AT, *clock)
+        self.push(gate, ALWAYS, draining.kernel(draining.OPEN).address, words)
 
     def wait_for(self, gate: Gate) -> None:
         """Let work pushed from now on wait for a gate."""
-        words = (gate.lock, _ACQUIRE_AT, _RELEASE_AT)
-        self.push(gate, ALWAYS, _kernel(_PASS).address, words)
+        words = (gate.lock, draining.ACQUIRE_AT, draining.RELEASE_AT)
+        self.push(gate, ALWAYS, draining.kernel(draining.PASS).address, words)
 
     def forgive(self) -> tuple[BaseException, Piece] | None:
         """Return what failed, if anything, and run what is pushed from now on."""
         failed, self.failed = self.failed, None
         if failed is not None:
-            self._words[_FAILED] = 0
+            self._words[FAILED] = 0
             add(0, -HOLD)
         return failed
 
@@ -261,8 +194,8 @@ class Queue:
 
     def _start(self) -> None:
         self._ring = (ctypes.c_int64 * (SLOTS * WORDS))()
-        self._words[_ACQUIRE:_SIDE] = (
-            _ACQUIRE_AT, _RELEASE_AT, _python.PyThread_allocate_lock(),
+        self._words[ACQUIRE:SIDE] = (
+            draining.ACQUIRE_AT, draining.RELEASE_AT, _python.PyThread_allocate_lock(),
             ctypes.addressof(self._ring), ctypes.addressof(BOARD),
         )  # fmt: skip
         for used in (self._words, self._ring):  # the thread may outlive Python's modules
@@ -273,10 +206,10 @@ class Queue:
 
     def _serve(self) -> None:
         self._begin()
-        drain = _kernel(_DRAIN).run
+        drain = draining.kernel(draining.DRAIN).run
         while True:
             status = drain(self._pointer)  # 0: a piece is Python's to do
-            slot = self._words[_DONE] % SLOTS
+            slot = self._words[DONE] % SLOTS
             piece, self._pieces[slot] = self._pieces[slot], None
             if piece is None:
                 break
@@ -285,16 +218,16 @@ class Queue:
                     raise (
                         piece.explain(status) if piece.explain else RuntimeError(f"status {status}")
                     )
-                if piece.always or not self._words[_FAILED]:
+                if piece.always or not self._words[FAILED]:
                     piece.work()
             except BaseException as error:  # kept: the next synchronisation raises it
                 if self.failed is None:
                     self.failed = error, piece._replace(work=None)
-                    self._words[_FAILED] = 1
+                    self._words[FAILED] = 1
                     add(0, HOLD)
             del piece
         self._thread = None
-        self._words[_BEGUN] = 0
-        self._words[_DONE] += 1
+        self._words[BEGUN] = 0
+        self._words[DONE] += 1
         add(0, -1)
-        add(1, -self._words[_SIDE])
+        add(1, -self._words[SIDE])

@@ -14,21 +14,18 @@ stream-ordered (`allocator`). After a fork the device refuses to work, as CUDA d
 from __future__ import annotations
 
 import atexit
-import contextlib
 import itertools
-import os
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from workbench.errors import ExecutionError, InputError
+from workbench.errors import ExecutionError
 from workbench.torch_device import traffic
-from workbench.torch_device.core import allocator, memory
-from workbench.torch_device.core.queue import BOARD, HOLD, KERNEL, WORDS, Gate, Piece, Queue, add
+from workbench.torch_device.codegen.draining import KERNEL, WORDS
+from workbench.torch_device.core import allocator, devices, memory
+from workbench.torch_device.core.devices import check_not_forked, current_device, index_of
+from workbench.torch_device.core.queue import BOARD, Gate, Piece, Queue, add
 
 SMALL = 1 << 15  # elements an idle stream's caller does itself: some 20 us, a hand-over costs 30
 LARGE = 1 << 62
@@ -39,28 +36,10 @@ class StreamError(ExecutionError, RuntimeError):
     """Work that was queued on a stream failed."""
 
 
-class ForkedProcessError(ExecutionError, RuntimeError):
-    """The device was touched in a child made by ``fork``, where its streams do not exist."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """One piece of work on a stream, for `StreamTimeline`. Times are `time.perf_counter_ns`."""
-
-    stream: int
-    name: str
-    queued_ns: int
-    start_ns: int
-    end_ns: int
-
-
-SPANS: list[Span] = []
-_recording = _forked = False
+observe: Callable[[int, str, Callable], Callable] | None = None
+"""Wraps each piece of work, by stream and name, while a timeline is recorded; `timeline`'s."""
 _numbers = itertools.cycle(range(1, POOL + 1))
 _here = threading.local()
-_current_device = 0
-listener: Callable[[int], None] = lambda device: None  # noqa: E731
-"""Told the current device whenever it changes; the shim's."""
 
 
 class Stream:
@@ -109,7 +88,7 @@ class Stream:
         always : bool, optional
             Whether to do it on a stream that has failed, too.
         """
-        work = _timed(self.stream_id, name, work) if _recording else work
+        work = observe(self.stream_id, name, work) if observe else work
         if self._works_now(amount):
             work()
         else:
@@ -117,7 +96,7 @@ class Stream:
 
     def put_kernel(self, kernel, words: tuple[int, ...], amount: int, explain, work) -> None:
         """Queue a compiled kernel, which needs no Python then, or do `work` instead now."""
-        if _recording or len(words) > WORDS - 2 or self._works_now(amount):
+        if observe or len(words) > WORDS - 2 or self._works_now(amount):
             self.put(kernel.name, work, amount)
         else:
             piece = Piece(kernel.name, traffic.caller(), None, explain)
@@ -128,7 +107,7 @@ class Stream:
         if _blocking:
             self.synchronize()
             return True
-        idle = amount < SMALL and not _recording and self.queue.is_done()
+        idle = amount < SMALL and not observe and self.queue.is_done()
         return idle or self.queue.is_own_thread()
 
     def query(self) -> bool:
@@ -163,7 +142,7 @@ class Stream:
 
     def reach(self, gate: Gate) -> None:
         """Open a gate when the work queued so far is done."""
-        if _recording:
+        if observe:
             self.put("event record", gate.open_now, always=True)
         elif self._works_now(0):
             gate.open_now()
@@ -172,7 +151,7 @@ class Stream:
 
     def wait_gate(self, gate: Gate) -> None:
         """Make work queued from now on wait for a gate."""
-        if _recording:
+        if observe:
             self.put("event wait", gate.wait, always=True)
         elif not gate.is_open():
             self.queue.wait_for(gate)
@@ -192,8 +171,10 @@ class Stream:
         record(tensor, self)
 
     def record_event(self, event=None):
-        """Put an event behind the work queued so far."""
-        event = event or new_event()
+        """Put an event, a new one where none is given, behind the work queued so far."""
+        from workbench.torch_device.core.events import Event  # which knows streams
+
+        event = event or Event()
         event.record(self)
         return event
 
@@ -206,8 +187,6 @@ class Stream:
 
 
 STREAMS: dict[tuple[int, int], Stream] = {}
-new_event: Callable[[], Any] = lambda: None  # noqa: E731
-"""Makes an event; `events` puts its class here."""
 
 
 def _stream(number: int, device: int) -> Stream:
@@ -220,72 +199,14 @@ def _stream(number: int, device: int) -> Stream:
     return made
 
 
-def _timed(stream: int, name: str, work: Callable) -> Callable:
-    queued = time.perf_counter_ns()
-
-    def timed():
-        start = time.perf_counter_ns()
-        try:
-            work()
-        finally:
-            SPANS.append(Span(stream, name, queued, start, time.perf_counter_ns()))
-
-    return timed
-
-
-def index_of(device) -> int:
-    """Return the index of a device given as a device, a string, a number or None."""
-    index = device if device is None or isinstance(device, int) else torch.device(device).index
-    return _current_device if index is None else index
-
-
-def check_not_forked() -> None:
-    """Raise where this process is a forked child."""
-    if _forked:
-        raise ForkedProcessError(
-            "The wb device cannot be used in a forked process.",
-            "its streams' threads exist in the parent only, and its memory is the parent's",
-            "start workers with torch.multiprocessing's 'spawn' method",
-        )
-
-
-def check_index(index: int) -> int:
-    """Return the index of a device that exists.
-
-    Raises
-    ------
-    RuntimeError
-        For any other, in the words PyTorch uses for CUDA.
-    """
-    if not 0 <= index < memory.DEVICE_COUNT:
-        raise RuntimeError(
-            f"wb error: invalid device ordinal {index}; there are {memory.DEVICE_COUNT} devices, "
-            "set WORKBENCH_DEVICE_COUNT before Python starts for more"
-        )
-    return index
-
-
-def current_device() -> int:
-    """Return the index of the current device."""
-    return _current_device
-
-
-def set_device(index: int) -> int:
-    """Make a device current and return the one that was."""
-    global _current_device
-    previous, _current_device = _current_device, check_index(index)
-    listener(_current_device)
-    return previous
-
-
 def default(device: int | None = None) -> Stream:
     """Return a device's default stream."""
-    return STREAMS[0, _current_device if device is None else device]
+    return STREAMS[0, current_device() if device is None else device]
 
 
 def current(device: int | None = None) -> Stream:
     """Return the stream that work of this thread goes to."""
-    index = _current_device if device is None else device
+    index = current_device() if device is None else device
     return getattr(_here, "streams", {}).get(index) or STREAMS[0, index]
 
 
@@ -325,7 +246,7 @@ def synchronize(device=None) -> None:
 
 def settle() -> None:
     """Wait for everything that is queued, and leave errors where they are."""
-    if BOARD[0] and not _forked:
+    if BOARD[0] and not devices.forked:
         for stream in list(STREAMS.values()):
             stream.settle()
 
@@ -343,43 +264,14 @@ def launch_blocking(on: bool) -> bool:
     return previous
 
 
-@contextlib.contextmanager
-def recording():
-    """Collect a `Span` for each piece of work inside, and give the list."""
-    global _recording
-    SPANS.clear()
-    _recording = True
-    add(0, HOLD)
-    try:
-        yield SPANS
-    finally:
-        settle()
-        _recording = False
-        add(0, -HOLD)
-
-
 def _after(ids: set[int], then: Callable[[], None]) -> None:
     """Run `then` when every one of these streams has done what it has queued now."""
     waiting = [s for (number, _), s in STREAMS.items() if number in ids and not s.query()]
-    left, lock = len(waiting), threading.Lock()
-
-    def passed():
-        nonlocal left
-        with lock:
-            left -= 1
-            if left == 0:
-                then()
-
+    left = list(range(len(waiting)))
+    for stream in waiting:  # who takes the last number off the list is the last to pass
+        stream.put("event free", lambda: then() if left.pop() == 0 else None, always=True)
     if not waiting:
         then()
-    for stream in waiting:
-        stream.put("event free", passed, always=True)
-
-
-def _mark_forked() -> None:
-    global _forked
-    _forked = True
-    BOARD[0] = HOLD
 
 
 def stop_threads() -> None:
@@ -387,22 +279,13 @@ def stop_threads() -> None:
     global _blocking
     _blocking = True
     for stream in STREAMS.values():
-        if not _forked:
+        if not devices.forked:
             stream.queue.stop(5)
 
 
-def _blocking_from_environment() -> bool:
-    text = os.environ.get("WORKBENCH_LAUNCH_BLOCKING", "0")
-    if text not in ("0", "1"):
-        raise InputError("The environment variable WORKBENCH_LAUNCH_BLOCKING cannot be used.",
-                         repr(text), "0 or 1")  # fmt: skip
-    return text == "1"
-
-
-_blocking = _blocking_from_environment()
+_blocking = memory.from_environment("WORKBENCH_LAUNCH_BLOCKING", 0, 0, 1) == 1
 for _index in range(memory.DEVICE_COUNT):
     _stream(0, _index)
 allocator.stream_of = lambda device: current(device).stream_id if BOARD[1] else 0
 allocator.after_streams, allocator.settle = _after, settle
-os.register_at_fork(after_in_child=_mark_forked)
 atexit.register(stop_threads)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from workbench.torch_device import traffic
-from workbench.torch_device.core import copies, memory, streams, tensors
+from workbench.torch_device.core import copies, devices, memory, streams, tensors
 from workbench.torch_device.core.tensors import contiguous_strides
 
 _aten = torch.ops.aten
@@ -62,7 +62,7 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, pin_mem
         size,
         stride,
         dtype or torch.get_default_dtype(),
-        streams.check_index(streams.index_of(device)),
+        devices.check_index(devices.index_of(device)),
     )
 
 

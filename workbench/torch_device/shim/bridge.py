@@ -27,7 +27,7 @@ import torch
 
 from workbench.errors import InputError, UnavailableError
 from workbench.torch_device.codegen.compiler import cache_folder
-from workbench.torch_device.core import allocator, events, memory, streams
+from workbench.torch_device.core import allocator, devices, events, memory, streams
 
 SOURCES = [Path(__file__).with_name(name) for name in ("shim.cpp", "quick.cpp")]
 _ASK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
@@ -156,7 +156,7 @@ ANSWERS = (
     lambda device, which: getattr(allocator.statistics(device), _counters[which]),
     lambda device, b: allocator.reset_peak(device),
     _empty_all,
-    lambda device, b: streams.set_device(device),
+    lambda device, b: devices.set_device(device),
     lambda device, b: streams.current(device).stream_id,
     _set_stream,
     lambda device, priority: streams.Stream(device, priority).stream_id,

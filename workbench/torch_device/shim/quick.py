@@ -21,7 +21,7 @@ import torch
 from workbench.torch_device import ops, vendor
 from workbench.torch_device.codegen.compiler import Kernel
 from workbench.torch_device.codegen.launch import SPLIT_FROM
-from workbench.torch_device.core import allocator, memory, streams, tensors, views
+from workbench.torch_device.core import allocator, devices, memory, tensors, views
 from workbench.torch_device.core.queue import BOARD, HOLD
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.ops import pointwise
@@ -65,8 +65,8 @@ def connect(library) -> None:
     allocator.statistics = lambda device: _statistics(counters, device)
     allocator.reset_peak = _reset_peak
     library.wb_board(ctypes.addressof(BOARD), HOLD)
-    streams.listener = library.wb_current
-    library.wb_current(streams.current_device())
+    devices.listener = library.wb_current
+    library.wb_current(devices.current_device())
     tensors.empty_strided = _empty_strided
     tensors.empty = _empty
     ops.in_front, ops.allow_in_front, pointwise.offer = register_rows, allow, offer

@@ -11,14 +11,14 @@ copy) and layouts that the device lacks.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
 
 from workbench.errors import UnavailableError
 from workbench.torch_device import generators, traffic
-from workbench.torch_device.core import streams, tensors
+from workbench.torch_device.core import devices, streams, tensors
 from workbench.torch_device.core.tensors import NAME, host
 
 
@@ -60,7 +60,7 @@ class _Crossing:
     """One call's tensors on their way to the CPU and back."""
 
     def __init__(self):
-        self.device = streams.current_device()
+        self.device = devices.current_device()
         self.down: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self.written: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.nbytes = 0
@@ -202,6 +202,18 @@ def check_devices(name: str, args: Any, kwargs: Any) -> None:
         )
 
 
+LACKING = ("Sparse", "SparseCsr", "Quantized", "NestedTensor")
+"""Kinds of tensors that the device has no storage for, as the dispatcher calls them."""
+
+
+def _refuse(kind: str, op: Any, /, *args: Any, **kwargs: Any) -> Any:
+    raise MissingOperatorError(
+        f"wb has no {kind} tensors.",
+        f"{op.name()} was called for one",
+        "do this step on the CPU, and move dense tensors to the device",
+    )
+
+
 _library: torch.library.Library | None = None
 
 
@@ -210,4 +222,6 @@ def register() -> None:
     global _library
     _library = torch.library.Library("_", "IMPL")
     _library.fallback(fallback, "PrivateUse1")
+    for layout in LACKING:
+        _library.fallback(partial(_refuse, layout), f"{layout}PrivateUse1")
     _library.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
