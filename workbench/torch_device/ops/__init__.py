@@ -32,6 +32,8 @@ FAMILIES = (
     "random",
     "pooling",
     "optimizers",
+    "recurrent",
+    "scaling",
     "fast",
 )
 
