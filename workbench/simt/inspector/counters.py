@@ -24,6 +24,7 @@ from workbench.simt.codegen.raw import (
     itemsize_of,
     load_flat,
     peek_int,
+    place_in,
     place_of,
     poke_byte,
     poke_int,
@@ -277,6 +278,7 @@ def counted(typing_context, counter, value):
 
 
 __all__ = [
-    "address_of", "converted", "counted", "inside", "itemsize_of", "load_flat", "place_of",
+    "address_of", "converted", "counted", "inside", "itemsize_of", "load_flat", "place_in",
+    "place_of",
     "seen", "seen_once", "store_flat", "touches", "warp_ends",
 ]  # fmt: skip

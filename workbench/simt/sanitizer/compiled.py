@@ -16,13 +16,13 @@ from workbench.simt.codegen.declared import declared_arrays
 from workbench.simt.codegen.instrument import (
     Unwatchable,
     refuse_arguments,
-    refuse_unnamed,
+    refuse_hints,
     with_arrays_in_sight,
 )
 from workbench.simt.codegen.names import Names
 from workbench.simt.compiled import build, run
 from workbench.simt.compiled.specialisation import signature_key
-from workbench.simt.errors import BarrierDivergenceError, KernelSourceError
+from workbench.simt.errors import BarrierDivergenceError, KernelSourceError, OutOfBoundsError
 from workbench.simt.kernel import Launch
 from workbench.simt.sanitizer import sentences, shadow
 from workbench.simt.sanitizer.elements import Place, element
@@ -81,6 +81,11 @@ def sanitize_compiled(launch: Launch, arguments: tuple[Any, ...]) -> list[Findin
         run.run(compiled, launch.grid, arguments, extra, launch.shared_bytes, limit_s, workers)
     except BarrierDivergenceError:
         diverged = True
+    except OutOfBoundsError as error:  # a view, which has no stamp: the tracer can say more
+        for one, old in zip(arguments, before, strict=True):
+            if isinstance(one, np.ndarray):
+                one[...] = old
+        raise Unwatchable("a view begins outside its array") from error
     return _Reading(launch, sites, mode, before, diverged).findings(tables)
 
 
@@ -104,13 +109,13 @@ def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[SanitizerMode
     if key not in kernel.specialisations:
         resolved = kernel.resolved
         named = zip(resolved.source.parameters, arguments, strict=True)
-        arrays = tuple(name for name, one in named if isinstance(one, np.ndarray))
+        ranks = {name: one.ndim for name, one in named if isinstance(one, np.ndarray)}
         kinds = tuple(numba.typeof(one) for one in arguments)
         try:
-            refuse_unnamed(resolved)
+            refuse_hints(resolved)
             resolved = with_arrays_in_sight(resolved)
             refuse_other_orders(resolved)
-            mode = SanitizerMode(resolved, arrays, tuple(launch.block), flat)
+            mode = SanitizerMode(resolved, ranks, tuple(launch.block), flat)
             found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
         except KernelSourceError as error:
             found = Unwatchable(error.happened)
@@ -187,7 +192,7 @@ class _Reading:
 
     def _unwritten(self, row: np.ndarray) -> Finding:
         stamp = int(row[Row.LATER])
-        array = self._site(stamp)["array"]
+        array = self.mode.root(self._site(stamp)["array"])
         value = _number(row[Row.NEW : Row.NEW + 1].view(np.float64)[0], self.dtypes[array])
         party = self._party(stamp, "reads", value)
         index = self._index(array, int(row[Row.ELEMENT]))
@@ -201,7 +206,7 @@ class _Reading:
             first, second = (self._site(int(row[k])) for k in (Row.EARLIER, Row.LATER))
             mixed = "atomic" in (first["kind"], second["kind"])
             lines = tuple(sorted((first["line"], second["line"])))
-            groups.setdefault((mixed, second["array"], lines), []).append((kind, row))
+            groups.setdefault((mixed, self.mode.root(second["array"]), lines), []).append((kind, row))
         return [self._conflict(mixed, array, rows) for (mixed, array, _), rows in groups.items()]
 
     def _conflict(self, mixed: bool, array: str, rows: list[tuple[Seen, np.ndarray]]) -> Finding:

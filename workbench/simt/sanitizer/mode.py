@@ -18,6 +18,7 @@ from workbench.simt.codegen.instrument import (
     stamp_of,
 )
 from workbench.simt.codegen.linear import NotLinear
+from workbench.simt.codegen.views import view_roots
 from workbench.simt.frontend.intrinsics import WARP_SYNC
 from workbench.simt.frontend.normalise import normalise
 from workbench.simt.frontend.resolved import Intrinsic, Resolved, Site
@@ -77,8 +78,8 @@ class SanitizerMode(Mode):
     Parameters
     ----------
     resolved : Resolved
-    arrays : tuple of str
-        The kernel's array parameters.
+    ranks : dict of str to int
+        The kernel's array parameters, with their dimensions.
     block, grid : tuple of int
     """
 
@@ -91,12 +92,14 @@ class SanitizerMode(Mode):
     )
     hoists = False
 
-    def __init__(self, resolved: Resolved, arrays: tuple[str, ...], block: tuple, grid: tuple):
+    def __init__(self, resolved: Resolved, ranks: dict[str, int], block: tuple, grid: tuple):
         self.normal = normal = normalise(resolved)
+        self.roots = view_roots(normal, ranks)
+        arrays = tuple(ranks)
         uses: dict[str, set[str]] = {name: set() for name in arrays}
         for site in normal.sites:
-            uses.setdefault(site.array, set()).add(site.kind)
-        owned = owned_arrays(normal, arrays, block, grid)
+            uses.setdefault(self.root(site.array), set()).add(site.kind)
+        owned = owned_arrays(normal, arrays, block, grid) - set(self.roots.values())
         calm = {name for name in arrays if uses[name] <= {"load"} or uses[name] <= {"atomic"}}
         self.name += f" {sorted(owned)}"
         self.spaces = {name: "plain" if name in calm | owned else "global" for name in arrays}
@@ -112,6 +115,10 @@ class SanitizerMode(Mode):
         self.parameters = (
             *(f"_s_{name}" for name in self.watched), *orders, "_tables", "_workers",
         )  # fmt: skip
+
+    def root(self, array: str) -> str:
+        """Return the array behind a name."""
+        return self.roots.get(array, array)
 
     def planes(self, name: str) -> int:
         """Return the words of shadow for each element of an argument."""
@@ -196,10 +203,10 @@ class SanitizerMode(Mode):
         if touch.site.kind == "atomic":
             flat = translator.kinds[touch.array].ndim == 1
             return flat and self.spaces[touch.array] == "plain"
-        return self.spaces[touch.array] == "shared"
+        return self.spaces.get(touch.array) == "shared"
 
     def _matters(self, array: str) -> bool:
-        return self.spaces.get(array, "unknown") != "plain"
+        return self.spaces.get(self.root(array), "unknown") != "plain"
 
     def _judge(self, number: int, touches: list[Touch], epoch: Epoch, found: Shortcut) -> None:
         touch, area = touches[number], f"_q{number}"
@@ -231,13 +238,12 @@ class SanitizerMode(Mode):
 
     # -- accesses
 
-    def _space(self, array: str) -> str:
-        if array not in self.spaces:
-            raise Unwatchable(f"{array} is another name for the same memory")
-        return self.spaces[array]
-
     def _place(self, site: Site, array: str, index: str) -> str:
-        return f"plain(place_of({array}, {index}), _stamp | {site.number}, _table)"
+        root = self.root(array)
+        place = f"place_of({array}, {index})"
+        if root != array:
+            place = f"place_in({root}, {array}, {index})"
+        return f"plain({place}, _stamp | {site.number}, _table)"
 
     def _watched(self, array: str, site: Site, action: str, place: str, new: str = "") -> str:
         """Return the call that watches one element of an array."""
@@ -252,33 +258,34 @@ class SanitizerMode(Mode):
 
     def load(self, site: Site, array: str, index: str) -> str:
         """Return a watched read."""
-        place = self._place(site, array, index)
-        if self._space(array) != "plain":
-            place = self._watched(array, site, "read", place)
-        return f"load_flat({array}, {place})"
+        place, root = self._place(site, array, index), self.root(array)
+        if self.spaces[root] != "plain":
+            place = self._watched(root, site, "read", place)
+        return f"load_flat({root}, {place})"
 
     def store(self, site: Site, array: str, index: str, value: str) -> list[str]:
         """Return a watched write."""
-        new = f"_v{site.number}"
+        new, root = f"_v{site.number}", self.root(array)
         lines = [
-            f"{new} = converted({array}, {value})",
+            f"{new} = converted({root}, {value})",
             f"_p = {self._place(site, array, index)}",
-            f"store_flat({array}, _p, {new})",
+            f"store_flat({root}, _p, {new})",
         ]
-        if self._space(array) != "plain":
-            watched = self._watched(array, site, "write", "_p", f", np.float64({new})")
+        if self.spaces[root] != "plain":
+            watched = self._watched(root, site, "write", "_p", f", np.float64({new})")
             lines.insert(2, watched)
         return lines
 
     def atomic(self, site: Site, call: str, array: str, index: str, operands: list[str]) -> str:
         """Return a watched atomic."""
         done = super().atomic(site, call, array, index, operands)
-        space, place = self._space(array), self._place(site, array, index)
+        place, root = self._place(site, array, index), self.root(array)
+        space = self.spaces[root]
         if space == "local":
             raise Unwatchable(f"an atomic on the local array {array}")
         may = f"{place} >= 0"
         if space != "plain":
-            may = self._watched(array, site, "update", place)
+            may = self._watched(root, site, "update", place)
         if self.fences and space != "shared":
             may = f"meets_others(_order, _blk, _fenced, {may})"
-        return f"({done} if {may} else load_flat({array}, -1))"
+        return f"({done} if {may} else load_flat({root}, -1))"

@@ -30,6 +30,7 @@ from workbench.simt.codegen.raw import (
     load_flat,
     peek_int,
     peek_value,
+    place_in,
     place_of,
     poke_float,
     poke_int,
@@ -293,6 +294,6 @@ def rows_of(table: np.ndarray) -> np.ndarray:
 
 __all__ = [
     "address_of", "code_of", "converted", "global_read", "global_update", "global_write",
-    "load_flat", "local_read", "local_write", "place_of", "plain", "shared_read",
+    "load_flat", "local_read", "local_write", "place_in", "place_of", "plain", "shared_read",
     "shared_update", "shared_write", "store_flat",
 ]  # fmt: skip
