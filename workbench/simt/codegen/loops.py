@@ -20,10 +20,13 @@ class Loops:
         """Write a loop with a condition."""
         for name in writes(statement):
             self.ranges.bind(name, None)
+        self.out(*self.mode.loop_begins(1 if _runs_once(statement) else None))
         with self.out.block(f"while {self.text(statement.test)}:"):
             if not loop_ends(statement, self.normal.body):
                 self.poll()
+            self.out(*self.mode.turn_begins())
             self._branch(statement.test, True, statement.body)
+        self.mode.loop_ends()
         self._leave(statement)
 
     def write_For(self, statement: ast.For) -> None:
@@ -33,8 +36,11 @@ class Loops:
         call = statement.iter
         is_range = isinstance(call, ast.Call) and getattr(call.func, "id", "") == "range"
         if not is_range or not isinstance(statement.target, ast.Name):
+            self.out(*self.mode.loop_begins(None))
             with self.out.block(f"for {self.text(statement.target)} in {self.text(call)}:"):
+                self.out(*self.mode.turn_begins())
                 self.write(statement.body)
+            self.mode.loop_ends()
         else:
             self._range_loop(statement, call)
         self._leave(statement)
@@ -46,6 +52,7 @@ class Loops:
         interval = self.loop_interval(start, stop, constant[2])
         outer = self.trips
         trips = len(range(*constant)) if None not in constant and constant[2] else None
+        self.out(*self.mode.loop_begins(trips))
         if trips is not None and outer * trips <= STATIC_TRIPS:
             self.trips *= max(trips, 1)
             with self.out.block(f"for {target} in {self.text(call)}:"):
@@ -56,12 +63,14 @@ class Loops:
             with self.out.block(f"for {target} in {self.text(call)}:"):
                 self.poll()
                 self._loop_body(statement, interval)
+        self.mode.loop_ends()
         self.trips = outer
 
     def _loop_body(self, statement: ast.For, interval: Interval | None) -> None:
         name = statement.target.id
         self.done.add(name)
         self.ranges.bind(name, interval if self.stores.get(name) == 1 else None)
+        self.out(*self.mode.turn_begins())
         self.write(statement.body)
 
     def _strips(self, statement, ends, step: int, interval: Interval | None) -> None:
@@ -102,6 +111,11 @@ class Loops:
             self.out("_fuel = refill(_ctrl)")
             with self.out.block("if _fuel < 0:"):
                 self.out("raise Stopped")
+
+
+def _runs_once(statement: ast.While) -> bool:
+    """Return whether a loop is there only to be left: an inlined function with several returns."""
+    return isinstance(statement.test, ast.Constant) and isinstance(statement.body[-1], ast.Break)
 
 
 CHUNK = 1 << 16

@@ -48,7 +48,7 @@ class _Views:
             raise Unwatchable("dynamic shared memory is used as more than one type")
         self.aliases.update({one.name: dynamic[0].name for one in dynamic[1:]})
         self.nodes = [part for one in normal.body for part in ast.walk(one)]
-        self.touched = {site.array for site in normal.sites}
+        self.touched = {node.site.array for node in self.nodes if hasattr(node, "site")}
         self.values: dict[str, list[Any]] = {}
         for node in self.nodes:
             if isinstance(node, ast.Assign):

@@ -80,6 +80,19 @@ def seen(place, itemsize, record, buffer, visits, lane):
 
 
 @njit(**_INLINED)
+def seen_in_turn(place, itemsize, record, buffer, turn, lane):
+    """Note an access in a numbered turn of the loops around it; return the element.
+
+    Turn 0 is the condition of a loop before its first turn.
+    """
+    if turn < MOST_VISITS:
+        poke_int(buffer + 8 * (LANES * turn + lane), place * itemsize + 1)
+    if turn >= peek_int(record + 8 * 7):
+        poke_int(record + 8 * 7, turn + 1)
+    return place
+
+
+@njit(**_INLINED)
 def touches(place, itemsize, sectors):
     """Mark the sectors of an element of global memory; return the element."""
     if place >= 0:
@@ -280,5 +293,5 @@ def counted(typing_context, counter, value):
 __all__ = [
     "address_of", "converted", "counted", "inside", "itemsize_of", "load_flat", "place_in",
     "place_of",
-    "seen", "seen_once", "store_flat", "touches", "warp_ends",
+    "seen", "seen_in_turn", "seen_once", "store_flat", "touches", "warp_ends",
 ]  # fmt: skip

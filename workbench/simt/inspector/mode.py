@@ -58,6 +58,7 @@ class InspectorMode(Mode):
         self.looped = _lines_in_loops(nodes)
         self.parameters = (*(f"_k_{name}" for name in arrays), "_tables", "_buffers", "_workers")
         self._region: dict[int, tuple[str, bool, bool]] = {}
+        self._loops: list[int | None] = []
 
     # -- where things lie in a worker's table, in words
 
@@ -124,6 +125,32 @@ class InspectorMode(Mode):
                 f"np.int64({int(atomic)}), np.int64({present}), _table)"
             )
         return lines
+
+    def loop_begins(self, trips: int | None) -> list[str]:
+        """Begin to count the turns of a loop."""
+        self._loops.append(trips)
+        return [f"_turn{len(self._loops)} = np.int64(-1)"]
+
+    def turn_begins(self) -> list[str]:
+        """Count a turn."""
+        return [f"_turn{len(self._loops)} += 1"]
+
+    def loop_ends(self) -> None:
+        """Forget the innermost loop."""
+        self._loops.pop()
+
+    def _turn(self) -> str | None:
+        """Return the number that a turn has in all lanes of a warp, or None where it has none.
+
+        Lanes of one warp come together again in every turn. Where an inner loop may turn more often
+        in one lane than in another, turns have no number that a single lane knows.
+        """
+        if not self._loops or None in self._loops[1:]:
+            return None
+        number = "_turn1"
+        for depth, trips in enumerate(self._loops[1:], 2):
+            number = f"({number} * {trips} + _turn{depth})"
+        return number
 
     def operation(self, line: int, node: ast.expr) -> ast.expr:
         """Count an operation where its result is a float."""
@@ -210,6 +237,10 @@ class InspectorMode(Mode):
         if space == "global":
             for marks in _marks(site, array):
                 place = f"touches({place}, {size}, {marks})"
+        turn = self._turn()
+        if looped and turn:
+            self._region[site.number] = (array, False, atomic)
+            return f"seen_in_turn({place}, {size}, {record}, {buffer}, {turn} + 1, _lane)"
         if looped:
             return f"seen({place}, {size}, {record}, {buffer}, {visits}, _lane)"
         return f"seen_once({place}, {size}, {record}, {buffer}, _lane)"

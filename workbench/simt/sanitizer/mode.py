@@ -22,14 +22,15 @@ from workbench.simt.codegen.views import view_roots
 from workbench.simt.frontend.intrinsics import WARP_SYNC
 from workbench.simt.frontend.normalise import normalise
 from workbench.simt.frontend.resolved import Intrinsic, Resolved, Site
-from workbench.simt.frontend.source import MISSING
 from workbench.simt.planning.epochs import Epoch
 from workbench.simt.sanitizer.clashes import meetings, same_area
 from workbench.simt.sanitizer.owned import owned_arrays
-from workbench.simt.sanitizer.shadow import (
+from workbench.simt.sanitizer.shadow import PLANES
+from workbench.simt.sanitizer.table import (
     KEY_SHIFT,
+    MET_AT,
+    MET_WORDS,
     MOST_SYNCS,
-    PLANES,
     SITE_BITS,
     SYNC_BITS,
     Seen,
@@ -41,35 +42,29 @@ _STATE = "_start, _barrier, _warp, _table"
 
 
 def refuse_other_orders(resolved: Resolved) -> None:
-    """Refuse kernels ordered by what stamps do not hold: partial masks, waiting loops, the grid.
+    """Refuse kernels ordered by what stamps do not hold: the grid, and loops that wait.
 
     Raises
     ------
     Unwatchable
     """
+    written = {site.array for site in resolved.sites if site.kind != "load"}
     for node in ast.walk(resolved.tree):
-        if isinstance(node, Intrinsic):
-            why = _reason_of(node, resolved)
-            if why:
-                raise Unwatchable(why)
-        loads = isinstance(node, ast.While) and ast.walk(node.test)
-        if loads and any(isinstance(inner, ast.Subscript) for inner in loads):
+        if isinstance(node, Intrinsic) and node.intrinsic.kind == "grid":
+            raise Unwatchable(f"cuda.{node.intrinsic.name} orders accesses of different blocks")
+        if isinstance(node, ast.While) and _may_wait(node, resolved, written):
             raise Unwatchable("a loop may wait for another thread")
 
 
-def _reason_of(node: Intrinsic, resolved: Resolved) -> str:
-    name, kind = node.intrinsic.name, node.intrinsic.kind
-    if kind == "grid":
-        return f"cuda.{name} orders accesses of different blocks"
-    if name in WARP_SYNC and node.args and name != "activemask":
-        mask = node.args[0]
-        value = mask.value if isinstance(mask, ast.Constant) else MISSING
-        if isinstance(mask, ast.Name):
-            value = resolved.source.lookup(mask.id)
-        full = isinstance(value, (int, np.integer)) and int(value) & FULL_MASK == FULL_MASK
-        if not full:
-            return f"the mask of cuda.{name} is not the whole warp"
-    return "cuda.activemask depends on the schedule" if name == "activemask" else ""
+def _may_wait(loop: ast.While, resolved: Resolved, written: set[str]) -> bool:
+    """Return whether a loop goes on until some memory changes, without a barrier inside."""
+    if any(isinstance(n, Intrinsic) and n.intrinsic.kind == "block" for n in ast.walk(loop)):
+        return False
+    constant = set(resolved.source.parameters) - written
+    if any(isinstance(n, Intrinsic) and n.intrinsic.kind == "atomic" for n in ast.walk(loop.test)):
+        return True
+    tested = (inner for inner in ast.walk(loop.test) if isinstance(inner, ast.Subscript))
+    return any(getattr(one.value, "id", "") not in constant for one in tested)
 
 
 class SanitizerMode(Mode):
@@ -95,7 +90,7 @@ class SanitizerMode(Mode):
     def __init__(self, resolved: Resolved, ranks: dict[str, int], block: tuple, grid: tuple):
         self.normal = normal = normalise(resolved)
         self.roots = view_roots(normal, ranks)
-        arrays = tuple(ranks)
+        arrays, self.threads = tuple(ranks), block[0] * block[1] * block[2]
         uses: dict[str, set[str]] = {name: set() for name in arrays}
         for site in normal.sites:
             uses.setdefault(self.root(site.array), set()).add(site.kind)
@@ -133,6 +128,7 @@ class SanitizerMode(Mode):
             "_worker = (_first * _workers + _blocks - 1) // _blocks",
             "_stamp = np.int64(0)",
             "_p = np.int64(0)",
+            f"_met = np.zeros({MET_WORDS * self.threads}, np.int64)",
         ]
 
     def block_begins(self) -> list[str]:
@@ -142,6 +138,7 @@ class SanitizerMode(Mode):
             f"_key = (np.int64(_blk) + 1) << {SYNC_BITS}",
             f"_start = _barrier = _warp = _key << {KEY_SHIFT}",
             "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
+            f"poke_int(_table + {8 * MET_AT}, address_of(_met))",
             *(f"_a_{name} = address_of(_s_{name})" for name in names),
             *(
                 ["_order = address_of(_orders)", "_fenced = np.int64(0)", "_orders[0] = 0"]
@@ -161,21 +158,28 @@ class SanitizerMode(Mode):
         """Prepare the thread's stamp."""
         return [f"_stamp = (_key << {KEY_SHIFT}) | (_t << {SITE_BITS})"]
 
-    def meets(self, name: str, line: int, mask: str | None) -> list[str]:
+    def meets(self, name: str, line: int, mask: str | None, lanes: str | None = None) -> list[str]:
         """Count a synchronisation."""
-        warp = name in WARP_SYNC
+        if name not in WARP_SYNC:
+            check = self._check("left_before", mask or "", "", line, Seen.LEFT_BEFORE_BARRIER)
+            begins = f"_barrier = _warp = _key << {KEY_SHIFT}"
+            return [*([check] if mask else []), "_key += 1", begins]
+        whole = lanes is None or (lanes.isdigit() and int(lanes) & FULL_MASK == FULL_MASK)
+        given = f", np.int64({FULL_MASK})" if whole else f", {lanes}"
         lines = ["_key += 1"]
-        if mask:
-            kind = Seen.WARP_APART if warp else Seen.LEFT_BEFORE_BARRIER
-            check = "warp_apart" if warp else "left_before"
-            lines.insert(
-                0, f"{check}({mask}, _key, np.int64({line}), np.int64({int(kind)}), _table)"
-            )
-        if not warp:
-            lines.append(f"_barrier = _warp = _key << {KEY_SHIFT}")
-        elif name == "syncwarp":
+        if not whole and lanes:
+            active = mask or "_everyone"
+            lines.insert(0, self._check("lanes_apart", active, given, line, Seen.WARP_APART))
+        elif mask and name != "activemask":
+            lines.insert(0, self._check("warp_apart", mask, "", line, Seen.WARP_APART))
+        if name == "syncwarp" and whole and not mask:
             lines.append(f"_warp = _key << {KEY_SHIFT}")
+        elif name == "syncwarp":
+            lines.append(f"lanes_meet({mask or '_everyone'}{given}, _key, _met)")
         return lines
+
+    def _check(self, check: str, active: str, given: str, line: int, kind: Seen) -> str:
+        return f"{check}({active}{given}, _key, np.int64({line}), np.int64({int(kind)}), _table)"
 
     def fence(self) -> list[str]:
         """Note what the block's next atomic releases."""
