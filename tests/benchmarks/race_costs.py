@@ -108,9 +108,9 @@ def six_lanes():
 def updates(seconds=40.0):
     """Count the widget's pictures, and compare blocks of one race with and without them.
 
-    Whether a block's end brings a picture is drawn anew each time: what disturbs the machine falls
-    on both kinds alike. The child measures the next block while the picture is made, so that is
-    the block that pays for it.
+    Whether a block's samples bring a picture is drawn anew each time: what disturbs the machine
+    falls on both kinds alike. The child measures the next block while the picture is made, so that
+    is the block that pays for it.
     """
     from workbench.widgets.race import Race
 
@@ -124,23 +124,24 @@ def updates(seconds=40.0):
 
     class Sometimes(Race):
         def _changed(self, session):
-            next_block = len(session.run.conditions)
-            if next_block not in drawn:
-                drawn[next_block] = random.random() < 0.5
-            if drawn[next_block] or session.done:
+            next_span = len(session.run.conditions)  # the first one of the block to come
+            if next_span not in drawn:
+                drawn[next_span] = random.random() < 0.5
+            if drawn[next_span] or session.done:
                 super()._changed(session)
 
     race = Sometimes("saxpy", six_lanes(), size=30_000, seconds=seconds, keep=False)
     lanes = [lane for lane in race.start().join().session.records() if lane.samples_ns]
-    logs = {True: [], False: []}
+    logs, starts = {True: [], False: []}, np.array(sorted(drawn))
     for lane in lanes:
-        times, blocks = np.log(np.array(lane.samples_ns)), np.array(lane.blocks)
+        times = np.log(np.array(lane.samples_ns))
+        blocks = np.searchsorted(starts, np.array(lane.blocks), side="right") - 1
         middles = {block: np.median(times[blocks == block]) for block in np.unique(blocks)}
         for block, middle in middles.items():
             # against the blocks around it: the machine's slow changes drop out
             near = [middles[at] for at in range(block - 5, block + 6) if at in middles]
-            if drawn.get(block) is not None:
-                logs[drawn[block]].append(middle - np.median(near))
+            if block >= 0:
+                logs[drawn[starts[block]]].append(middle - np.median(near))
     cost = np.mean(logs[True]) - np.mean(logs[False])
     error = np.sqrt(sum(np.var(one, ddof=1) / len(one) for one in logs.values()))
     print(

@@ -16,13 +16,14 @@ import workbench.torch_device as wb
 
 
 def rounds(functions, calls, repeats=7):
-    """Return the best time of each function in microseconds, interleaved."""
+    """Return the best time of each function in microseconds, interleaved; queued work done."""
     best = [float("inf")] * len(functions)
     for _ in range(repeats):
         for i, function in enumerate(functions):
             start = time.perf_counter()
             for _ in range(calls):
                 function()
+            torch.wb.synchronize()
             best[i] = min(best[i], (time.perf_counter() - start) / calls * 1e6)
     return best
 

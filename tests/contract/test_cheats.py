@@ -272,11 +272,17 @@ def test_a_time_below_the_roofline_is_a_failure_and_not_a_record():
         ("NVIDIA H200", 900.0, ["TooFastError"]),  # 2.1 Gop at its fp8 peak take 1.08 us
         ("NVIDIA H200", 40_000.0, []),
         ("a chip without a sheet", 900.0, []),
+        ("", 5.0, ["TooFastError"]),  # no device: it ran on this machine's processor
     ],
 )
 def test_a_devices_own_data_sheet_is_its_floor(product, ns, kinds):
     found = doubts_of("torch_cuda", ns, {"torch_cuda": product})
     assert [kind for kind, _ in found] == kinds
+
+
+def test_a_callable_cannot_name_itself_after_a_device_to_escape_its_floor():
+    ((kind, _),) = doubts_of("my_cuda", 5.0, {"my_cuda": "a chip without a sheet"})
+    assert kind == "TooFastError"
 
 
 def test_processor_time_used_after_a_call_is_seen():

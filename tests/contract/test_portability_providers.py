@@ -28,7 +28,7 @@ from workbench.portability.recorded.previews import RecordedPreview
 from workbench.portability.recorded.reach import reach
 from workbench.portability.session import SessionError, open_session
 from workbench.portability.sweeping import sweep
-from workbench.portability.workers import environments
+from workbench.portability.workers import environments, installing
 
 compiler = compiler_availability()
 pytestmark = pytest.mark.skipif(not compiler, reason=f"{compiler.reason}; {compiler.remedy}")
@@ -39,7 +39,7 @@ OPSETS = {"mlp": (20,), "alexnet": (18, 22), "decoder": (20, 23)}
 def cann():
     if not environments.build_availability("cann"):
         try:
-            environments.add_build("cann", say=lambda line: None)
+            installing.add_build("cann", say=lambda line: None)
         except InstallationError as error:
             pytest.skip(f"onnxruntime-cann cannot be installed: {error.saw}")
 
@@ -212,7 +212,7 @@ def test_an_unfinished_installation_is_not_used_and_says_so(tmp_path, monkeypatc
     (tmp_path / "providers" / "cann" / "bin").mkdir(parents=True)
     with pytest.raises(InstallationError, match="did not finish"):
         environments.python_of("cann")
-    assert environments.remove("cann")
+    assert installing.remove("cann")
     with pytest.raises(UnavailableError, match="not installed"):
         environments.python_of("cann")
 

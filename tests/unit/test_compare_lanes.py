@@ -1,11 +1,13 @@
 """Verdicts, intervals, warm-up and drift, on samples whose truth is known."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.bench import compare, conditions, floor
+from workbench.bench import compare, conditions, fingerprint, floor
 from workbench.bench.compare import Verdict
 from workbench.bench.records import LaneRecord
 from workbench.bench.warmup import steady_from
@@ -109,10 +111,10 @@ def test_a_lane_that_becomes_slower_is_told_of_and_the_machines_own_drift_is_not
 def test_throttling_becomes_a_plain_sentence():
     block = {"wall_ns": 100, "load": 0.5, "clock_mhz": None, "temperature_c": None}
     spoilt = [{**block, "throttled_share": 0.38, "stolen_share": 0.0}] * 3
-    assert conditions.sentences(spoilt) == [
+    assert conditions.sentences(spoilt, 2) == [
         "Throttled by the container's limit 38% of the time: do not trust this."
     ]
-    assert conditions.sentences([{**block, "throttled_share": 0.0, "stolen_share": None}]) == []
+    assert conditions.sentences([{**block, "throttled_share": 0.0, "stolen_share": None}], 2) == []
 
 
 def test_conditions_between_two_readings_are_shares_of_the_time():
@@ -134,3 +136,40 @@ def test_the_floor_is_below_what_this_machine_does_and_above_nothing():
     least = floor.processor_floor_ns(3 * a.nbytes, 2 * 256**3)
     assert 0 < least < taken
     assert floor.device_floor_ns("nvidia_h200", 1e9, 0) == pytest.approx(1e9 / 4.8e3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.92, 1.07, "between 0.92 and 1.07."),
+        (0.9881, 0.9909, "between 0.988 and 0.991."),
+        (1.00999, 1.01001, "between 1.00999 and 1.01001."),
+        (12.31, 12.39, "between 12.3 and 12.4."),
+    ],
+)
+def test_an_interval_is_told_with_as_many_digits_as_tell_its_ends_apart(low, high, words):
+    found = compare.Comparison(1.0, low, high, compare.Verdict.INCONCLUSIVE, 0.01, 99, 0)
+    assert compare.in_words("one", found, "other").endswith(words)
+
+
+def test_a_machine_is_told_by_its_own_processors():
+    span = {"wall_ns": 1, "load": 9.0}
+    assert conditions.sentences([span], 16) == []
+    assert "9.0 runnable processes for 2 processors" in conditions.sentences([span], 2)[0]
+    assert fingerprint.processors("AMD EPYC, 16 processors, 25 GB, Linux x86_64") == 16
+    assert fingerprint.processors(fingerprint.machine()) == os.cpu_count()
+
+
+def test_one_odd_reading_of_the_clock_is_no_moving_clock():
+    spans = [{"wall_ns": 1, "clock_mhz": 3000.0}] * 99
+    assert conditions.sentences([*spans, {"wall_ns": 1, "clock_mhz": 800.0}], 2) == []
+    moved = conditions.sentences(spans + [{"wall_ns": 1, "clock_mhz": 2000.0}] * 50, 2)
+    assert moved == ["The clock rate moved between 2000 and 3000 MHz."]
+
+
+def test_a_reading_that_the_system_refuses_is_unknown(monkeypatch):
+    watch = conditions.Watch()
+    monkeypatch.setattr(os, "pread", lambda *_: (_ for _ in ()).throw(OSError("no sensor")))
+    assert set(watch.span().values()) - {watch.before["load"]}, "a span is still made"
+    assert watch.read() == dict.fromkeys(watch.read())
+    watch.close()

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from workbench import catalog
+from workbench.bench import conditions
 from workbench.bench.callables import CallableRunner
-from workbench.bench.engine import DECOY, MET, NEW, Engine, Lane, flusher
+from workbench.bench.engine import DECOY, MET, NEW, Block, Engine, Lane, flusher
 from workbench.bench.feeder import Feeder
 from workbench.errors import InputError
 
@@ -114,3 +115,57 @@ def test_a_callable_with_the_wrong_parameters_is_refused():
     runner = CallableRunner(problem, lambda a, x, y: a * x + y, inputs)
     runner.run()
     assert problem.compare(runner.fetch(), inputs).ok
+
+
+class Numbered:
+    """A watch whose every reading differs from the one before."""
+
+    def __init__(self, every_ns):
+        self.every_ns, self.at_ns, self.count = every_ns, time.perf_counter_ns(), 0
+
+    def skip(self):
+        self.at_ns = time.perf_counter_ns()
+
+    def span(self):
+        self.skip()
+        self.count += 1
+        return {"wall_ns": 1, "load": self.count}
+
+
+def test_slow_calls_have_readings_of_their_own_and_quick_ones_share_them():
+    engine, _ = build(Fake(0.01), Fake(0.01))
+    engine.watch = Numbered(every_ns=1_000_000)
+    slow = engine.block()
+    assert slow.spans == list(range(len(slow.samples)))
+    engine, _ = build(Fake(), Fake())
+    engine.watch = Numbered(every_ns=10**12)
+    quick = engine.block()
+    assert len(quick.samples) > 10
+    assert quick.spans == [0] * len(quick.samples), "one reading ends the block"
+
+
+def test_spans_that_say_the_same_are_kept_as_one():
+    block = Block(["one"])
+    for wall, load in ((5, 0.5), (6, 0.5), (7, 0.9)):
+        block.samples.append((0, 0, 1, 0, 0))
+        block.close_span({"wall_ns": wall, "load": load})
+    assert block.conditions == [{"wall_ns": 11, "load": 0.5}, {"wall_ns": 7, "load": 0.9}]
+    assert block.spans == [0, 0, 1]
+
+
+def test_a_reading_is_repeated_when_a_hundredth_of_the_time_pays_for_it(monkeypatch):
+    now, cost = [0], [20_000]
+
+    class Priced(conditions.Watch):
+        def read(self):
+            now[0] += cost[0]
+            return super().read()
+
+    monkeypatch.setattr(conditions, "_NOW", lambda: now[0])
+    watch = Priced()
+    assert watch.every_ns == 100 * 20_000
+    cost[0] = 50_000
+    for _ in range(40):
+        now[0] += 1_000_000
+        assert watch.span()["wall_ns"] == 1_000_000, "reading is in no span"
+    assert watch.every_ns == pytest.approx(100 * 50_000, rel=0.01)

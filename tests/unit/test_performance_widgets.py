@@ -14,6 +14,7 @@ from workbench.errors import (
     InputError,
     UnknownNameError,
 )
+from workbench.widgets.race import Race
 from workbench.widgets.replay import Replay, recordings
 from workbench.widgets.roofline import Roofline
 from workbench.widgets.scaling import Scaling
@@ -184,3 +185,28 @@ def test_every_recording_that_ships_can_be_replayed(name):
 def test_a_point_that_cannot_be_drawn_is_refused(point):
     with pytest.raises(InputError, match="no point of a roofline"):
         Roofline().add_point(*point)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Race(3), "no problem"),
+        (lambda: Race("saxpy", "numpy"), "targets must be a list"),
+        (lambda: Race("saxpy", 3), "targets must be a list"),
+        (lambda: Race("saxpy", [3]), "cannot race"),
+        (lambda: Roofline(3), "devices must be a list"),
+        (lambda: Roofline("nvidia_h200"), "devices must be a list"),
+        (lambda: Roofline([3]), "devices hold"),
+        (lambda: Roofline(["nvidia_h200"], 3), "runs must be a list"),
+        (lambda: Roofline(["nvidia_h200"], ["numpy"]), "runs hold"),
+        (lambda: Scaling(3), "runs must be a list"),
+        (lambda: Scaling("saxpy"), "runs must be a list"),
+        (lambda: Scaling([3]), "runs hold"),
+        (lambda: Replay(3), "no recording"),
+        (lambda: Replay(make_run(), which="first"), "no such run"),
+    ],
+)
+def test_a_widget_over_something_else_says_what_to_hand_it(make, message):
+    with pytest.raises(InputError, match=message) as raised:
+        make()
+    assert raised.value.advice

@@ -176,7 +176,7 @@ def test_a_preview_says_the_providers_own_reason_and_knows_near_misses():
         "WorkbenchExecutionProvider",
     )
     assert [node.reason for node in found.refused] == ["no kernel for this operator"]
-    with pytest.raises(UnknownNameError, match="did you mean CUDAExecutionProvider"):
+    with pytest.raises(UnknownNameError, match=r"did you mean .*CUDAExecutionProvider"):
         preview(MODEL, "CudaExecutionProvider")
     with pytest.raises(UnknownNameError, match=r"cann.*cuda.*openvino"):
         preview(MODEL, "nvidia")

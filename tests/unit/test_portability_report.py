@@ -8,10 +8,10 @@ from workbench.portability import converting
 from workbench.portability.converting import ConversionError, converted
 from workbench.portability.feeds import runnable_feeds
 from workbench.portability.findings import findings
-from workbench.portability.placement import NodePlacement, reconcile
 from workbench.portability.port import port_model
-from workbench.portability.report import write_report
+from workbench.portability.report import report_html, write_report
 from workbench.portability.session import open_session
+from workbench.portability.sweeping import whom_it_serves
 
 EVIL = "<script>alert(1)</script>"
 
@@ -166,12 +166,18 @@ def test_what_to_change_is_said_only_of_the_provider_and_the_opset_it_is_true_of
 
 def test_an_opset_is_said_to_serve_all_only_where_every_placement_is_usable():
     steps = [{"provider": p, "mode": "", "opset": 18, "on_device": 3, "failed": ""} for p in "ab"]
-    report = {"sweep": {"recommended": 18, "steps": steps}}
-    assert findings(report) == ["Export at opset 18 to serve them all."]
+    found = {"recommended": 18, "steps": steps}
+    assert whom_it_serves(found, 2) == "Export at opset 18 to serve them all."
+    assert findings({"sweep": {"serves": "x"}}) == ["x"]
     steps[1]["failed"] = "no"
-    assert findings(report) == ["Export at opset 18 to serve a; the others are not served by it."]
-    three = [{"asked": name, "error": "No.", "reason": "", "advice": ""} for name in "abc"]
-    assert "them all" not in findings({**report, "placement": three})[-1]
+    only = "Export at opset 18 to serve a; the others are not served by it."
+    assert whom_it_serves(found, 2) == only
+    steps[1]["failed"] = ""
+    assert "them all" not in whom_it_serves(found, 3)  # one gave no placement at all
+    section = {**found, "how": "exported", "not_made": {}, "cliffs": [], "serves": only}
+    section["steps"] = [{**step, "nodes": 3, "copies": 0, "refused": {}} for step in steps]
+    page = report_html({"model": "m", "made_at": "now", "findings": [], "sweep": section})
+    assert only in page
 
 
 def test_where_two_places_differ_the_first_node_is_a_finding():
@@ -204,9 +210,3 @@ def test_where_no_size_runs_the_words_say_so():
 def test_an_open_first_dimension_and_those_of_its_name_are_a_batch_of_one():
     feeds, _ = runnable_feeds(open_model("N, N, H, W"), open_session(open_model()).run)
     assert feeds["x"].shape[:2] == (1, 1)
-
-
-def test_a_profile_that_names_have_broken_is_said_and_not_believed():
-    nodes = [NodePlacement("n", "Relu", "CANNExecutionProvider")]
-    said = reconcile(nodes, [("", "", "lines that cannot be read", 3)], "CANNExecutionProvider")
-    assert "3 of its lines cannot be read" in said[0]

@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from workbench.errors import InputError, UnavailableError
 from workbench.portability.comparing import Comparison, Step
-from workbench.portability.placement import Copy, NodePlacement, Placement
+from workbench.portability.placement import Change, Copy, NodePlacement, Placement
 from workbench.portability.sources import SourceLine
 from workbench.widgets.divergence_view import DivergenceView
 from workbench.widgets.placement_view import PlacementView
@@ -101,3 +102,32 @@ def test_the_divergence_view_walks_and_stays_inside(comparison):
 
 def test_the_static_divergence_picture_escapes_what_comes_from_the_model(comparison):
     assert "<img" not in DivergenceView(comparison).picture()
+
+
+def test_copies_sources_and_disagreements_are_rows_of_the_view():
+    found = replace(
+        placement(18),
+        disagreements=(f"{EVIL}: assigned to A, ran on B",),
+        sources=("assignment record: 5 nodes",),
+        changes=(Change("gone", "Pad", "removed"),),
+    )
+    view = PlacementView(lambda *_: found, {"cann": [""]}, [18]).view
+    assert view["copies"] == [
+        {"tensor": "x", "direction": "to device", "bytes": "128"},
+        {"tensor": "y", "direction": "from device", "bytes": "open"},
+    ]
+    assert view["copied"] == ["Copies of known size: 1 of 2, 128 bytes in each run."]
+    assert view["disagreements"] == list(found.disagreements)
+    assert view["sources"] == ["assignment record: 5 nodes", "removed: 1 Pad"]
+    assert "Its sources disagree: 1." in view["sentence"]
+
+
+def test_a_node_that_no_provider_has_is_told_from_one_that_the_host_has():
+    nodes = (
+        NodePlacement("own", "MyOp", "", "not a registered operator"),
+        NodePlacement("plain", "Relu", "CPUExecutionProvider", "no kernel"),
+    )
+    found = replace(placement(18), nodes=nodes)
+    view = PlacementView(lambda *_: found, {"cann": [""]}, [18]).view
+    assert [node["nobody"] for node in view["rows"][0]] == [True, False]
+    assert "no provider has 1 MyOp" in view["sentence"]

@@ -2,17 +2,21 @@
 
 import json
 import os
+import pathlib
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 from workbench.bench import recording
+from workbench.bench.database import VERSION
 from workbench.bench.records import CONTROL, LaneRecord, Run
-from workbench.bench.store import VERSION, Store
+from workbench.bench.store import Store
 from workbench.errors import DataFileError, InputError, UnknownNameError
 from workbench.measurement import Provenance
 
@@ -109,6 +113,7 @@ def test_a_spoilt_store_is_named(tmp_path, spoil, message):
         "UPDATE runs SET facts = '{torn' WHERE uuid = ?",
         "UPDATE runs SET facts = '{\"x\": 1}' WHERE uuid = ?",
         "UPDATE runs SET conditions = x'ff00' WHERE uuid = ?",
+        "UPDATE spans SET facts = replace(facts, '0.5', '0.6') WHERE run = ?",
         "UPDATE lanes SET facts = '{}' WHERE run = ?",
     ],
 )
@@ -146,6 +151,84 @@ def test_a_store_in_a_place_that_cannot_be_written_is_named(tmp_path):
         Store(tmp_path / "file" / "runs.sqlite")
 
 
+@pytest.fixture
+def anybody(tmp_path_factory):
+    """A folder outside of pytest's own, and a user who may not write there, even as root."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, root = pathlib.Path(name), os.geteuid() == 0
+        folder.chmod(0o755)
+        yield folder, lambda: os.seteuid(65534 if root else os.geteuid())
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def test_a_store_in_a_read_only_folder_is_listed_compared_and_exported_but_keeps_nothing(anybody):
+    from workbench.bench import against
+
+    folder, leave = anybody
+    one, other = make_run(), make_run()
+    for run in (one, other):
+        Store(folder / "runs.sqlite").save(run, sweep="s")
+    folder.chmod(0o555)
+    leave()
+    store = Store(folder / "runs.sqlite")
+    assert store.read_only
+    assert store.uuids() == [one.uuid, other.uuid]
+    loaded = store.load(one.uuid)
+    assert loaded.facts() == one.facts()
+    assert loaded.lanes["numpy"].samples_ns == one.lanes["numpy"].samples_ns
+    assert against.runs(loaded, store.load(other.uuid))["numpy"].verdict == "same"
+    for act in (lambda: store.save(make_run()), lambda: store.delete(one.uuid)):
+        with pytest.raises(DataFileError, match="may only be read") as raised:
+            act()
+        assert "WORKBENCH_STORE" in raised.value.advice
+    from workbench.bench.sweep import Sweep
+
+    with pytest.raises(DataFileError, match="may only be read"):
+        Sweep("s", ["saxpy"], ["numpy"], sizes=[50], store=store).start()
+
+
+def test_a_store_of_which_a_part_is_still_in_its_log_is_not_taken_for_whole(anybody):
+    folder, leave = anybody
+    path = folder / "runs.sqlite"
+    Store(path).save(make_run())
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("UPDATE runs SET sweep = 'in the log'")
+    for name in ("runs.sqlite", "runs.sqlite-wal"):
+        shutil.copy(folder / name, folder / f"copied-{name}")
+    db.close()
+    folder.chmod(0o555)
+    leave()
+    with pytest.raises(DataFileError, match="not closed") as raised:
+        Store(folder / "copied-runs.sqlite")
+    assert "copied-runs.sqlite-wal" in raised.value.saw
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date_and_keeps_its_runs(tmp_path):
+    path, run = tmp_path / "runs.sqlite", make_run()
+    store = Store(path)
+    store.save(run)
+    db = sqlite3.connect(path)
+    db.execute("UPDATE runs SET conditions = ?", (json.dumps(run.conditions),))
+    db.execute("DROP TABLE spans")
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    store = Store(path)
+    assert store.load(run.uuid).conditions == run.conditions
+    store.save(run)
+    assert store.load(run.uuid).conditions == run.conditions, "nothing is there twice"
+
+
+def test_conditions_are_appended_and_come_back_in_order(tmp_path):
+    store, run = Store(tmp_path / "runs.sqlite"), make_run()
+    for number in range(3):
+        run.conditions += [{"wall_ns": number, "load": 0.5}] * number
+        store.save(run)
+    assert store.load(run.uuid).conditions == run.conditions
+
+
 def test_a_full_disk_is_named_and_what_was_saved_stays(tmp_path, monkeypatch):
     store, run = Store(tmp_path / "runs.sqlite"), make_run()
     store.save(run)
@@ -175,10 +258,19 @@ def test_a_race_goes_on_when_its_store_fails(tmp_path):
     assert "not kept" in session.summary()["trouble"]
 
 
-def test_a_recording_comes_back_as_recorded_whatever_it_says(tmp_path):
-    run = make_run()
-    path = recording.write_json([run], tmp_path / "r.json")
-    (back,) = recording.read_json(path)
+@pytest.mark.parametrize("kind", recording.KINDS)
+def test_a_recording_comes_back_as_recorded_whatever_it_says(tmp_path, kind):
+    needs(kind)
+    run, failed = make_run(), LaneRecord("torch_cpu")
+    failed.fail("ValueError", "not today")
+    run.lanes["torch_cpu"] = failed
+    (back,) = recording.read(recording.write([run], tmp_path / f"r{kind}"))
+    assert back.facts() == run.facts() | {"recorded": True}
+    assert back.conditions == run.conditions
+    for label, lane in run.lanes.items():
+        assert back.lanes[label].facts() == lane.facts()
+        for name, _ in LaneRecord.COLUMNS:
+            assert getattr(back.lanes[label], name) == getattr(lane, name), name
     assert not run.recorded
     assert back.recorded
     assert back.provenance_of(back.lanes["numpy"]) is Provenance.RECORDED
@@ -228,19 +320,60 @@ def test_a_recording_with_a_fault_is_refused(tmp_path, spoil):
         recording.read_json(path)
 
 
-def test_a_pickle_or_a_torn_file_is_refused(tmp_path):
+@pytest.mark.parametrize("kind", recording.KINDS)
+def test_a_pickle_or_a_torn_file_is_refused(tmp_path, kind):
     import pickle
 
-    path = tmp_path / "r.json"
-    for content in (pickle.dumps(print), b"", b'{"format": "workbench-rec', b"[NaN]", b"[" * 9**6):
+    needs(kind)
+    path = tmp_path / f"r{kind}"
+    whole = recording.write([make_run()], path).read_bytes()
+    torn = [whole[: len(whole) // 2], whole[:-9] + b"123456789", b"PAR1" * 9]
+    for content in (*torn, pickle.dumps(print), b"", b"[NaN]", b"[" * 9**6):
         path.write_bytes(content)
         with pytest.raises(DataFileError, match="not a recording"):
-            recording.read_json(path)
+            recording.read(path)
+    path.unlink()
+    with pytest.raises(DataFileError, match="not a recording"):
+        recording.read(path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda table: table.replace_schema_metadata({}),
+        lambda table: table.replace_schema_metadata({"workbench-recording": b"{"}),
+        lambda table: table.drop_columns(["span"]),
+        lambda table: table.set_column(0, "run", [["nobody"] * table.num_rows]),
+        lambda table: table.set_column(
+            table.column_names.index("latency_ns"), "latency_ns", [[-1.0] * table.num_rows]
+        ),
+        lambda table: table.slice(0, 30),
+    ],
+)
+def test_a_table_that_does_not_fit_its_runs_is_refused(tmp_path, spoil):
+    parquet = needs(".parquet")
+    path = recording.write([make_run()], tmp_path / "r.parquet")
+    parquet.write_table(spoil(parquet.read_table(path)), path)
+    with pytest.raises(DataFileError, match="not a recording"):
+        recording.read(path)
+
+
+def test_another_kind_of_file_is_no_recording(tmp_path):
+    with pytest.raises(InputError, match="JSON or Parquet"):
+        recording.read(tmp_path / "r.pickle")
+    with pytest.raises(InputError, match="JSON or Parquet"):
+        recording.write([make_run()], tmp_path / "r.csv")
+
+
+def needs(kind):
+    if kind == ".parquet":
+        return pytest.importorskip("pyarrow.parquet", reason="needs the `parquet` extra")
+    return None
 
 
 def test_parquet_has_one_row_for_each_sample(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs the `parquet` extra")
-    table = parquet.read_table(recording.write_parquet([make_run()], tmp_path / "r.parquet"))
+    table = parquet.read_table(recording.write([make_run()], tmp_path / "r.parquet"))
     assert table.num_rows == 100
     assert table.column("latency_ns").to_pylist()[:2] == [1000.0, 1001.0]
     assert set(table.column("provenance").to_pylist()) == {"measured"}

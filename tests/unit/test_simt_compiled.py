@@ -247,11 +247,11 @@ def test_recursion_without_end_is_an_error_and_not_the_end_of_the_process():
         _falls[1, 1](np.zeros(1, np.int64))
 
 
-def test_a_thread_that_waits_for_another_goes_to_the_step_through_tier():
+def test_a_thread_that_waits_for_another_goes_to_the_irregular_tier():
     flag, out = np.zeros(1, np.int32), np.zeros(1, np.int32)
     _handshake[1, 2](flag, out)
     assert out[0] == 7
-    assert _handshake.last_tier == "step-through"
+    assert _handshake.last_tier == "irregular"
     assert "another thread writes" in _handshake.reason
 
 

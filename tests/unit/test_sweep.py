@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from workbench.bench import fingerprint
+from workbench.bench.conductor import SURE
 from workbench.bench.records import LaneRecord, Run
 from workbench.bench.store import Store
 from workbench.bench.sweep import Cell, Sweep, usual_sizes
@@ -82,15 +83,13 @@ def test_a_sweep_without_a_name_or_a_problem_is_refused(tmp_path):
 
 def kept(store, lanes, **different):
     """Store a complete run of the sweep "s" as if it had been measured here."""
-    facts = {"cache": "warm", "threads": 1, "machine": fingerprint.machine(), **different}
+    facts = {"cache": "warm", "threads": 1, "machine": fingerprint.machine(), "seconds": 3.0}
     run = Run(
         *("saxpy", 50, "elements"),
-        seconds=1.0,
         baseline=lanes[0],
         lanes={label: LaneRecord(label) for label in lanes},
         state="done",
-        reason="time is up",
-        **facts,
+        **{"reason": "time is up", **facts, **different},
     )
     store.save(run, sweep="s")
     return run
@@ -104,6 +103,10 @@ def kept(store, lanes, **different):
         (["numpy", "torch_cpu"], {"batch": 4}, False),
         (["numpy", "torch_cpu"], {"cache": "cold"}, False),
         (["numpy", "torch_cpu"], {"machine": "another"}, False),
+        (["numpy", "torch_cpu"], {"seconds": 2.9}, False),
+        (["numpy", "torch_cpu"], {"seconds": 30.0}, True),
+        (["numpy", "torch_cpu"], {"reason": "stopped"}, False),
+        (["numpy", "torch_cpu"], {"reason": SURE}, False),
     ],
 )
 def test_only_a_cell_with_every_wanted_target_measured_alike_is_complete(
@@ -113,7 +116,8 @@ def test_only_a_cell_with_every_wanted_target_measured_alike_is_complete(
     kept(store, lanes, **different)
     sweep = Sweep("s", ["saxpy"], ["numpy", "torch_cpu"], sizes=[50], store=store)
     assert sweep.complete() == ({Cell("saxpy", 50)} if complete else set())
-    assert len(sweep.runs()) == (not different)
+    drawn_apart = {"batch", "cache", "machine"} & different.keys()
+    assert len(sweep.runs()) == (not drawn_apart)
 
 
 def test_a_sweep_under_another_batch_is_drawn_apart(tmp_path):
@@ -150,3 +154,38 @@ def test_a_problem_that_the_sweep_does_not_have_is_named(tmp_path):
     sweep = Sweep("s", ["saxpy"], ["numpy"], store=Store(tmp_path / "runs.sqlite"))
     with pytest.raises(UnknownNameError, match="matmul"):
         Scaling(sweep, problem="matmul")
+
+
+def test_a_sweep_that_may_stop_when_sure_is_content_with_a_run_that_did(tmp_path):
+    store = Store(tmp_path / "runs.sqlite")
+    kept(store, ["numpy"], reason=SURE, seconds=60.0)
+    sweep = Sweep("s", ["saxpy"], ["numpy"], sizes=[50], store=store, until_sure=True)
+    assert sweep.complete() == {Cell("saxpy", 50)}
+
+
+def test_a_sweep_looks_at_its_kept_runs_once_when_it_starts(tmp_path, monkeypatch):
+    store, loaded = Store(tmp_path / "runs.sqlite"), []
+    kept(store, ["numpy"])
+    load = store.load
+    monkeypatch.setattr(store, "load", lambda uuid, **how: loaded.append(uuid) or load(uuid, **how))
+    sweep = Sweep("s", ["saxpy"], ["numpy"], sizes=[50], store=store)
+    sweep.start().join(30)
+    assert len(loaded) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("s", "saxpy"), {}, "problems must be a list"),
+        (("s", 3), {}, "problems must be a list"),
+        (("s", ["saxpy"], "numpy"), {}, "targets must be a list"),
+        (("s", ["saxpy"], [3]), {}, "targets hold"),
+        (("s", ["saxpy"]), {"sizes": 100}, "sizes must be a list"),
+        (("s", ["saxpy"]), {"seconds": "3"}, "cannot be set up"),
+        (("s", ["saxpy"]), {"cache": "hot"}, "cannot be set up"),
+        ((3, ["saxpy"]), {}, "needs a name"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused_before_it_starts(tmp_path, arguments, options, message):
+    with pytest.raises(InputError, match=message):
+        Sweep(*arguments, store=Store(tmp_path / "runs.sqlite"), **options)

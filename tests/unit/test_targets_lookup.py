@@ -2,6 +2,7 @@ import pytest
 
 from workbench import targets
 from workbench.errors import InputError, UnknownNameError
+from workbench.targets import _driver
 
 
 def test_an_address_names_a_device_and_a_kernel():
@@ -40,3 +41,45 @@ def test_a_probe_that_fails_is_shown_and_not_hidden(monkeypatch):
     targets.forget()
     assert not answer
     assert "ZeroDivisionError" in answer.reason
+
+
+class FakeDriver:
+    """A vendor's library, as far as a name goes."""
+
+    def __init__(self, works):
+        self.works = works
+        self.aclrtGetSocName = lambda: b"Ascend910B2" if works else None
+
+    def cuInit(self, flags):
+        return 0 if self.works else 100
+
+    def cuDeviceGet(self, device, index):
+        return 0
+
+    def cuDeviceGetName(self, name, length, device):
+        name.value = b"NVIDIA H200"
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("memory", "works", "name"),
+    [
+        ("cpu", True, ""),
+        ("cuda", True, "NVIDIA H200"),
+        ("cann", True, "Ascend910B2"),
+        ("cuda", False, "cuda device 1"),
+        ("cann", False, "cann device 1"),
+    ],
+)
+def test_a_device_is_called_as_its_driver_says_or_by_its_number(monkeypatch, memory, works, name):
+    monkeypatch.setattr(_driver.ctypes, "CDLL", lambda library: FakeDriver(works))
+    assert _driver.device_name(memory, 1) == name
+
+
+def test_a_provider_without_its_driver_says_so_in_our_words():
+    if targets.find("ort_cuda").probe():
+        pytest.skip("there is a GPU: its driver is here")
+    assert "libcuda.so.1 cannot be loaded" in _driver.missing_driver("CUDAExecutionProvider")
+    assert _driver.missing_driver("CPUExecutionProvider") == ""
+    assert _driver.device_name("cuda", 0) == "cuda device 0"
+    assert targets.find("ort_cuda").probe().reason.startswith("Nvidia's driver is not here")

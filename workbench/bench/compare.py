@@ -153,14 +153,15 @@ def in_words(label: str, comparison: Comparison | None, baseline: str) -> str:
     if comparison is None:
         return f"{label}: too few rounds yet to compare with {baseline}."
     c = comparison
-    span = f"{_plain(c.low)} to {_plain(c.high)}"
     if c.verdict is Verdict.FASTER:
+        span = _span(c.low, c.high)
         return f"{label} is {_plain(c.speedup)}x faster than {baseline}, {span}."
     if c.verdict is Verdict.SLOWER:
-        span = f"{_plain(1 / c.high)} to {_plain(1 / c.low)}"
+        span = _span(1 / c.high, 1 / c.low)
         return f"{label} is {_plain(1 / c.speedup)}x slower than {baseline}, {span}."
     if c.verdict is Verdict.SAME:
         return f"{label} and {baseline} are the same within {c.threshold:.1%}."
+    span = _span(c.low, c.high, "and")
     return f"{label} against {baseline} is inconclusive: the ratio lies between {span}."
 
 
@@ -189,5 +190,14 @@ def quantiles(samples_ns: Sequence[float] | np.ndarray) -> dict[str, float]:
     return dict(zip(("p5", "p25", "p50", "p75", "p95"), map(float, values), strict=True))
 
 
-def _plain(ratio: float) -> str:
-    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.3g}"
+def _span(low: float, high: float, joined: str = "to") -> str:
+    """Return an interval with as many digits as it takes to tell its ends apart, at most seven."""
+    for digits in range(2, 7):
+        ends = [_plain(end, digits) for end in (low, high)]
+        if ends[0] != ends[1]:
+            break
+    return f"{ends[0]} {joined} {ends[1]}"
+
+
+def _plain(ratio: float, digits: int = 2) -> str:
+    return f"{ratio:.{digits}f}" if ratio < 10 else f"{ratio:.{digits + 1}g}"

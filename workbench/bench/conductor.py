@@ -120,10 +120,12 @@ class Conductor:
                 )
             elif kind == "block":
                 run.state = "racing"
-                run.conditions.append({**event["conditions"], "wall_ns": event["wall_ns"]})
-                for number, place, ns, fresh, preempted in event["samples"]:
+                first = len(run.conditions)
+                run.conditions += event["conditions"]
+                for sample, span in zip(event["samples"], event["spans"], strict=True):
+                    number, place, ns, fresh, preempted = sample
                     lane = run.lanes[event["labels"][place]]
-                    lane.add(number, ns, fresh, preempted, len(run.conditions) - 1)
+                    lane.add(number, ns, fresh, preempted, first + span)
                     self._rounds = number + 1
                 for label, count in zip(event["labels"], event["disagreed"], strict=True):
                     run.lanes[label].disagreed += count

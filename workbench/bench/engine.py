@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.bench import conditions
 from workbench.bench.feeder import Feeder
 
 CLOCK: Callable[[], int] = time.perf_counter_ns
@@ -77,14 +78,25 @@ class Lane:
 class Block:
     """The samples of about a tenth of a second.
 
-    `samples` holds ``(round, lane, ns, fresh, preempted)`` with the lane's place in `labels`;
-    `disagreed` for how many calls of each lane the two clocks did not agree.
+    `samples` holds ``(round, lane, ns, fresh, preempted)`` with the lane's place in `labels`, and
+    `spans` the place in `conditions` of each sample; `disagreed` for how many calls of each lane
+    the two clocks did not agree.
     """
 
     labels: list[str]
     samples: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    spans: list[int] = field(default_factory=list)
+    conditions: list[dict[str, Any]] = field(default_factory=list)
     disagreed: list[int] = field(default_factory=list)
-    wall_ns: int = 0
+
+    def close_span(self, seen: dict[str, Any]) -> None:
+        """Say under which conditions the samples since the last span were taken."""
+        if self.conditions and conditions.alike(seen, self.conditions[-1]):
+            self.conditions[-1]["wall_ns"] += seen["wall_ns"]
+        else:
+            self.conditions.append(seen)
+        new = len(self.samples) - len(self.spans)
+        self.spans.extend([len(self.conditions) - 1] * new)
 
 
 class Engine:
@@ -116,6 +128,7 @@ class Engine:
         self.on_start, self.on_error, self.on_audit = on_start, on_error, on_audit
         self.flush = flusher() if cold else None
         self.order = random.Random(random.SystemRandom().getrandbits(64))
+        self.watch = conditions.Watch()
         self.rounds = 0
         self.audit_share, self.audit_cost_ns, self.audits = audit_share, 0, 0
         self.fresh_cost_ns = 0
@@ -128,13 +141,14 @@ class Engine:
         for lane in racing:
             lane.disagreed = 0
         places = {lane.label: at for at, lane in enumerate(self.lanes)}
+        self.watch.skip()
         begin = CLOCK()
         with _quiet():
             for _ in range(BLOCK_ROUNDS):
                 self._round(block, places)
                 if CLOCK() - begin >= BLOCK_NS or not self.lanes or enough():
                     break
-        block.wall_ns = CLOCK() - begin
+        block.close_span(self.watch.span())
         block.disagreed = [lane.disagreed for lane in racing]
         return block
 
@@ -151,6 +165,8 @@ class Engine:
                 self.on_error(lane, error)
                 continue
             block.samples.append((self.rounds, places[lane.label], sample[0], fresh, sample[1]))
+            if CLOCK() - self.watch.at_ns >= self.watch.every_ns:
+                block.close_span(self.watch.span())
             self._perhaps_audit(lane, inputs)
         self.rounds += 1
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from functools import cache
 from importlib import metadata
@@ -71,3 +72,9 @@ def _commit() -> str:
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def processors(machine_in_words: str) -> int:
+    """Return how many processors the machine has that these words, of `machine`, describe."""
+    found = re.search(r"(\d+) processors", machine_in_words)
+    return int(found[1]) if found else os.cpu_count() or 1

@@ -65,10 +65,11 @@ def doubts(run: Run, trusted: set[str]) -> Iterator[Doubt]:
 
 
 def _too_fast(lane: LaneRecord, run: Run, least_ns: float, trusted: bool) -> Iterator[Doubt]:
-    if trusted and any(word in lane.label for word in ("cuda", "npu", "cann")):
-        sheet = hardware.sheet_of(run.environment.get("devices", {}).get(lane.label, ""))
+    device = run.environment.get("devices", {}).get(lane.label, "") if trusted else ""
+    if device:
+        sheet = hardware.sheet_of(device)
         if sheet is None:
-            return  # another chip: this processor's bound says nothing about it
+            return  # a chip without a data sheet: this processor's bound says nothing about it
         least_ns = floor.device_floor_ns(sheet, run.bytes_moved, run.operations)
     middle = float(np.median(lane.samples_ns))
     if middle < least_ns:

@@ -1,8 +1,8 @@
-"""Runs in files: export to JSON and Parquet, and import of somebody else's recordings.
+"""Runs in files: export, and import of somebody else's recordings, as JSON or Parquet.
 
-A recording is data only: JSON that is checked field by field, or Parquet; nothing in it is ever
-executed or unpickled. What comes in keeps its machine and its date, and is shown as *recorded*,
-whatever it says of itself.
+A recording is data only: JSON that is checked field by field, alone or beside the samples of a
+Parquet table; nothing in it is ever executed or unpickled. What comes in keeps its machine and its
+date, and is shown as *recorded*, whatever it says of itself.
 """
 
 from __future__ import annotations
@@ -11,119 +11,120 @@ import itertools
 import json
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from workbench.bench.records import LaneRecord, Run
-from workbench.errors import DataFileError, UnavailableError
+from workbench.errors import DataFileError, InputError
 
 FORMAT, VERSION = "workbench-recording", 1
+KINDS = (".json", ".parquet")
+CONDITIONS = ("load", "throttled_share", "stolen_share", "clock_mhz", "temperature_c")
 LARGEST_BYTES = 256 * 2**20
 
 
-def write_json(runs: Iterable[Run], path: str | Path) -> Path:
-    """Write runs with all their samples as JSON and return the path."""
-    document = {
+def write(runs: Iterable[Run], path: str | Path) -> Path:
+    """Write runs with all their samples, as ``.json`` or ``.parquet``, and return the path.
+
+    Raises
+    ------
+    InputError
+        Where the file's name ends in neither.
+    UnavailableError
+        Where Parquet is asked for and pyarrow is not installed.
+    """
+    if _kind(path) == ".parquet":
+        from workbench.bench import parquet
+
+        return parquet.write(runs, path)
+    return write_json(runs, path)
+
+
+def read(path: str | Path) -> list[Run]:
+    """Return the runs of a recording, ``.json`` or ``.parquet``, marked as recorded.
+
+    Raises
+    ------
+    DataFileError
+        Where the file is not a recording, is damaged, or comes from a newer version.
+    InputError, UnavailableError
+        As `write`.
+    """
+    if _kind(path) == ".parquet":
+        from workbench.bench import parquet
+
+        return parquet.read(path)
+    return read_json(path)
+
+
+def _kind(path: str | Path) -> str:
+    kind = Path(path).suffix
+    if kind not in KINDS:
+        raise InputError("A recording is JSON or Parquet.", str(path), "name it .json or .parquet")
+    return kind
+
+
+def document(runs: Iterable[Run], lane_out: Callable[[LaneRecord], dict]) -> dict[str, Any]:
+    """Return runs as plain data, their lanes as `lane_out` gives them."""
+    return {
         "format": FORMAT,
         "version": VERSION,
         "runs": [
             {
                 **run.facts(),
                 "conditions": run.conditions,
-                "lanes": [_lane_out(lane) for lane in run.lanes.values()],
+                "lanes": [lane_out(lane) for lane in run.lanes.values()],
             }
             for run in runs
         ],
     }
+
+
+def write_json(runs: Iterable[Run], path: str | Path) -> Path:
+    """Write runs with all their samples as JSON and return the path."""
+    text = json.dumps(document(runs, _lane_out), allow_nan=False)
     path = Path(path)
-    path.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
     return path
 
 
 def read_json(path: str | Path) -> list[Run]:
-    """Return the runs of a recording, marked as recorded.
-
-    Raises
-    ------
-    DataFileError
-        Where the file is not a recording, is damaged, or comes from a newer version.
-    """
+    """Return the runs of a recording in JSON, marked as recorded; raises as `read`."""
     path = Path(path)
-    try:
+    with reading(path):
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError(f"{path.stat().st_size:,} bytes; the largest is {LARGEST_BYTES:,}")
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise ValueError(f"its format is not {FORMAT!r}")
-        if document["version"] > VERSION:
-            raise ValueError(f"version {document['version']}; this workbench knows {VERSION}")
-        if not document["runs"]:
-            raise ValueError("no run is in it")
-        return [_run_in(one) for one in document["runs"]]
+        return runs_of(path.read_text(encoding="utf-8"))
+    raise AssertionError  # `reading` lets nothing through but its own error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever a file's content may raise into `DataFileError`."""
+    try:
+        yield
     except _FAULTS as error:
         raise DataFileError(
             "That file is not a recording that can be used.",
             f"{path.name}: {type(error).__name__}: {error}",
-            "export it again with `workbench results --export FILE.json`",
+            f"export it again with `workbench results --export FILE{path.suffix}`",
         ) from error
 
 
-def write_parquet(runs: Iterable[Run], path: str | Path) -> Path:
-    """Write one row for each sample, with the run's and lane's facts beside it, as Parquet.
-
-    Raises
-    ------
-    UnavailableError
-        Where pyarrow is not installed.
-    """
-    try:
-        import pyarrow as arrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise UnavailableError(
-            "Parquet needs a package that is not here.",
-            "pyarrow is not installed",
-            "pip install --editable '.[parquet]', or export to .json",
-        ) from error
-    columns: dict[str, list[Any]] = {name: [] for name in _PARQUET}
-    for run in runs:
-        for lane in run.lanes.values():
-            _add_rows(columns, run, lane)
-    parquet.write_table(arrow.table(columns), path)
-    return Path(path)
-
-
-_PARQUET = (
-    *("run", "started_at", "machine", "commit", "problem", "size", "batch", "cache", "threads"),
-    *("baseline", "target", "control_of", "provenance", "model", "max_abs_error"),
-    *("prepare_ns", "first_call_ns", "round", "latency_ns", "contents", "preempted"),
-    *("load", "throttled_share", "stolen_share", "clock_mhz", "temperature_c"),
-)
-
-
-def _add_rows(columns: dict[str, list[Any]], run: Run, lane: LaneRecord) -> None:
-    count = len(lane.samples_ns)
-    once = {
-        "run": run.uuid,
-        "commit": run.environment.get("commit", ""),
-        "target": lane.label,
-        "provenance": str(run.provenance_of(lane)),
-        **{name: getattr(run, name) for name in ("started_at", "machine", "problem", "size")},
-        **{name: getattr(run, name) for name in ("batch", "cache", "threads", "baseline")},
-        **{name: getattr(lane, name) for name in ("control_of", "model", "max_abs_error")},
-        **{name: getattr(lane, name) for name in ("prepare_ns", "first_call_ns")},
-    }
-    for name, value in once.items():
-        columns[name] += [value] * count
-    columns["round"] += lane.rounds
-    columns["latency_ns"] += lane.samples_ns
-    columns["contents"] += lane.fresh
-    columns["preempted"] += lane.preempted
-    for name in _PARQUET[-5:]:
-        columns[name] += [run.conditions[block].get(name) for block in lane.blocks]
+def runs_of(text: str, complete: Callable[[dict], None] = lambda found: None) -> list[Run]:
+    """Return the runs of a document, after `complete` has put in what lies elsewhere."""
+    found = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise ValueError(f"its format is not {FORMAT!r}")
+    if found["version"] > VERSION:
+        raise ValueError(f"version {found['version']}; this workbench knows {VERSION}")
+    if not found["runs"]:
+        raise ValueError("no run is in it")
+    complete(found)
+    return [_run_in(one) for one in found["runs"]]
 
 
 def _lane_out(lane: LaneRecord) -> dict[str, Any]:
@@ -200,7 +201,7 @@ _LANE_KINDS: dict[str, Any] = {
 _ERROR_KINDS: dict[str, Any] = dict.fromkeys(("kind", "happened", "saw", "advice"), str)
 _CONDITIONS: dict[str, Any] = {
     "wall_ns": _NUMBER,
-    **dict.fromkeys(_PARQUET[-5:], _NO_NUMBER_YET),
+    **dict.fromkeys(CONDITIONS, _NO_NUMBER_YET),
 }
 
 

@@ -27,7 +27,7 @@ class LaneRecord:
     rounds, samples_ns, fresh, preempted, blocks : array
         One entry for each call: its round, its latency, whether its contents were new (0 met
         before, 1 new, 2 met before but used just after new ones were made), how often its thread
-        was taken off the core, and which block of conditions it belongs to.
+        was taken off the core, and to which of the run's `conditions` it belongs.
     first_call_ns, prepare_ns : int or None
         The first call and the preparation before it, kept apart from the samples.
     audits, max_abs_error : int, float or None
@@ -133,7 +133,7 @@ class Run:
         Label of the lane that the others are compared with.
     lanes : dict of str to LaneRecord
     conditions : list of dict
-        One for each block, see `workbench.bench.conditions.between`.
+        One for each span between two readings, see `workbench.bench.conditions`.
     machine : str
         Where; see `workbench.bench.fingerprint`.
     environment : dict

@@ -10,7 +10,6 @@ It refuses to rank: `workbench.bench.compare` does, and only among lanes of one 
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from typing import Any
 from workbench import catalog
 from workbench.batch import batched
 from workbench.bench import fingerprint
+from workbench.bench.arguments import listed, require_setup
 from workbench.bench.child import packed
 from workbench.bench.conductor import Conductor
 from workbench.bench.records import CONTROL, LaneRecord, Run
@@ -28,20 +28,8 @@ from workbench.errors import DataFileError, ExecutionError, InputError, StoppedE
 from workbench.problem import Problem, require_size
 
 Joined = str | Callable[..., Any]
-CACHES = ("warm", "cold")
 TELL_EVERY_S = 0.6
 """How often a running race compares its lanes anew; samples are shown more often."""
-
-
-def require_setup(*, cache: str, seconds: float, threads: int = 1, hang_s: float = 60.0) -> None:
-    """Raise `InputError` where a race cannot be measured like this."""
-    times = all(isinstance(s, (int, float)) and 0 < s < math.inf for s in (seconds, hang_s))
-    if cache not in CACHES or not times or not isinstance(threads, int) or threads < 1:
-        raise InputError(
-            "The race cannot be set up like this.",
-            f"cache={cache!r}, seconds={seconds!r}, threads={threads!r}, hang_s={hang_s!r}",
-            "cache is 'warm' or 'cold'; the numbers are finite and above zero; threads are whole",
-        )
 
 
 class RaceSession:
@@ -100,19 +88,28 @@ class RaceSession:
         sweep: str = "",
     ):
         require_setup(cache=cache, seconds=seconds, threads=threads, hang_s=hang_s)
-        self.problem = catalog.load_problem(problem) if isinstance(problem, str) else problem
-        if not isinstance(self.problem, Problem):
-            raise InputError("That is no problem.", repr(problem), "a name of the shelf, a Problem")
         self._by_name = isinstance(problem, str)
-        self.problem = batched(self.problem, batch)
+        self.problem = batched(_problem(problem), batch)
         size = require_size(self.problem.size if size is None else size)
         self.hang_s, self.sweep, self.trouble = hang_s, sweep, ""
         self.until_sure = until_sure
         self.store = self._opened(store)
         self.lock = threading.RLock()
         self._specs: dict[str, dict[str, Any]] = {}
-        for one in targets:
+        for one in listed("targets", targets, 'RaceSession("saxpy", ["numpy"])'):
             self._join(one)
+        self.run = self._new_run(size, cache, threads, seconds, baseline)
+        self.trusted = {label for label, spec in self._specs.items() if "address" in spec}
+        self.waiting_for: tuple[str, float] = ("", 0.0)
+        self._told, self._told_s = tell(self.run), time.monotonic()
+        self._thread: threading.Thread | None = None
+        self._stop, self._ended = threading.Event(), threading.Event()
+        self._listeners: list[Callable[[RaceSession], None]] = []
+
+    def _new_run(
+        self, size: int, cache: str, threads: int, seconds: float, baseline: str | None
+    ) -> Run:
+        """Return the record of the lanes that joined and of the baseline's second one."""
         if not self._specs:
             raise InputError("A race needs a lane.", "no targets", "name one target or callable")
         baseline = baseline or next(iter(self._specs))
@@ -122,7 +119,7 @@ class RaceSession:
             )
         lanes = {label: LaneRecord(label) for label in self._specs}
         self._specs[CONTROL] = {**self._specs[baseline], "label": CONTROL}
-        self.run = Run(
+        run = Run(
             self.problem.name,
             size,
             self.problem.size_means,
@@ -137,15 +134,10 @@ class RaceSession:
             operations=self.problem.operations(size),
             batch=self.problem.batch,
         )
-        for label, lane in self.run.lanes.items():
+        for label, lane in run.lanes.items():
             if refused := self._specs[label].get("refused"):
                 lane.fail("InputError", refused.happened, refused.saw, refused.advice)
-        self.waiting_for: tuple[str, float] = ("", 0.0)
-        self.trusted = {label for label, spec in self._specs.items() if "address" in spec}
-        self._told, self._told_s = tell(self.run), time.monotonic()
-        self._thread: threading.Thread | None = None
-        self._stop, self._ended = threading.Event(), threading.Event()
-        self._listeners: list[Callable[[RaceSession], None]] = []
+        return run
 
     def _join(self, one: Joined) -> None:
         if isinstance(one, str):
@@ -294,3 +286,11 @@ class RaceSession:
         """Call every listener."""
         for listener in list(self._listeners):
             listener(self)
+
+
+def _problem(given: Any) -> Problem:
+    """Return a problem by name, or as it is."""
+    found = catalog.load_problem(given) if isinstance(given, str) else given
+    if not isinstance(found, Problem):
+        raise InputError("That is no problem.", repr(given), "a name of the shelf, a Problem")
+    return found

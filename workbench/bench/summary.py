@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.bench import compare, conditions
+from workbench.bench import compare, conditions, fingerprint
 from workbench.bench.records import CONTROL, LaneRecord, Run
 from workbench.bench.warmup import steady_from
 
@@ -42,7 +42,7 @@ def summarise(
         "threshold": told["threshold"],
         "lanes": lanes,
         "waiting": waiting,
-        "warnings": conditions.sentences(run.conditions),
+        "warnings": told["warnings"],
         "sentence": _sentence(run, lanes),
         "trouble": trouble,
     }
@@ -55,7 +55,8 @@ def tell(run: Run) -> dict[str, Any]:
     twin = run.lanes[control.control_of] if control else baseline
     threshold = compare.noise_threshold(compare.compare(control, twin) if control else None)
     lanes = {label: _told(record, baseline, threshold) for label, record in run.lanes.items()}
-    return {"threshold": threshold, "lanes": lanes}
+    warnings = conditions.sentences(run.conditions, fingerprint.processors(run.machine))
+    return {"threshold": threshold, "lanes": lanes, "warnings": warnings}
 
 
 def _told(record: LaneRecord, baseline: LaneRecord, threshold: float) -> dict[str, Any]:

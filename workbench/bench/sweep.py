@@ -2,9 +2,9 @@
 
 Each cell (a problem at a size) is one `RaceSession` over every target that can run it, in a child
 process of its own, kept in the store while it is measured. A sweep has a name: started again under
-the same name it skips the cells in which every target that it wants was measured, on this machine
-and in the same way (batch, cache, threads). It tells listeners what happens as plain
-dictionaries, so that a notebook, a widget or the command line can follow it live.
+the same name it skips the cells in which every target that it wants was measured, on this machine,
+in the same way (batch, cache, threads) and for at least as long. It tells listeners what happens
+as plain dictionaries, so that a notebook, a widget or the command line can follow it live.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from workbench import catalog
 from workbench.bench import fingerprint
+from workbench.bench.arguments import listed, require_setup
 from workbench.bench.conductor import SURE
 from workbench.bench.records import Run
 from workbench.bench.session import RaceSession
@@ -25,7 +26,7 @@ from workbench.bench.store import Store
 from workbench.errors import DataFileError, InputError, StoppedError, WorkbenchError
 from workbench.problem import require_size
 
-COMPLETE = ("time is up", SURE)
+ENDED = "time is up"
 ALIKE = {"batch": 1, "cache": "warm", "threads": 1}
 """The options of a race that tell one measurement from another, and their usual values."""
 
@@ -70,17 +71,21 @@ class Sweep:
         store: Store | None = None,
         **options: Any,
     ):
-        if not name:
+        if not (name and isinstance(name, str)):
             raise InputError("A sweep needs a name.", repr(name), "the same name resumes it")
         unknown = set(options) - set(inspect.signature(RaceSession).parameters)
         if unknown:
             raise InputError(
                 "A race has no such option.", ", ".join(sorted(unknown)), "see RaceSession"
             )
+        setup = {what: options[what] for what in ("threads", "hang_s") if what in options}
+        require_setup(cache=options.get("cache", "warm"), seconds=seconds, **setup)
         self.name, self.seconds, self.options = name, seconds, options
+        example = 'Sweep("mine", ["saxpy"], ["numpy"], sizes=[1000, 10_000])'
+        self.targets = listed("targets", targets, example, str) if targets is not None else None
+        wanted = [require_size(size) for size in listed("sizes", sizes or (), example)]
+        problems = listed("problems", problems, example, str)
         self.store = store or Store()
-        self.targets = list(targets) if targets is not None else None
-        wanted = [require_size(size) for size in sizes] if sizes is not None else None
         self.cells = [
             Cell(problem, size)
             for problem in problems
@@ -91,6 +96,7 @@ class Sweep:
         self.session: RaceSession | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._finished: set[Cell] | None = None
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
 
     def subscribe(self, listener: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
@@ -102,7 +108,9 @@ class Sweep:
         """Begin in a thread and return at once."""
         if self._thread is not None:
             raise StoppedError("This sweep has been started.", self.name, "make a new Sweep")
-        self.complete()  # what is wrong with the store is said here, and not in a thread
+        # What is wrong with the store is said here, and not in a thread.
+        self.store.require_writable()
+        self._finished = self.complete()
         self._thread = threading.Thread(target=self.run, name="workbench-sweep", daemon=True)
         self._thread.start()
         return self
@@ -111,6 +119,7 @@ class Sweep:
         """Return the same sweep, ready to go on where this one ended."""
         other = copy(self)
         other._stop, other._thread, other._listeners = threading.Event(), None, []
+        other._finished = None
         return other
 
     def stop(self) -> None:
@@ -143,11 +152,17 @@ class Sweep:
                 run = self.store.load(uuid, samples=False)
             except DataFileError:
                 continue  # a damaged run is not complete: its cell is measured again
-            if run.reason in COMPLETE and self._alike(run):
+            if self._whole(run) and self._alike(run):
                 kept.append((Cell(run.problem, run.size), set(run.lanes)))
         problems = {cell.problem for cell, _ in kept}
         wanted = {problem: set(self._able(problem)[0]) for problem in problems}
         return {cell for cell, lanes in kept if wanted[cell.problem] <= lanes}
+
+    def _whole(self, run: Run) -> bool:
+        """Say whether a kept run was measured for as long as this sweep measures."""
+        if run.reason == SURE:
+            return bool(self.options.get("until_sure"))
+        return run.reason == ENDED and run.seconds >= self.seconds
 
     def _alike(self, run: Run) -> bool:
         """Say whether a kept run was measured here and as this sweep measures."""
@@ -158,7 +173,9 @@ class Sweep:
 
     def run(self) -> None:
         """Measure every cell that is not complete, in this thread."""
-        finished = self.complete() & set(self.cells)
+        self.store.require_writable()
+        known, self._finished = self._finished, None
+        finished = self.complete() if known is None else known
         for number, cell in enumerate(self.cells):
             about = {"cell": number, "cells": len(self.cells), **vars(cell)}
             if cell in finished:

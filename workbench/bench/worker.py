@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from workbench.batch import batched
-from workbench.bench import conditions, suspicion
+from workbench.bench import suspicion
 from workbench.bench.callables import CallableRunner
 from workbench.bench.engine import CLOCK, Engine, Lane
 from workbench.bench.feeder import Feeder
@@ -75,17 +75,15 @@ class Worker:
         while lanes and not dropped["stop"] and time.monotonic() < end:
             for label in dropped["drop"]:
                 lanes[:] = [lane for lane in lanes if lane.label != label]
-            before = conditions.read()
             block = engine.block(lambda: time.monotonic() > end)
             self._rest()
-            seen = conditions.between(before, conditions.read(), block.wall_ns)
             self._send(
                 event="block",
                 labels=block.labels,
                 samples=block.samples,
-                wall_ns=block.wall_ns,
+                spans=block.spans,
+                conditions=block.conditions,
                 disagreed=block.disagreed,
-                conditions=seen,
             )
             dropped = self._commands()
         return "stopped" if dropped["stop"] else "time is up" if lanes else "no lane is left"

@@ -13,9 +13,9 @@ def command(
 ):
     """List, add or remove builds of ONNX Runtime; nothing goes into your own environment.
 
-    Adding announces the size, then prints a line for each step of pip's; it shows no share of a
-    download. Asked again after a break, it keeps the packages that were downloaded whole, and
-    begins a download that was cut anew.
+    Adding announces the size, then shows how much has come. Interrupted, by Ctrl-C or otherwise, it
+    keeps what has come; asked again, it goes on in the middle of the file. Removing takes the
+    environment away, and what was downloaded for it.
     """
     from workbench.errors import InputError, UnknownNameError
     from workbench.portability.workers import environments
@@ -27,21 +27,44 @@ def command(
         raise InputError(
             f"Which build should `{action}` take?", "no name", ", ".join(environments.BUILDS)
         )
-    actions[action](environments, name)
+    actions[action](name)
 
 
-def _list(environments, name: str) -> None:
+def _list(name: str) -> None:
+    from workbench.portability.workers import environments, installing
+
     for build in environments.BUILDS.values():
         state = environments.build_availability(build.name)
-        typer.echo(f"{build.name:10} {build.provider:28} {build.packages[0]:28} {state.reason}")
+        sizes = f"{build.download_mb} MB to download, {build.unpacked_mb} MB on disk"
+        typer.echo(f"{build.name:10} {build.provider:28} {build.packages[0]:28} {sizes}")
+        came = installing.downloaded_bytes(build.name)
+        kept = f"; {came / 1e6:.1f} MB have come, `add` goes on from there" if came else ""
+        typer.echo(f"{'':10} {state.reason}{kept}")
         if not state:
             typer.echo(f"{'':10} {state.remedy}")
 
 
-def _add(environments, name: str) -> None:
-    environments.add_build(name, say=typer.echo)
+def _add(name: str) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    from workbench.portability.workers import installing
+
+    if not (console := Console()).is_terminal:  # a log is given lines, not a bar that moves
+        installing.add_build(name, say=typer.echo)
+        return
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        installing.add_build(
+            name,
+            say=lambda line: bar.print(line, markup=False, highlight=False),
+            progress=lambda here, total: bar.update(task, completed=here, total=total),
+        )
 
 
-def _remove(environments, name: str) -> None:
-    was_there = environments.remove(name)
+def _remove(name: str) -> None:
+    from workbench.portability.workers import installing
+
+    was_there = installing.remove(name)
     typer.echo(f"{name} is removed" if was_there else f"{name} was not installed")

@@ -33,7 +33,8 @@ def command(
         Path | None, typer.Option(help="Write runs (all by default) to .json or .parquet.")
     ] = None,
     import_: Annotated[
-        Path | None, typer.Option("--import", help="Take in somebody's recording (.json).")
+        Path | None,
+        typer.Option("--import", help="Take in somebody's recording (.json or .parquet)."),
     ] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove these runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -177,13 +178,9 @@ def _plot(store: Store, named: list[str], path: Path) -> None:
 
 def _export(store: Store, uuids: list[str], path: Path) -> None:
     from workbench.bench import recording
-    from workbench.errors import InputError
 
-    writers = {".json": recording.write_json, ".parquet": recording.write_parquet}
-    if path.suffix not in writers:
-        raise InputError("That is no format to export to.", path.suffix, ".json or .parquet")
     found = [store.load(uuid) for uuid in uuids]
-    _written(path, lambda: writers[path.suffix](found, path))
+    _written(path, lambda: recording.write(found, path))
     console().print(words(f"{len(found)} runs in {path}"))
 
 
@@ -191,7 +188,7 @@ def _import(store: Store, path: Path) -> None:
     from workbench.bench import recording
 
     here = set(store.uuids())
-    for run in recording.read_json(path):
+    for run in recording.read(path):
         if run.uuid in here:
             console().print(words(f"{run.uuid[:8]}: is here already, left as it is"))
             continue

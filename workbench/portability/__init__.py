@@ -29,7 +29,8 @@ _NAMES = {
     "provider_place": "places",
     "reach": "recorded.reach",
     "sweep": "sweeping",
-    "add_build": "workers.environments",
+    "add_plugin": "plugins",
+    "add_build": "workers.installing",
     "build_availability": "workers.environments",
 }
 __all__ = sorted(_NAMES)

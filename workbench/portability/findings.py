@@ -71,20 +71,7 @@ def _divergence(report: dict[str, Any]) -> list[str]:
 def _cliffs(report: dict[str, Any]) -> list[str]:
     sweep = report.get("sweep", {})
     found = [cliff["sentence"] for cliff in sweep.get("cliffs", [])]
-    return [*found, *_recommended(sweep, report.get("placement", []))]
-
-
-def _recommended(sweep: dict[str, Any], asked: list[dict[str, Any]]) -> list[str]:
-    """Say which opset to export at and whom that serves: never "all" where one is left out."""
-    opset = sweep.get("recommended")
-    steps = [step for step in sweep.get("steps", []) if step["opset"] == opset]
-    served = [step for step in steps if not step["failed"] and step["on_device"]]
-    if not served:
-        return []
-    if len(served) == max(len(steps), len(asked)):
-        return [f"Export at opset {opset} to serve them all."]
-    names = ", ".join(f"{step['provider']} {step['mode']}".strip() for step in served)
-    return [f"Export at opset {opset} to serve {names}; the others are not served by it."]
+    return [*found, *filter(None, [sweep.get("serves")])]
 
 
 def _open_dimensions(report: dict[str, Any]) -> list[str]:

@@ -1,15 +1,15 @@
-"""Where the nodes of a model run: the records, and how three sources are brought together.
+"""Where the nodes of a model run: the records that a preview returns, and what they are read from.
 
-The runtime's own record of assignments is left incomplete by some providers; the graph it writes
-shows the copies it put in; the profile shows what ran. `reconcile` puts them side by side and
-shows where they disagree, rather than believing one. It refuses to open sessions (`preview` does).
+The runtime's own record of assignments, the graph it writes with the copies it put in, and what the
+providers log; `reconciling` holds them against each other. It refuses to open sessions (`preview`
+does).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ class NodePlacement:
     ----------
     name, operator : str
     provider : str
-        The provider that has it.
+        The provider that has it; empty where none has.
     reason : str
         Why it is not on the provider that was asked for; empty where it is.
     """
@@ -62,6 +62,31 @@ class Copy:
     direction: str
     bytes_moved: int | None
 
+    def __str__(self) -> str:
+        size = "of open size" if self.bytes_moved is None else f"{self.bytes_moved:,} bytes"
+        return f"{self.value} {self.direction}, {size}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the runtime's optimisation did to a node, between the model and what runs.
+
+    Attributes
+    ----------
+    node, operator : str
+    what : str
+        ``"fused"``, ``"folded into a constant"``, ``"removed"`` or ``"made by optimisation"``;
+        where no optimised graph is written ``"gone before assignment"`` and ``"made before
+        assignment"``.
+    into : str
+        The node it was fused into.
+    """
+
+    node: str
+    operator: str
+    what: str
+    into: str = ""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -84,6 +109,10 @@ class Placement:
     notes : tuple of str
     recorded : str
         Where and when it was recorded; empty where the provider was asked now.
+    changes : tuple of Change
+        What optimisation did to the nodes, which explains what the sources do not share.
+    sources : tuple of str
+        What each of the three sources holds, or why it was not to be had.
     """
 
     provider: str
@@ -96,6 +125,8 @@ class Placement:
     simulated: bool
     notes: tuple[str, ...] = ()
     recorded: str = ""
+    changes: tuple[Change, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def provenance(self) -> Provenance:
@@ -122,24 +153,48 @@ class Placement:
     def sentence(self) -> str:
         """Return the answer in one sentence."""
         name = self.provider.removesuffix("ExecutionProvider")
-        off = Counter(node.operator for node in self.refused)
+        off = Counter(node.operator for node in self.refused if node.provider)
+        nobody = Counter(node.operator for node in self.nodes if not node.provider)
         text = f"{name} takes {self.on_device} of {len(self.nodes)} nodes"
         text += f" ({self.mode})" if self.mode else ""
         if off:
             text += "; on the CPU: " + ", ".join(f"{n} {op}" for op, n in off.most_common(4))
             text += ", ..." if len(off) > 4 else ""
+        if nobody:
+            text += "; no provider has " + ", ".join(f"{n} {op}" for op, n in nobody.items())
         if self.copies:
             plural = "copy is" if len(self.copies) == 1 else "copies are"
             text += f"; {len(self.copies)} {plural} inserted"
         failed = [run for run in self.runs if run.get("error")]
         text += ". Running it failed." if failed else "."
+        if self.disagreements:
+            text += f" Its sources disagree: {len(self.disagreements)}."
         return text + (f" (R{self.recorded[1:]}.)" if self.recorded else "")
+
+    @property
+    def optimised(self) -> tuple[str, ...]:
+        """What optimisation did to the nodes, in words: one for each kind of change."""
+        kinds: dict[str, Counter[str]] = {}
+        for change in self.changes:
+            kinds.setdefault(change.what, Counter())[change.operator] += 1
+        return tuple(
+            f"{what}: " + ", ".join(f"{count} {operator}" for operator, count in seen.items())
+            for what, seen in kinds.items()
+        )
+
+    def explain(self) -> str:
+        """Return the answer with its sources, what explains them, and where they disagree."""
+        lines = [self.sentence, *self.sources, *self.optimised]
+        lines += [f"they disagree: {words}" for words in self.disagreements]
+        lines += [f"copy: {copy}" for copy in self.copies]
+        return "\n".join((*lines, *self.notes))
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON, for the report and the widget."""
         data = asdict(self)
         data.update(
             on_device=self.on_device,
+            optimised=list(self.optimised),
             crossings=self.crossings,
             sentence=self.sentence,
             provenance=self.provenance.value,
@@ -173,20 +228,42 @@ def logged_reasons(log: str) -> dict[str, str]:
     return found
 
 
-def memory_copies(graph: onnx.ModelProto) -> tuple[Copy, ...]:
-    """Return the copies in a graph that the runtime wrote, with their bytes where known."""
+def memory_copies(
+    graph: onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None
+) -> tuple[Copy, ...]:
+    """Return the copies in a graph that the runtime wrote, with their bytes where known.
+
+    Parameters
+    ----------
+    graph : onnx.ModelProto
+    shapes : mapping, optional
+        Shapes of inputs in a run, where the model leaves dimensions open.
+    """
     import onnx
 
+    known = onnx.ModelProto()
+    known.CopyFrom(graph)
+    for value in known.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        for dim, size in zip(dims, (shapes or {}).get(value.name, ()), strict=False):
+            dim.dim_value = size
+    del known.graph.value_info[:]  # open dimensions there would stand in the way of the sizes
+    inferred = onnx.shape_inference.infer_shapes(known, data_prop=True).graph
     typed = {}
-    inferred = onnx.shape_inference.infer_shapes(graph)
-    for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
+    for value in (*graph.graph.value_info, *inferred.value_info, *known.graph.input):
         typed[value.name] = value.type.tensor_type
+    for value in graph.graph.output:
+        typed.setdefault(value.name, value.type.tensor_type)
+    for constant in graph.graph.initializer:
+        info = onnx.helper.make_tensor_type_proto(constant.data_type, constant.dims)
+        typed[constant.name] = info.tensor_type
     directions = {"MemcpyFromHost": "to device", "MemcpyToHost": "from device"}
     copies = []
     for node in graph.graph.node:
         if node.op_type in directions:
-            tensor = typed.get(node.input[0]) or typed.get(node.output[0])
-            copies.append(Copy(node.input[0], directions[node.op_type], _bytes(tensor)))
+            ends = (typed.get(node.input[0]), typed.get(node.output[0]))
+            sizes = [size for size in map(_bytes, ends) if size is not None]
+            copies.append(Copy(node.input[0], directions[node.op_type], next(iter(sizes), None)))
     return tuple(copies)
 
 
@@ -197,40 +274,3 @@ def _bytes(tensor: Any) -> int | None:
         return None
     count = int(np.prod([dim.dim_value for dim in tensor.shape.dim], dtype=np.int64))
     return count * DTYPES[tensor.elem_type].itemsize
-
-
-def reconcile(
-    nodes: Iterable[NodePlacement], profile: Sequence[tuple[str, str, str, int]], provider: str
-) -> tuple[str, ...]:
-    """Return where the assignment record and the profile disagree, one sentence each.
-
-    Parameters
-    ----------
-    nodes : iterable of NodePlacement
-        From the assignment record.
-    profile : sequence
-        ``(provider, operator, event, count)`` of the nodes that ran; events end in
-        ``_kernel_time``.
-    provider : str
-        The one that was asked for.
-    """
-    nodes = list(nodes)
-    broken = [count for where, _, event, count in profile if not where and "cannot" in event]
-    if broken:
-        return (
-            f"the profile was not held against the record: {broken[0]} of its lines cannot be "
-            "read, as the runtime does not escape names",
-        )
-    ran = {event.removesuffix("_kernel_time"): where for where, _, event, _ in profile}
-    found = [
-        f"{node.name}: assigned to {node.provider}, ran on {ran[node.name]}"
-        for node in nodes
-        if node.name in ran and ran[node.name] != node.provider
-    ]
-    assigned = sum(node.provider == provider for node in nodes)
-    executed = sum(where == provider for where in ran.values())
-    if profile and assigned and not executed:
-        found.append(f"{assigned} nodes are assigned to {provider}, and it ran none")
-    if profile and executed and not assigned:
-        found.append(f"no node is recorded as assigned to {provider}, and it ran {executed}")
-    return tuple(found)

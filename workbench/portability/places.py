@@ -16,6 +16,7 @@ import numpy as np
 
 from workbench.errors import ExecutionError, InputError, UnavailableError, WorkbenchError
 from workbench.portability.arguments import call_of, tensors_of, with_tensors
+from workbench.portability.opening import IN_PROCESS, worker_here
 from workbench.portability.previewing import MODES, Preview
 from workbench.portability.session import open_session
 from workbench.portability.workers import environments
@@ -49,11 +50,18 @@ class Place:
 
 
 def provider_place(provider: str, options: Mapping[str, object] | None = None) -> Place:
-    """Return a provider of this process as a place; it raises where the provider is not here."""
+    """Return a provider of this environment as a place; it raises where it has none of that name.
+
+    The runtime's own and ours run in this process; any other in a worker, which it may crash.
+    """
 
     def run(model, feeds):
-        session = open_session(model, provider, options=options)
-        return dict(zip(session.output_names, session.run(feeds), strict=True))
+        if provider in IN_PROCESS:
+            session = open_session(model, provider, options=options)
+            return dict(zip(session.output_names, session.run(feeds), strict=True))
+        with worker_here(provider) as worker:
+            session = open_worker_session(worker, model, provider, options=options)
+            return dict(zip(session.output_names, session.run(feeds), strict=True))
 
     return Place(provider, run)
 

@@ -1,9 +1,10 @@
 """Will it run there? Answered with the vendor's own code and no hardware.
 
-`preview` opens a session of the provider that was asked for: in this process where the runtime
-here has it, and in a worker over a stand-in for the vendor's libraries otherwise. Which nodes it
-takes, which copies are inserted and how often it compiles are the provider's own doing. It gives no
-times: over a stand-in they would mean nothing.
+`preview` opens a session of the provider that was asked for, in a worker process: of this
+environment's runtime where that has it, else of the vendor's build, over a stand-in for the
+vendor's libraries where the hardware is missing. Which nodes it takes, which copies are inserted
+and how often it compiles are the provider's own doing. It gives no times: over a stand-in they
+would mean nothing.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import ExecutionError, UnavailableError, UnknownNameError
-from workbench.portability._ort import onnxruntime
+from workbench.errors import ExecutionError, UnknownNameError, WorkerError
 from workbench.portability.ascend.device import MODES as ASCEND_MODES
-from workbench.portability.ascend.device import AscendDevice, real_library
 from workbench.portability.feeds import shapes_of
 from workbench.portability.load import load_model
+from workbench.portability.opening import IN_PROCESS, Workplace, open_workplace
 from workbench.portability.placement import (
     NodePlacement,
     Placement,
     logged_reasons,
     memory_copies,
-    reconcile,
 )
 from workbench.portability.provider import library
 from workbench.portability.provider.engine import asked_provider
-from workbench.portability.session import PLUGINS, open_session, provider_availability
+from workbench.portability.reconciling import reconcile, with_names
+from workbench.portability.session import provider_names
+from workbench.portability.watching import watched
 from workbench.portability.workers import environments
 from workbench.portability.workers.process import Worker
 from workbench.portability.workers.sessions import open_worker_session
@@ -48,10 +49,18 @@ class Preview:
     """Keeps one worker for each build, so that many previews cost one start.
 
     Use it as a context, or call `close`.
+
+    Parameters
+    ----------
+    limit_s : float
+        Seconds that one request may take: opening a session, or a run.
+    limit_bytes : int, optional
+        Memory that a worker may use; three quarters of what there is by default.
     """
 
-    def __init__(self):
-        self._places: dict[str, Any] = {}
+    def __init__(self, *, limit_s: float = 120.0, limit_bytes: int | None = None):
+        self._limits = {"limit_s": limit_s, "limit_bytes": limit_bytes}
+        self._places: dict[str, Workplace] = {}
 
     def __enter__(self) -> Preview:
         return self
@@ -77,10 +86,10 @@ class Preview:
         provider = _known(provider)
         mode = mode_of(provider, mode)
         options = MODES.get(provider, {}).get(mode, {})
-        loaded = load_model(model)
-        if environments.build_for(provider) and not provider_availability(provider):
-            return self._in_worker(loaded, provider, mode, options, runs)
-        return _in_process(loaded, provider, runs)
+        loaded = with_names(load_model(model))
+        if provider in IN_PROCESS:
+            return _in_process(loaded, provider, runs)
+        return self._in_worker(loaded, provider, mode, options, runs)
 
     def worker(self, provider: str) -> Worker:
         """Return the worker that has a provider's build, started where it is not.
@@ -92,10 +101,10 @@ class Preview:
         """
         return self._place(provider).worker
 
-    def _place(self, provider: str) -> Any:
+    def _place(self, provider: str) -> Workplace:
         place = self._places.get(provider)
         if place is None or not place.worker.alive:
-            place = self._places[provider] = _open_place(provider)
+            place = self._places[provider] = open_workplace(provider, **self._limits)
         return place
 
     def _in_worker(self, model, provider, mode, options, runs) -> Placement:
@@ -115,15 +124,17 @@ class Preview:
         default = _NOT_LISTED if mode in _COMPILING else "the provider left it, and logged nothing"
         nodes = _nodes(model, session.assigned or [], provider, reasons, default)
         tried = tuple(_try(worker, session, feeds) for feeds in runs)
-        profile = session.profile() if runs and worker.alive else []
-        copies = ()
+        profile = session.profile() if runs and worker.alive else None
+        graph, copies = None, ()
         if session.optimised:
             import onnx
 
-            copies = memory_copies(onnx.load_model_from_string(session.optimised))
-        notes = (place.note,) if place.note else ()
+            graph = onnx.load_model_from_string(session.optimised)
+            copies = memory_copies(graph, tried[0]["shapes"] if tried else None)
         if worker.alive:  # a run may have ended it: what was seen before still holds
             session.close()
+        failed = any("error" in run for run in tried)
+        together = reconcile(model, nodes, graph, profile, provider, failed=failed)
         return Placement(
             provider,
             mode,
@@ -131,17 +142,18 @@ class Preview:
             nodes,
             copies,
             tried,
-            reconcile(nodes, profile, provider),
+            together.disagreements,
             worker.standin != "",
-            notes,
+            (place.note,) if place.note else (),
+            changes=together.changes,
+            sources=together.sources,
         )
 
 
 def _known(name: str) -> str:
     """Return the full name of a provider; one that nobody knows raises with the near misses."""
-    known = {*SHORT.values(), *PLUGINS, *onnxruntime().get_all_providers()}
-    if name not in SHORT and name not in known:
-        raise UnknownNameError("provider", name, [*SHORT, *SHORT.values()])
+    if name not in SHORT and name not in (known := provider_names()):
+        raise UnknownNameError("provider", name, [*SHORT, *known])
     return SHORT.get(name, name)
 
 
@@ -152,41 +164,6 @@ def mode_of(provider: str, mode: str) -> str:
     if mode not in modes:
         raise UnknownNameError(f"mode of {provider}", mode, modes)
     return mode
-
-
-class _Place:
-    """A worker with one build, and what must be said about it."""
-
-    def __init__(self, worker: Any, close: Any, note: str, compiles: bool = False):
-        self.worker, self.close, self.note, self.compiles = worker, close, note, compiles
-
-
-def _open_place(provider: str) -> _Place:
-    build = environments.build_for(provider)
-    if build is None:
-        raise UnavailableError(
-            f"No build brings {provider}.", ", ".join(environments.BUILDS), "`workbench providers`"
-        )
-    python = environments.python_of(build.name)
-    if build.standin == "ascend":
-        device = AscendDevice()
-        return _Place(device.worker, device.close, _note(device.simulated, "Ascend"))
-    libraries = []
-    real = bool(build.real_library) and bool(real_library(build.real_library))
-    if build.standin == "nvidia" and not real:
-        from workbench.portability.nvidia.stubs import provider_library, standin_libraries
-
-        folder = environments.environment_folder(build.name)
-        libraries = standin_libraries(provider_library(folder))
-    worker = Worker(python, libraries, build.standin if libraries else "")
-    note = _note(not real, "NVIDIA") if build.standin else ""
-    return _Place(worker, worker.stop, note, build.compiles)
-
-
-def _note(simulated: bool, vendor: str) -> str:
-    if simulated:
-        return f"{vendor}'s own provider, unmodified, over a stand-in for the hardware's libraries"
-    return f"{vendor}'s own provider over the real libraries of this machine"
 
 
 def preview(
@@ -221,23 +198,26 @@ def preview(
 
 
 def _in_process(model, provider, runs) -> Placement:
+    """Place on the runtime's own processor provider, or on ours, whose kernels live here."""
     refused = asked_provider().record.refused if provider == library.NAME else []
     start = len(refused)
-    session = open_session(model, provider)
+    seen = watched(model, provider, runs)
     reasons = {node.name or node.operator: reason for node, reason in refused[start:]}
-    assigned = [
-        [part.ep_name, [[node.name, node.op_type, node.domain] for node in part.get_nodes()]]
-        for part in session.raw.get_provider_graph_assignment_info()
-    ]
-    nodes = _nodes(model, assigned, provider, reasons, "the provider left it")
-    tried = []
-    for feeds in runs:
-        try:
-            session.run(feeds)
-            tried.append({"shapes": shapes_of(feeds)})
-        except ExecutionError as error:
-            tried.append({"shapes": shapes_of(feeds), "error": error.saw or error.happened})
-    return Placement(provider, "", opset_of(model), nodes, (), tuple(tried), (), False)
+    nodes = _nodes(model, seen.assigned, provider, reasons, "the provider left it")
+    failed = any("error" in run for run in seen.tried)
+    together = reconcile(model, nodes, seen.graph, seen.profile, provider, failed=failed)
+    return Placement(
+        provider,
+        "",
+        opset_of(model),
+        nodes,
+        (),
+        seen.tried,
+        together.disagreements,
+        False,
+        changes=together.changes,
+        sources=together.sources,
+    )
 
 
 def _nodes(model, assigned, provider, reasons, default) -> tuple[NodePlacement, ...]:
@@ -256,7 +236,8 @@ def _try(worker, session, feeds) -> dict[str, Any]:
     try:
         session.run(feeds)
     except ExecutionError as error:
-        row["error"] = (error.saw or error.happened)[:600]
+        died = isinstance(error, WorkerError)
+        row["error"] = (f"{error.happened} {error.saw}" if died else error.saw)[:900]
     if worker.alive:
         row.update(worker.counters())
     return row

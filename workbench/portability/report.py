@@ -162,19 +162,33 @@ def _placement(row: dict[str, Any]) -> str:
     text += "".join(f'<p class="note">{escape(note)}</p>' for note in row["notes"])
     if refused:
         text += _table(
-            ["left on the CPU", "nodes", "why"],
+            ["not on the device", "nodes", "why"],
             [[name, count, why] for (name, why), count in refused.items()],
         )
+    if row["disagreements"]:
+        text += _table(["where the sources disagree"], [[words] for words in row["disagreements"]])
+    if row["copies"]:
+        text += _table(
+            ["copied tensor", "direction", "bytes"],
+            [[c["value"], c["direction"], _size(c["bytes_moved"])] for c in row["copies"]],
+        )
+    text += _list([*row["sources"], *row["optimised"]], "")
     if row["runs"]:
         keys = list(dict.fromkeys(key for run in row["runs"] for key in run))
         text += _table(keys, [[run.get(key, "") for key in keys] for run in row["runs"]])
     return text
 
 
+def _size(size: int | None) -> str:
+    return "open" if size is None else f"{size:,}"
+
+
 def _sweep(section: dict[str, Any]) -> str:
     if "steps" not in section:
         return _missing(section)
-    text = f"<p>Recommended opset: {section['recommended']} (each {escape(section['how'])}).</p>"
+    served = f" {escape(section['serves'])}" if section.get("serves") else ""
+    text = f"<p>Recommended opset: {section['recommended']} (each {escape(section['how'])})."
+    text += f"{served}</p>"
     text += _list([f"Not at opset {o}: {why}" for o, why in section["not_made"].items()], "")
     text += _list([cliff["sentence"] for cliff in section["cliffs"]])
     return text + _table(

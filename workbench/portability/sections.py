@@ -25,7 +25,7 @@ from workbench.portability.places import worker_place
 from workbench.portability.previewing import Preview, opset_of
 from workbench.portability.provider.graph import DTYPES
 from workbench.portability.session import CPU
-from workbench.portability.sweeping import sweep
+from workbench.portability.sweeping import sweep, whom_it_serves
 from workbench.portability.workers.process import Worker
 from workbench.portability.workers.sessions import open_worker_session
 
@@ -236,7 +236,8 @@ def sweep_section(subject: Subject, report: dict[str, Any], preview: Preview) ->
             failed[opset] = f"{error.happened} {error.saw}"[:300]
     how = "exported" if subject.factory else "converted by onnx.version_converter"
     found = sweep(models, usable, preview=preview).as_json()
-    return {**found, "how": how, "not_made": failed}
+    serves = whom_it_serves(found, len(report["placement"]))
+    return {**found, "how": how, "not_made": failed, "serves": serves}
 
 
 def _at(subject: Subject, opset: int) -> Any:

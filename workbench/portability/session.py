@@ -2,8 +2,8 @@
 
 ONNX Runtime's default is to try the providers one by one and to fall back to its CPU without an
 error: asked for CUDA and landed on the CPU, it prints at most a line. `open_session` checks the
-provider before and after, and raises an error that names both. Plug-in providers that are
-installed as packages are registered on first use.
+provider before and after, and raises an error that names both. Plug-in providers are registered on
+first use, once a worker process has loaded them unharmed (`plugins`).
 
 It refuses to make a session on a stand-in library (that happens only in a worker process, see
 `workbench.portability.workers`) and to time anything.
@@ -12,37 +12,32 @@ It refuses to make a session on a stand-in library (that happens only in a worke
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.errors import ExecutionError, InputError, UnavailableError
+from workbench.errors import InputError, UnavailableError, UnknownNameError
 from workbench.measurement import Availability
 from workbench.portability._ort import onnxruntime
 from workbench.portability.options import checked_options
+from workbench.portability.plugins import (
+    PACKAGES,
+    available_devices,
+    is_installed,
+    known_plugins,
+    plugin_devices,
+)
+from workbench.portability.refusals import ProviderError, SessionError
 
 CPU = "CPUExecutionProvider"
 
-# provider -> the package that brings it as a plug-in for the stock runtime
-PLUGINS = {
-    "OpenVINOExecutionProvider": "onnxruntime_ep_openvino",
-    "WorkbenchExecutionProvider": "workbench.portability.provider.library",
-}
-
 # provider -> the name that `workbench providers add` knows a build with it by
-BUILDS = {"CUDAExecutionProvider": "cuda", "CANNExecutionProvider": "cann"}
-
-
-class ProviderError(UnavailableError):
-    """A provider was asked for and is not what runs."""
-
-
-class SessionError(ExecutionError):
-    """ONNX Runtime refused the model, or a run of it failed."""
+BUILDS = {
+    "CUDAExecutionProvider": "cuda",
+    "CANNExecutionProvider": "cann",
+    "OpenVINOExecutionProvider": "openvino",
+}
 
 
 class Session:
@@ -108,66 +103,58 @@ class Session:
         return placed
 
 
-@cache
-def _register_plugin(provider: str) -> None:
-    package = import_module(PLUGINS[provider])
-    try:
-        path = package.get_library_path()
-        onnxruntime().register_execution_provider_library(provider, path)
-    except UnavailableError:
-        raise
-    except Exception as cause:
-        raise ProviderError(
-            f"The plug-in library of {provider} cannot be loaded.",
-            str(cause).strip(),
-            f"install a release of {PLUGINS[provider]} that fits onnxruntime "
-            f"{onnxruntime().__version__}",
-        ) from cause
-
-
-def plugin_devices(provider: str) -> list[Any]:
-    """Return the devices that a plug-in provider offers here, registering it first if needed."""
-    if provider in PLUGINS and find_spec(PLUGINS[provider]):
-        _register_plugin(provider)
-    return [device for device in onnxruntime().get_ep_devices() if device.ep_name == provider]
-
-
 def provider_availability(provider: str) -> Availability:
     """Say whether a session on `provider` can be opened in this process, and if not, why.
 
-    A provider that is built in may still be refused when the session is made (its driver is
-    missing): only `open_session` knows, and raises.
+    A plug-in of somebody else's is loaded in a worker first: a library that crashes is a reason,
+    and no crash. A provider that is built in may still be refused when the session is made (its
+    driver is missing): only `open_session` knows, and raises.
     """
     if provider in onnxruntime().get_available_providers():
         return Availability(True, f"built into onnxruntime {onnxruntime().__version__}")
-    if provider in PLUGINS and not find_spec(PLUGINS[provider]):
+    if provider in known_plugins() and not is_installed(provider):
+        package = PACKAGES[provider]
         return Availability(
             False,
-            f"the plug-in package {PLUGINS[provider]} is not installed",
-            f"`pip install {PLUGINS[provider].replace('_', '-')}`",
+            f"the plug-in package {package} is not installed",
+            f"`pip install {package.replace('_', '-')}`",
         )
     try:
-        devices = plugin_devices(provider)
+        devices = available_devices(provider)
     except UnavailableError as error:
         return Availability(False, error.saw or error.happened, error.advice or "see the message")
     if devices:
-        names = ", ".join(f"{d.device.vendor} {d.device.type.name}" for d in devices)
-        return Availability(True, f"plug-in provider on {names}")
-    if provider in PLUGINS:
+        return Availability(True, f"plug-in provider on {', '.join(map(str, devices))}")
+    if provider in known_plugins():
         here = ", ".join(sorted({d.device.vendor for d in onnxruntime().get_ep_devices()}))
         return Availability(
             False,
             f"the plug-in is loaded but accepts no device of this machine ({here})",
-            "run it on the vendor's hardware, or `workbench providers add openvino`",
+            "run it on the vendor's hardware"
+            + (f", or `workbench providers add {BUILDS[provider]}`" if provider in BUILDS else ""),
         )
-    build = BUILDS.get(provider)
+    return _not_built_in(provider)
+
+
+def _not_built_in(provider: str) -> Availability:
+    here = f"this onnxruntime {onnxruntime().__version__} is built without {provider}"
+    if provider in BUILDS:
+        return Availability(False, here, f"`workbench providers add {BUILDS[provider]}`")
     return Availability(
         False,
-        f"this onnxruntime {onnxruntime().__version__} is built without {provider}",
-        f"`workbench providers add {build}`"
-        if build
-        else "those that can be added are cann, cuda and openvino",
+        here,
+        f"one of those that are here: {', '.join(onnxruntime().get_available_providers())}; or "
+        f"that can be added: {', '.join(BUILDS.values())}; or a plug-in: "
+        f"{', '.join(known_plugins())}, and any that `portability.add_plugin` is told of",
     )
+
+
+def provider_names() -> list[str]:
+    """Return every name of a provider that means something here, available or not."""
+    ort = onnxruntime()
+    registered = (device.ep_name for device in ort.get_ep_devices())
+    names = (*ort.get_available_providers(), *known_plugins(), *BUILDS, *registered)
+    return list(dict.fromkeys((*names, *ort.get_all_providers())))
 
 
 def open_session(
@@ -201,6 +188,8 @@ def open_session(
 
     Raises
     ------
+    UnknownNameError
+        Where no provider has that name, listing those that there are.
     ProviderError
         Where another provider would run than the one asked for, naming both.
     SessionError
@@ -216,6 +205,10 @@ def open_session(
 
 
 def _require_available(provider: str) -> None:
+    if provider not in (names := provider_names()):
+        unknown = UnknownNameError("execution provider", provider, names)
+        unknown.saw = f"those that exist: {', '.join(names)}"
+        raise unknown
     availability = provider_availability(provider)
     if not availability:
         raise ProviderError(

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from workbench.errors import InputError
+from workbench.errors import InputError, WorkerError
 from workbench.portability.placement import Placement
-from workbench.portability.session import SessionError
+from workbench.portability.refusals import SessionError
 
 PLACES = (("cann", "operators"), ("cann", "subgraphs"), ("cuda", ""))
 
@@ -152,13 +152,37 @@ def sweep(
     return Sweep(tuple(steps), tuple(_cliffs(steps)), best, recommended)
 
 
+def whom_it_serves(found: Mapping[str, Any], asked: int) -> str:
+    """Say whom the recommended opset serves: never "all" where one is left out.
+
+    Parameters
+    ----------
+    found : mapping
+        A sweep as JSON.
+    asked : int
+        How many places were asked, those among them that could not answer.
+    """
+    opset = found["recommended"]
+    steps = [step for step in found["steps"] if step["opset"] == opset]
+    served = [step for step in steps if not step["failed"] and step["on_device"]]
+    if not served:
+        return ""
+    if len(served) == max(len(steps), asked):
+        return f"Export at opset {opset} to serve them all."
+    names = ", ".join(f"{step['provider']} {step['mode']}".strip() for step in served)
+    return f"Export at opset {opset} to serve {names}; the others are not served by it."
+
+
 def _step(
     preview: Callable[..., Placement], model: Any, opset: int, provider: str, mode: str
 ) -> Step:
     try:
         found = preview(model, provider, mode)
-    except SessionError as error:  # it claimed, and then could not: that is a finding, too
+    except SessionError as error:  # it claimed and then could not: a finding
         return Step(provider, mode, opset, 0, 0, 0, {}, last_line(error.saw or error.happened))
+    except WorkerError as error:  # it crashed, or passed a limit
+        words = f"{error.happened} {error.saw.splitlines()[0]}"
+        return Step(provider, mode, opset, 0, 0, 0, {}, words)
     refused = dict(Counter(node.operator for node in found.refused))
     counts = (found.on_device, len(found.nodes), len(found.copies))
     return Step(provider, mode, opset, *counts, refused)

@@ -15,6 +15,7 @@ import numpy as np
 from numba import types
 from numba.core import sigutils
 
+from workbench.errors import KernelError, StoppedError
 from workbench.simt import tiers
 from workbench.simt.compiled.specialisation import Specialisation, check_declared, specialisation
 from workbench.simt.dim3 import Dim3
@@ -51,6 +52,9 @@ class Kernel:
         before the first.
     reason : str
         Why that tier and not the compiled one.
+    last_thread : str
+        Which thread ran it: ``"launcher"``, or ``"caller"`` (step by step, where pdb works; on a
+        GPU; and launches known to be short, see `pace`).
     """
 
     def __init__(self, function: Any, device: bool = False, options: dict | None = None):
@@ -58,7 +62,7 @@ class Kernel:
         self.options = options or {}
         self.extensions: list[Any] = list(self.options.get("extensions") or ())
         self.last_tier = ""
-        self.reason = ""
+        self.reason = self.last_thread = ""
         self.last_block: Dim3 | None = None
         self.specialisations: dict[Any, Any] = {}
         self.__name__ = getattr(function, "__name__", "kernel")
@@ -165,7 +169,7 @@ class Kernel:
 
     def generated_source(self) -> str:
         """Return the generated code of every specialisation: how barriers became loops."""
-        compiled = [one.ready().compiled for one in self._made()]
+        compiled = [one.ready().compiled or one.machine for one in self._made()]
         return "\n".join(one.module.text for one in compiled if one is not None)
 
     def forall(self, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> ForAll:
@@ -229,9 +233,13 @@ class Launch:
     def __call__(self, *args: Any) -> None:
         """Run the kernel; arrays are written in place.
 
-        It runs in the caller's thread, which asks about twenty times a second whether to go on:
-        Ctrl-C, Jupyter's Stop and a time limit end an endless kernel well within a second. Stop
-        reaches launches of the main thread, as all of Python's signals do.
+        It runs on a launcher thread while the caller waits, and asks about fifty times a second
+        whether to go on. Ctrl-C, Jupyter's Stop, an exception sent to the calling thread and a
+        time limit end an endless kernel well within a second, and say where its threads were.
+        Stop reaches launches that the main thread waits for, as all of Python's signals do. Step
+        by step a kernel runs in the calling thread, where pdb works; so does a launch whose loops
+        depend on the grid, shapes and numbers alone, once it was seen to take under 2 ms
+        (``kernel.last_thread`` tells).
 
         Raises
         ------
@@ -243,7 +251,12 @@ class Launch:
         kernel, after = self.kernel, []
         if kernel.extensions:
             args = tuple(self._extended(value, after) for value in args)
-        self._run(kernel, args)
+        try:
+            self._run(kernel, args)
+        except (KernelError, StoppedError, KeyboardInterrupt) as error:
+            if kernel.last_tier == "step-through":  # where the kernel's own frames are in it
+                raise
+            raise error.with_traceback(None)  # noqa: B904 - it says where; our frames do not
         for call in after:
             call()
 

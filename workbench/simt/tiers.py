@@ -1,9 +1,10 @@
 """Which tier runs a launch. The user can see the choice, and force it.
 
 The first launch of few threads runs in lockstep, which starts at once, while the kernel is compiled
-in the background; the second is compiled. What the compiled tier's regions cannot express (views
-that live across a barrier, barriers over the whole grid, spin waits inside a block, half precision)
-runs in lockstep where that can, else step by step, with the reason kept in ``kernel.reason``.
+in the background; the second is compiled. What regions cannot hold (views that live across a
+barrier, barriers over the whole grid, threads that wait for memory) is compiled as a state machine,
+the irregular tier. What no compiler here takes runs in lockstep where that can, else step by step,
+with the reason kept in ``kernel.reason``.
 """
 
 # Syntax trees carry attributes of ours, and Numba is not typed.
@@ -19,19 +20,18 @@ from typing import Any
 from numba.core.registry import cpu_target
 
 from workbench.errors import UnknownNameError
-from workbench.simt import lockstep, stepping
+from workbench.simt import irregular, lockstep, stepping
 from workbench.simt.compiled import background, run
-from workbench.simt.compiled.specialisation import (
-    Specialisation,
-    specialisation,
-)
+from workbench.simt.compiled.specialisation import Specialisation, specialisation
+from workbench.simt.compiled.watch import Watch
 from workbench.simt.errors import KernelSourceError
 from workbench.simt.frontend.resolved import Resolved
+from workbench.simt.host import launcher
 
 # Numba loads its registries (half a second) at the first use: better here than in a launch.
 cpu_target.target_context.refresh()
 
-TIERS = ("auto", "lockstep", "compiled", "step-through")
+TIERS = ("auto", "lockstep", "compiled", "irregular", "step-through")
 LOCKSTEP_THREADS = 10_000
 """First launches of fewer threads run in lockstep."""
 _LOCKSTEP_S = 0.3
@@ -57,7 +57,7 @@ def tier(name: str) -> Iterator[None]:
 
     Parameters
     ----------
-    name : {"auto", "lockstep", "compiled", "step-through"}
+    name : {"auto", "lockstep", "compiled", "irregular", "step-through"}
     """
     if name not in TIERS:
         raise UnknownNameError("tier", name, TIERS)
@@ -84,34 +84,49 @@ def launch(kernel: Any, configured: Any, args: tuple) -> None:
         _step(kernel, configured, args, "the kernel has no source to compile")
     elif SETTINGS.tier == "lockstep":
         _only_lockstep(kernel, configured, args)
+    elif SETTINGS.tier == "irregular":
+        _only_irregular(kernel, configured, args)
     else:
-        _compiled_or_irregular(kernel, configured, args)
+        _with_machine_code(kernel, configured, args)
 
 
-def _compiled_or_irregular(kernel: Any, configured: Any, args: tuple) -> None:
+def _with_machine_code(kernel: Any, configured: Any, args: tuple) -> None:
     found, is_new = specialisation(kernel, configured.block, args)
     auto = SETTINGS.tier == "auto"
     if is_new and auto and _answer_at_once(kernel, configured, args, found):
         return
-    compiled = found.ready().compiled
-    if compiled is not None:
-        kernel.last_tier, kernel.reason = "compiled", ""
-        run.run(
-            compiled,
-            configured.grid,
-            args,
-            (),
-            configured.shared_bytes,
-            SETTINGS.time_limit_s,
-        )
+    if found.ready().compiled is not None:
+        _run(kernel, configured, args, found, "compiled", "")
     elif not auto:
         raise KernelSourceError(
             f"{kernel.__name__} cannot run on the compiled tier.",
             found.reason,
             "leave the choice to the engine: cuda.tier('auto')",
         )
+    elif found.machine is not None:
+        _run(kernel, configured, args, found, "irregular", found.reason)
     else:
-        _irregular(kernel, configured, args, found.reason)
+        reason = f"{found.reason}; as a state machine: {found.machine_reason}"
+        _uncompiled(kernel, configured, args, reason)
+
+
+def _run(
+    kernel: Any, configured: Any, args: tuple, found: Specialisation, tier: str, reason: str
+) -> None:
+    """Run machine code: on a launcher thread, unless the launch is known to be too short for it."""
+    shared_bytes, limit_s, pace = configured.shared_bytes, SETTINGS.time_limit_s, found.pace
+    key = pace.key(configured.grid, args, shared_bytes)
+    short = key in pace.short
+    kernel.last_tier, kernel.reason = tier, reason
+    kernel.last_thread = "caller" if short else "launcher"
+    started = time.perf_counter()
+    grid = configured.grid
+    if tier == "compiled" and found.compiled is not None:
+        run.run(found.compiled, grid, args, (), shared_bytes, limit_s, inline=short)
+    elif found.machine is not None:
+        irregular.run(found.machine, grid, args, shared_bytes, limit_s, inline=short)
+    if not short:
+        pace.took(key, time.perf_counter() - started)
 
 
 def _answer_at_once(kernel: Any, configured: Any, args: tuple, found: Specialisation) -> bool:
@@ -144,27 +159,32 @@ def _at_most(seconds: float) -> Callable[[], None]:
 def _in_lockstep(
     kernel: Any, configured: Any, args: tuple, poll: Any, undo_bytes: int | None = None
 ) -> None:
-    limit = stepping.deadline(SETTINGS.time_limit_s)
+    watch, kernel.last_thread = Watch(SETTINGS.time_limit_s), "launcher"
 
     def both() -> None:
-        for one in (poll, limit):
-            if one is not None:
-                one()
+        if poll is not None:
+            poll()
+        if not watch.asks():
+            raise lockstep.Halted
 
-    keep = {} if undo_bytes is None else {"undo_bytes": undo_bytes}
-    lockstep.launch(
-        kernel.resolved,
-        configured.grid,
-        configured.block,
-        args,
-        configured.shared_bytes,
-        both if poll or limit else None,
-        **keep,
-    )
+    def job() -> None:
+        given = (kernel.resolved, configured.grid, configured.block, args, configured.shared_bytes)
+        keep = {} if undo_bytes is None else {"undo_bytes": undo_bytes}
+        lockstep.launch(*given, both, **keep)
+
+    state = "it had just ended"
+    try:
+        launcher.perform([job], watch.stop)
+    except lockstep.Halted as halted:
+        state = str(halted)
+    except launcher.StillRunning:
+        raise watch.left_alone() from None
+    if watch.error is not None:
+        raise watch.ended(state)
 
 
-def _irregular(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
-    """Run what cannot be compiled: in lockstep where that can, else step by step."""
+def _uncompiled(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
+    """Run what no region can hold: in lockstep where that can, else step by step."""
     refused = lockstep.refusal(kernel.resolved)
     if not refused:
         try:
@@ -174,6 +194,17 @@ def _irregular(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
         except lockstep.CannotLockstep as error:
             refused = str(error)
     _step(kernel, configured, args, f"{reason}; in lockstep: {refused}")
+
+
+def _only_irregular(kernel: Any, configured: Any, args: tuple) -> None:
+    found, _ = specialisation(kernel, configured.block, args)
+    if found.as_machine() is None:
+        raise KernelSourceError(
+            f"{kernel.__name__} cannot run on the irregular tier.",
+            found.machine_reason,
+            "leave the choice to the engine: cuda.tier('auto')",
+        )
+    _run(kernel, configured, args, found, "irregular", "asked for")
 
 
 def _only_lockstep(kernel: Any, configured: Any, args: tuple) -> None:
@@ -193,7 +224,7 @@ def _only_lockstep(kernel: Any, configured: Any, args: tuple) -> None:
 
 
 def _step(kernel: Any, configured: Any, args: tuple, reason: str) -> None:
-    kernel.last_tier, kernel.reason = "step-through", reason
+    kernel.last_tier, kernel.reason, kernel.last_thread = "step-through", reason, "caller"
     poll = stepping.deadline(SETTINGS.time_limit_s)
     stepping.launch(
         kernel.resolved, configured.grid, configured.block, args, configured.shared_bytes, poll

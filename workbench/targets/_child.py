@@ -154,7 +154,7 @@ class ChildRunner(Runner):
     ):
         self._child = Child(name, environment, python)
         try:
-            self.notes = self._child.ask("prepare", factory, arguments)
+            self.notes, self.device = self._child.ask("prepare", factory, arguments)
         except BaseException:
             self._child.close()
             raise
@@ -204,9 +204,9 @@ class _Servant:
     def call(self, function: str, arguments: tuple[Any, ...]) -> Any:
         return _named(function)(*arguments)
 
-    def prepare(self, factory: str, arguments: tuple[Any, ...]) -> tuple[str, ...]:
+    def prepare(self, factory: str, arguments: tuple[Any, ...]) -> tuple[tuple[str, ...], str]:
         self.runner = _named(factory)(*arguments)
-        return self.runner.notes
+        return self.runner.notes, self.runner.device
 
     def load(self, inputs: tuple[Any, ...]) -> None:
         self.runner.load(inputs)

@@ -18,6 +18,7 @@ from workbench.portability._ort import onnxruntime
 from workbench.portability.session import CPU, Session, open_session
 from workbench.problem import Arrays
 from workbench.targets import Runner
+from workbench.targets._driver import device_name, missing_driver
 
 _NEEDS = {
     "CANNExecutionProvider": "on a machine with an Ascend NPU, install CANN and source its "
@@ -37,9 +38,10 @@ def look(
     except WorkbenchError as error:
         build = onnxruntime().__version__
         said = error.saw.rsplit(") ", 1)[-1].strip()  # without the C++ signature before it
+        missing = missing_driver(provider) or f"{provider} does not start here"
         return Availability(
             False,
-            f"onnxruntime {build} has {provider}, which does not start: {said}",
+            f"{missing}; onnxruntime {build} says of {provider}: {said}",
             _NEEDS.get(provider, "install the driver and libraries that the provider needs"),
         )
     if got[0] != 2:
@@ -73,6 +75,7 @@ class ModelRunner(Runner):
         self._session: Any = open_session(model, provider, options=placing.get("options"))
         self.notes = _left_to_the_host(self._session)
         self.load(inputs)
+        self.device = device_name(self._memory, self._index)
 
     def load(self, inputs: tuple[Any, ...]) -> None:
         """Copy the inputs to the device.

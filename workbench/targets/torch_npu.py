@@ -83,4 +83,6 @@ def _inside(name: str, batch: int, inputs: tuple[Any, ...], index: int) -> Runne
     torch = _torch()
     device = f"npu:{index}"
     problem = batched(catalog.load_problem(name), batch)
-    return TorchRunner(problem, inputs, device, lambda: torch.npu.synchronize(device))
+    runner = TorchRunner(problem, inputs, device, lambda: torch.npu.synchronize(device))
+    runner.device = torch.npu.get_device_name(index)
+    return runner

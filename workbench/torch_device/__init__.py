@@ -11,26 +11,24 @@ _device.check_torch()
 
 import torch as _torch  # noqa: E402
 
+from workbench.torch_device import accelerator as _accelerator  # noqa: E402
 from workbench.torch_device import autocast as _autocast  # noqa: E402
 from workbench.torch_device import distributed as _distributed  # noqa: E402
+from workbench.torch_device import fallback as _fallback  # noqa: E402
 from workbench.torch_device import modules as _modules  # noqa: E402
 from workbench.torch_device import ops as _ops  # noqa: E402
 from workbench.torch_device import tier as _tier  # noqa: E402
 from workbench.torch_device import vendor as _vendor  # noqa: E402
 from workbench.torch_device.compiling import backend as compile_backend  # noqa: E402
-from workbench.torch_device.core import fallback as _fallback  # noqa: E402
 from workbench.torch_device.core import views as _views  # noqa: E402
-from workbench.torch_device.core.fallback import strict  # noqa: E402
-from workbench.torch_device.core.streams import (  # noqa: E402
-    dropped_waits,
-    launch_blocking,
-    recording,
-)
+from workbench.torch_device.core.streams import launch_blocking  # noqa: E402
 from workbench.torch_device.coverage import coverage, summary  # noqa: E402
 from workbench.torch_device.dispatching import trace  # noqa: E402
 from workbench.torch_device.extend import register, stub  # noqa: E402
+from workbench.torch_device.fallback import strict  # noqa: E402
 from workbench.torch_device.memory_map import memory_map  # noqa: E402
 from workbench.torch_device.score import score  # noqa: E402
+from workbench.torch_device.timeline import dropped_waits, recording  # noqa: E402
 from workbench.torch_device.traffic import (  # noqa: E402
     BYTES,
     FALLBACKS,
@@ -51,6 +49,7 @@ _autocast.register(_library)
 _ops.register(_library)
 _distributed.register()
 _modules.install()
+_accelerator.install(TIER)
 vendor_library = _vendor.switch
 
 __all__ = [

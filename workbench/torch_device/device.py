@@ -18,7 +18,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from workbench.errors import InstallationError, UnavailableError
 from workbench.torch_device import generators
-from workbench.torch_device.core import allocator, memory, streams
+from workbench.torch_device.core import allocator, devices, events, memory, streams
 from workbench.torch_device.core.tensors import NAME
 
 TORCH_VERSION = "2.13"
@@ -58,20 +58,20 @@ class device(contextlib.ContextDecorator):
     """Make a device current inside a ``with``."""
 
     def __init__(self, which):
-        self.index = streams.index_of(which) if which is not None else -1
+        self.index = devices.index_of(which) if which is not None else -1
 
     def __enter__(self):
-        self.previous = streams.set_device(self.index) if self.index >= 0 else -1
+        self.previous = devices.set_device(self.index) if self.index >= 0 else -1
         return self
 
     def __exit__(self, *exc):
         if self.previous >= 0:
-            streams.set_device(self.previous)
+            devices.set_device(self.previous)
 
 
 def memory_stats(which=None) -> dict[str, int]:
     """Return the allocator's counters under the names that ``torch.cuda`` uses."""
-    counted = allocator.statistics(streams.index_of(which))
+    counted = allocator.statistics(devices.index_of(which))
     return {
         "allocated_bytes.all.current": counted.allocated,
         "allocated_bytes.all.peak": counted.allocated_peak,
@@ -94,18 +94,18 @@ def _statistic(name: str):
 
 def mem_get_info(which=None) -> tuple[int, int]:
     """Return free and total memory of a device in bytes."""
-    used = allocator.statistics(streams.index_of(which)).reserved
+    used = allocator.statistics(devices.index_of(which)).reserved
     return memory.DEVICE_BYTES - used, memory.DEVICE_BYTES
 
 
 def reset_peak_memory_stats(which=None) -> None:
     """Start the peaks again from what is held now."""
-    allocator.reset_peak(streams.index_of(which))
+    allocator.reset_peak(devices.index_of(which))
 
 
 def get_device_properties(which=None) -> types.SimpleNamespace:
     """Return name and size of a device."""
-    index = streams.index_of(which)
+    index = devices.index_of(which)
     return types.SimpleNamespace(
         name=f"workbench device {index}", total_memory=memory.DEVICE_BYTES, multi_processor_count=2
     )
@@ -121,21 +121,21 @@ MODULE.__dict__.update(
     is_available=lambda: True,
     is_initialized=lambda: True,
     is_built=lambda: True,
-    _is_in_bad_fork=lambda: streams._forked,
+    _is_in_bad_fork=lambda: devices.forked,
     device_count=lambda: memory.DEVICE_COUNT,
-    current_device=streams.current_device,
-    set_device=lambda which: streams.set_device(streams.index_of(which)) and None,
-    _exchange_device=streams.set_device,
-    _maybe_exchange_device=lambda index: streams.set_device(index) if index >= 0 else -1,
+    current_device=devices.current_device,
+    set_device=lambda which: devices.set_device(devices.index_of(which)) and None,
+    _exchange_device=devices.set_device,
+    _maybe_exchange_device=lambda index: devices.set_device(index) if index >= 0 else -1,
     get_device_name=lambda which=None: get_device_properties(which).name,
     get_device_capability=lambda which=None: (0, 0),
     get_device_properties=get_device_properties,
     device=device,
     Stream=streams.Stream,
-    Event=streams.Event,
+    Event=events.Event,
     stream=lambda stream: stream if stream is not None else contextlib.nullcontext(),
-    current_stream=lambda which=None: streams.current(streams.index_of(which)),
-    default_stream=lambda which=None: streams.default(streams.index_of(which)),
+    current_stream=lambda which=None: streams.current(devices.index_of(which)),
+    default_stream=lambda which=None: streams.default(devices.index_of(which)),
     set_stream=set_stream,
     synchronize=streams.synchronize,
     memory_stats=memory_stats,
@@ -146,11 +146,11 @@ MODULE.__dict__.update(
     reset_peak_memory_stats=reset_peak_memory_stats,
     mem_get_info=mem_get_info,
     empty_cache=lambda: [allocator.empty_cache(i) for i in range(memory.DEVICE_COUNT)] and None,
-    manual_seed=lambda seed: generators.default(streams.current_device()).manual_seed(seed),
+    manual_seed=lambda seed: generators.default(devices.current_device()).manual_seed(seed),
     manual_seed_all=generators.manual_seed_all,
-    initial_seed=lambda: generators.default(streams.current_device()).initial_seed(),
-    get_rng_state=lambda which=None: generators.get_state(streams.index_of(which)),
-    set_rng_state=lambda state, which=None: generators.set_state(state, streams.index_of(which)),
+    initial_seed=lambda: generators.default(devices.current_device()).initial_seed(),
+    get_rng_state=lambda which=None: generators.get_state(devices.index_of(which)),
+    set_rng_state=lambda state, which=None: generators.set_state(state, devices.index_of(which)),
     get_amp_supported_dtype=lambda: [torch.float16, torch.bfloat16],
     is_bf16_supported=lambda: True,
 )

@@ -20,9 +20,9 @@ from workbench.errors import InputError, KernelError, UnknownNameError
 from workbench.torch_device import ops, traffic
 from workbench.torch_device.codegen import rows
 from workbench.torch_device.core import streams, tensors
-from workbench.torch_device.core.fallback import check_devices
 from workbench.torch_device.core.tensors import NAME, host
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import check_devices
 
 LAYOUTS = ("contiguous", "strided", "memory")
 

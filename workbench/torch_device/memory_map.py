@@ -1,4 +1,4 @@
-"""A picture of device memory as records: which range is held, cached or free, and by which views.
+"""Who holds device memory: as records for a picture, and as words for an out-of-memory error.
 
 It refuses to keep tensors alive: views are found among the objects that the garbage collector
 knows.
@@ -7,11 +7,14 @@ knows.
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
 
 from workbench.torch_device.core import allocator, memory
+
+MIB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Range:
 def memory_map(device: int = 0) -> list[Range]:
     """Return a device's memory in order of addresses."""
     pool, origin = allocator.POOLS[device], memory.base(device)
-    live = allocator.live_blocks(device)
+    live = live_blocks(device)
     views: dict[int, list[str]] = {}
     for thing in gc.get_objects():
         if issubclass(type(thing), torch.Tensor) and thing.device == torch.device("wb", device):
@@ -59,3 +62,45 @@ def memory_map(device: int = 0) -> list[Range]:
             for a, size in zip(pool.extents.starts, pool.extents.sizes, strict=True)
         ]
     return sorted(ranges, key=lambda r: r.start)
+
+
+def live_blocks(device: int) -> dict[int, int]:
+    """Return address -> bytes of the blocks that tensors hold now."""
+    allocator.settle()  # `gather` forgets which stream a block was used on
+    allocator.collect()
+    allocator.gather()
+    pool = allocator.POOLS[device]
+    with pool.lock:
+        cached = {address for addresses in pool.bins.values() for address in addresses}
+        return {a: size for a, (size, _) in pool.blocks.items() if a not in cached}
+
+
+def explain_shortage(device: int, asked: int) -> str:
+    """Return the sentence of an out-of-memory error: what was asked, and what holds the rest."""
+    pool = allocator.POOLS[device]
+    held: Counter[str] = Counter()
+    seen = set()
+    for thing in gc.get_objects():
+        if issubclass(type(thing), torch.Tensor) and thing.device == torch.device("wb", device):
+            address = thing.untyped_storage().data_ptr()
+            if address not in seen:
+                seen.add(address)
+                kind = "parameter" if isinstance(thing, torch.nn.Parameter) else "tensor"
+                shape = "x".join(map(str, thing.shape)) or "scalar"
+                name = f"{kind} {str(thing.dtype)[6:]}[{shape}]"
+                held[name] += thing.untyped_storage().nbytes()
+    largest = "; ".join(f"{name}: {n / MIB:.1f} MiB" for name, n in held.most_common(5))
+    held_now = allocator.statistics(device).allocated
+    free_bytes, blocks = sum(pool.extents.sizes), len(live_blocks(pool.device))
+    return (
+        f"wb:{device} is out of memory: {asked / MIB:.1f} MiB asked for.\n"
+        f"Seen: {memory.DEVICE_BYTES / MIB:.0f} MiB in all, {held_now / MIB:.1f} "
+        f"MiB held by {blocks} live blocks, {free_bytes / MIB:.1f} MiB free in "
+        f"{len(pool.extents.starts)} ranges, the largest of "
+        f"{max(pool.extents.sizes, default=0) / MIB:.1f} MiB. Held by: {largest or 'nothing'}\n"
+        "Try: delete what you no longer need, use a smaller batch, or set "
+        "WORKBENCH_DEVICE_MEMORY_MIB before Python starts"
+    )
+
+
+allocator.explain = explain_shortage

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 
 from workbench.errors import UnavailableError
-from workbench.torch_device.core import memory, streams, tensors
+from workbench.torch_device.core import devices, memory, tensors
 
 
 class NeedsShimError(UnavailableError, RuntimeError):
@@ -53,7 +53,7 @@ def _new_storage(cls, *args, device=None, **kwargs):
             if device is None
             else _plain_new(cls, *args, device=device, **kwargs)
         )
-    index = streams.index_of(device)
+    index = devices.index_of(device)
     if args and not isinstance(args[0], int):
         values = torch.tensor(list(args[0]), dtype=torch.uint8)
         return values.to(torch.device(tensors.NAME, index)).untyped_storage()

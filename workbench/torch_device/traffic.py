@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from collections import Counter, deque
 from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
 
 import torch
 
@@ -48,13 +50,17 @@ FALLBACKS: deque[Fallback] = deque(maxlen=10_000)
 _WITHIN = ("/torch/", "/torch_device/", "<frozen", "<string>", "/numba/")
 
 
+@lru_cache(4096)
+def _is_within(code: CodeType) -> bool:
+    return any(part in code.co_filename for part in _WITHIN)
+
+
 def caller() -> str:
     """Return ``file:line`` of the nearest frame that is neither PyTorch's nor the device's."""
     frame = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not any(part in name for part in _WITHIN):
-            return f"{name}:{frame.f_lineno}"
+        if not _is_within(frame.f_code):
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
     return "unknown"
 

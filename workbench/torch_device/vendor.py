@@ -18,10 +18,10 @@ import torch
 
 from workbench.errors import InputError
 from workbench.torch_device import traffic
-from workbench.torch_device.core import streams
-from workbench.torch_device.core.fallback import check_devices, upload
+from workbench.torch_device.core import streams, tensors
 from workbench.torch_device.core.tensors import NAME, host
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import check_devices, upload
 
 WRITING = (
     "mm.out", "bmm.out", "addmm.out", "baddbmm.out", "addmv.out", "_softmax.out",
@@ -35,6 +35,9 @@ WRITING = (
 )  # fmt: skip
 """Operators that write into an output: the library writes straight into device memory."""
 
+_LEFT = {"mm.out": 0, "bmm.out": 0, "addmm.out": 1, "baddbmm.out": 1, "addmv.out": 1}
+"""Products -> which argument is the left factor: its last size is how much an element costs."""
+
 RETURNING = (
     "native_layer_norm", "native_layer_norm_backward", "native_batch_norm",
     "native_batch_norm_backward", "native_group_norm", "native_group_norm_backward",
@@ -42,6 +45,8 @@ RETURNING = (
     "convolution_overrideable", "convolution_backward_overrideable", "dot",
 )  # fmt: skip
 """Operators that return new tensors: their results are moved into blocks of the device."""
+
+_TERMS = 8  # a result's element costs about as much as so many additions
 
 _LIBRARY_NAMES = {"convolution_overrideable": "convolution"}
 _SMALL = 1 << 12  # elements: below it our own elementwise kernels start faster
@@ -101,36 +106,62 @@ def _writing(name: str, own: Callable) -> Callable:
             return own(*args, **kwargs)
         check_devices(f"aten::{name}", args, kwargs)
 
-        def work():
-            given = {k: _down(v) for k, v in kwargs.items()}
+        there, given = [_down(a) for a in args], {k: _down(v) for k, v in kwargs.items()}
+
+        def work():  # over aliases made now: until it runs, a tensor may be given other memory
             shapes = [given[o].shape for o in outs]
-            op(*[_down(a) for a in args], **given)
+            op(*there, **given)
             for one, o, shape in zip(results, outs, shapes, strict=True):
                 if given[o].shape != shape:  # an `out=` of the wrong shape: PyTorch resized it
                     one.resize_(given[o].shape)
                     host(one).copy_(given[o])
 
-        streams.launch(f"aten::{name}", work)
+        terms = there[_LEFT[name]].shape[-1] if name in _LEFT else 1
+        amount = results[0].numel() * terms
+        streams.launch(f"aten::{name}", work, amount, results[0].device.index)
         traffic.VENDOR[name] += 1
         return results[0] if len(results) == 1 else tuple(results)
 
     return kernel
 
 
-def _returning(name: str, own: Callable | None) -> Callable:
-    op = overload(_LIBRARY_NAMES.get(name, name))
+_layouts: dict[tuple, list] = {}
+"""Operator and its arguments' layouts -> its results' layouts, learned from the first call."""
 
-    def kernel(*args, **kwargs):
-        found = _device_tensors(args, kwargs)
-        if not enabled and own is not None:
-            return own(*args, **kwargs)
-        check_devices(f"aten::{name}", args, kwargs)
-        streams.wait_for_current()
-        made = op(*[_down(a) for a in args], **{k: _down(v) for k, v in kwargs.items()})
-        traffic.VENDOR[name] += 1
-        return _up(made, found[0].device.index)
 
-    return kernel
+def _layout(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.shape, value.stride(), value.dtype
+    return tuple(map(_layout, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _returning(name: str, op: Any, args, kwargs) -> Any:
+    """Answer an operator whose results are new: queued where it is known what they will be."""
+    given = _device_tensors(args, kwargs)
+    device = given[0].device.index
+    there, named = [_down(a) for a in args], {k: _down(v) for k, v in kwargs.items()}
+    key = (name, _layout(args), _layout(tuple(kwargs.items())))
+    traffic.VENDOR[name] += 1
+    layouts = _layouts.get(key)
+    if layouts is None:
+        streams.wait_for_current(device)
+        results = op(*there, **named)
+        several = results if isinstance(results, tuple) else (results,)
+        _layouts[key] = [None if r is None else _layout(r) for r in several]
+        return _up(results, device)
+    made = [one and tensors.empty_strided(one[0], one[1], one[2], device) for one in layouts]
+    targets = [None if one is None else host(one) for one in made]
+
+    def work():
+        results = op(*there, **named)
+        for target, result in zip(
+            targets, results if isinstance(results, tuple) else (results,), strict=True
+        ):
+            if target is not None:
+                target.copy_(result)
+
+    streams.launch(f"aten::{name}", work, max(t.numel() for t in given) * _TERMS, device)
+    return tuple(made) if len(made) > 1 else made[0]
 
 
 def _up(value: Any, device: int) -> Any:
@@ -141,18 +172,27 @@ def _up(value: Any, device: int) -> Any:
     return value
 
 
+def _choosing(name: str, own: Callable) -> Callable:
+    op = overload(_LIBRARY_NAMES.get(name, name))
+
+    def kernel(*args, **kwargs):
+        if not enabled:
+            return own(*args, **kwargs)
+        check_devices(f"aten::{name}", args, kwargs)
+        return _returning(name, op, args, kwargs)
+
+    return kernel
+
+
 def _convolution_backward(own: Callable) -> Callable:
-    op = torch.ops.aten.convolution_backward.default
+    name, op = "convolution_backward_overrideable", torch.ops.aten.convolution_backward.default
 
     def kernel(grad, data, weight, stride, padding, dilation, transposed, extra, groups, mask):
         given = (stride, padding, dilation, transposed, extra, groups, mask)
         if not enabled:
             return own(grad, data, weight, *given)
-        streams.wait_for_current()
         bias_size = [weight.shape[1] * groups if transposed else weight.shape[0]]
-        made = op(host(grad), host(data), host(weight), bias_size, *given)
-        traffic.VENDOR["convolution_backward_overrideable"] += 1
-        return _up(made, data.device.index)
+        return _returning(name, op, (grad, data, weight, bias_size, *given), {})
 
     return kernel
 
@@ -167,5 +207,5 @@ def wrap(kernels: dict[str, Callable]) -> dict[str, Callable]:
         if name == "convolution_backward_overrideable":
             found[name] = _convolution_backward(kernels[name])
         elif name in kernels:
-            found[name] = _returning(name, kernels[name])
+            found[name] = _choosing(name, kernels[name])
     return found

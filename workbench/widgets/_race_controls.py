@@ -11,7 +11,8 @@ from typing import Any
 
 import ipywidgets
 
-CACHES = ("warm", "cold")
+from workbench.bench.arguments import CACHES
+
 _ROW = ipywidgets.Layout(
     display="flex", flex_flow="row wrap", align_items="center", grid_gap="2px 12px"
 )

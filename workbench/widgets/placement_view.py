@@ -20,7 +20,9 @@ from workbench.widgets._static import Picture, look
 IN_A_ROW = 14
 _MOST = 400
 _STEP, _TALL, _LEFT = 50, 92, 64
-_NOTHING = {"rows": [], "refused": [], "notes": [], "failed": True, "provenance": "measured"}
+_LISTS = ("rows", "refused", "copies", "copied", "disagreements", "sources", "notes")
+_NOTHING = {**{name: [] for name in _LISTS}, "failed": True, "provenance": "measured"}
+_MOST_COPIES = 100
 
 
 class PlacementView(Widget):
@@ -103,7 +105,12 @@ class PlacementView(Widget):
 def state_of(placement: Placement) -> dict[str, Any]:
     """Return a placement as the plain JSON that the widget draws."""
     nodes = [
-        {"name": n.name, "operator": n.operator, "on": n.provider == placement.provider}
+        {
+            "name": n.name,
+            "operator": n.operator,
+            "on": n.provider == placement.provider,
+            "nobody": not n.provider,
+        }
         for n in placement.nodes[:_MOST]
     ]
     for before, node in zip([None, *nodes], nodes, strict=False):
@@ -112,13 +119,7 @@ def state_of(placement: Placement) -> dict[str, Any]:
     for node in placement.refused:
         key = (node.operator, node.reason)
         refused[key] = refused.get(key, 0) + 1
-    known = [copy.bytes_moved for copy in placement.copies if copy.bytes_moved is not None]
-    notes = [*placement.notes, *placement.disagreements]
-    if placement.copies:
-        notes.append(
-            f"Copies of known size: {len(known)} of {len(placement.copies)}, {sum(known):,} bytes "
-            "in each run."
-        )
+    notes = list(placement.notes)
     if len(placement.nodes) > _MOST:
         notes.append(f"The first {_MOST} of {len(placement.nodes)} nodes are drawn.")
     return {
@@ -128,10 +129,34 @@ def state_of(placement: Placement) -> dict[str, Any]:
             {"operator": name, "nodes": count, "reason": reason}
             for (name, reason), count in sorted(refused.items(), key=lambda item: -item[1])
         ],
+        "copies": [
+            {
+                "tensor": copy.value,
+                "direction": copy.direction,
+                "bytes": "open" if copy.bytes_moved is None else f"{copy.bytes_moved:,}",
+            }
+            for copy in placement.copies[:_MOST_COPIES]
+        ],
+        "copied": _copied(placement),
+        "disagreements": list(placement.disagreements),
+        "sources": [*placement.sources, *placement.optimised],
         "notes": notes,
         "failed": False,
         "provenance": placement.provenance.value,
     }
+
+
+def _copied(placement: Placement) -> list[str]:
+    """Return what the copies move in all, in words; nothing where there are none."""
+    copies = placement.copies
+    if not copies:
+        return []
+    known = [copy.bytes_moved for copy in copies if copy.bytes_moved is not None]
+    words = (
+        f"Copies of known size: {len(known)} of {len(copies)}, {sum(known):,} bytes in each run."
+    )
+    more = f"The first {_MOST_COPIES} of {len(copies)} copies are listed."
+    return [words, more] if len(copies) > _MOST_COPIES else [words]
 
 
 def draw(view: dict[str, Any]) -> str:
@@ -151,6 +176,8 @@ def draw(view: dict[str, Any]) -> str:
                 picture.line(x - 8, top + 10, x - 8, top + 64, stroke=red, stroke_width=2)
             colour = blue if node["on"] else red
             drawn = {"fill": colour if node["on"] else "#fff", "stroke": colour}
+            if node["nobody"]:
+                drawn.update(stroke_width=3)
             if view["provenance"] == "recorded":
                 drawn.update(stroke="#222", stroke_dasharray="2 2")
             picture.add("rect", x=x, y=y, width=40, height=24, rx=3, **drawn)

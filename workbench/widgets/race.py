@@ -15,10 +15,11 @@ from typing import Any
 import traitlets
 
 from workbench import catalog
-from workbench.bench.session import RaceSession, require_setup
+from workbench.bench.arguments import listed, require_setup
+from workbench.bench.session import RaceSession
 from workbench.bench.summary import summarise
 from workbench.errors import InputError
-from workbench.problem import require_size
+from workbench.problem import Problem, require_size
 from workbench.widgets import _race_picture
 from workbench.widgets._loader import Widget, load_js
 from workbench.widgets._race_controls import Controls
@@ -77,6 +78,8 @@ class Race(Widget):
         names = catalog.problem_names()
         self._problems: dict[str, Any] = {name: name for name in names}
         if problem is not None and not isinstance(problem, str):
+            if not isinstance(problem, Problem):
+                raise InputError("That is no problem.", repr(problem), "a name, or a Problem")
             self._problems[problem.name] = problem
             problem = problem.name
         self._callables: dict[str, Callable[..., Any]] = {}
@@ -94,7 +97,8 @@ class Race(Widget):
         }
         self.controls = Controls(self._heard)
         self._offer()
-        given = self._usable() if targets is None else list(targets)
+        example = 'Race("saxpy", ["numpy", "torch_cpu"])'
+        given = self._usable() if targets is None else listed("targets", targets, example)
         for one in given:
             self.add(one)
         self._show()

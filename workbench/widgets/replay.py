@@ -36,8 +36,16 @@ def recording_path(name: str | Path) -> Path:
     ------
     UnknownNameError
         Naming the near misses.
+    InputError
+        Where it is neither a name nor a path.
     """
-    if Path(name).suffix == ".json" and Path(name).is_file():
+    if not isinstance(name, (str, Path)):
+        raise InputError(
+            "That is no recording.",
+            repr(name),
+            "a name, a file, or a run: " + ", ".join(recordings()),
+        )
+    if Path(name).suffix in recording.KINDS and Path(name).is_file():
         return Path(name)
     if str(name) not in recordings():
         raise UnknownNameError("recording", str(name), recordings())
@@ -60,9 +68,9 @@ class Replay(Widget):
 
     def __init__(self, source: str | Path | Run, which: int = 0):
         super().__init__()
-        runs = [source] if isinstance(source, Run) else recording.read_json(recording_path(source))
-        if not 0 <= which < len(runs):
-            raise InputError("There is no such run.", f"number {which}", f"0 to {len(runs) - 1}")
+        runs = [source] if isinstance(source, Run) else recording.read(recording_path(source))
+        if not (isinstance(which, int) and 0 <= which < len(runs)):
+            raise InputError("There is no such run.", f"number {which!r}", f"0 to {len(runs) - 1}")
         self.run = runs[which]
         if not (self.run.machine and self.run.started_at):
             raise InputError(

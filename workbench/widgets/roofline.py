@@ -17,6 +17,7 @@ import numpy as np
 import traitlets
 
 from workbench import hardware
+from workbench.bench.arguments import listed
 from workbench.bench.records import Run
 from workbench.errors import InputError, UnavailableError
 from workbench.measurement import Provenance
@@ -57,12 +58,14 @@ class Roofline(Widget):
         density: str = "dense",
     ):
         super().__init__()
-        self._devices, self._dtype, self._density = list(devices), dtype, density
+        example = 'Roofline(["nvidia_h200"], runs=[race.session.run])'
+        self._devices = listed("devices", devices, example, str)
+        self._dtype, self._density = dtype, density
         self._points: list[dict[str, Any]] = []
         self.offers = {"devices": list(hardware.device_names()), "dtypes": list(DTYPES)}
         for name in self._devices:
             hardware.data_sheet(name)
-        for run in runs:
+        for run in listed("runs", runs, example, Run):
             self._points += points(run)
         self._show()
         self.on_msg(self._heard)

@@ -11,12 +11,15 @@ from typing import Any
 
 import traitlets
 
+from workbench.bench.arguments import listed
 from workbench.bench.records import Run
 from workbench.bench.scaling import crossing_words, scaling
 from workbench.bench.sweep import Sweep
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.widgets import _scaling_picture
 from workbench.widgets._loader import Widget, load_js
+
+EXAMPLE = 'Scaling(Sweep("mine", ["saxpy"])) or Scaling([race.session.run])'
 
 
 class Scaling(Widget):
@@ -40,7 +43,7 @@ class Scaling(Widget):
     def __init__(self, source: Sweep | Iterable[Run], problem: str | None = None):
         super().__init__()
         self.sweep = source if isinstance(source, Sweep) else None
-        self._runs = [] if isinstance(source, Sweep) else list(source)
+        self._runs = [] if isinstance(source, Sweep) else listed("runs", source, EXAMPLE, Run)
         offered = sorted({cell.problem for cell in self.sweep.cells}) if self.sweep else []
         if problem and self.sweep and problem not in offered:
             raise UnknownNameError("problem in this sweep", problem, offered)

@@ -70,6 +70,8 @@ class AscendDevice(Chip):
     ----------
     kernels : mapping, optional
         See `Chip`.
+    **limits
+        ``limit_s`` and ``limit_bytes`` of `Worker`.
 
     Raises
     ------
@@ -78,7 +80,7 @@ class AscendDevice(Chip):
         compiler for the stand-in.
     """
 
-    def __init__(self, kernels: Mapping[str, Kernel] | None = None):
+    def __init__(self, kernels: Mapping[str, Kernel] | None = None, **limits: Any):
         super().__init__(kernels)
         python = python_of("cann")
         self.simulated = not real_library("libascendcl.so")
@@ -87,6 +89,7 @@ class AscendDevice(Chip):
             standin_libraries() if self.simulated else (),
             "ascend" if self.simulated else "",
             {"kernel": self.operator, "build": self.build, "run": self.run},
+            **limits,
         )
 
     def open_session(self, model: Any, mode: str = "graph", **options: Any) -> WorkerSession:

@@ -12,11 +12,11 @@ from typing import Any
 from workbench.errors import UnknownNameError
 from workbench.portability.feeds import shapes_of
 from workbench.portability.load import load_model
-from workbench.portability.placement import Copy, NodePlacement, Placement
+from workbench.portability.placement import Change, Copy, NodePlacement, Placement
 from workbench.portability.previewing import SHORT, mode_of
 from workbench.portability.recorded.book import Book, NotRecordedError, key_of
 
-PLAIN = ("provider", "mode", "opset", "runs", "disagreements", "simulated", "notes")
+PLAIN = ("provider", "mode", "opset", "runs", "disagreements", "simulated", "notes", "sources")
 
 
 def write_placement(book: Book, model: Any, found: Placement, asked: Sequence[Any]) -> None:
@@ -29,6 +29,7 @@ def write_placement(book: Book, model: Any, found: Placement, asked: Sequence[An
         for node in found.nodes
     ]
     entry["copies"] = [[copy.value, copy.direction, copy.bytes_moved] for copy in found.copies]
+    entry["changes"] = [[c.node, c.operator, c.what, c.into] for c in found.changes]
     key = key_of(model, "placement", found.provider, found.mode)
     rows = book.entries.setdefault(key, [])
     rows[:] = [row for row in rows if row["asked"] != [shapes_of(feeds) for feeds in asked]]
@@ -98,5 +99,6 @@ def _placement(row: Mapping[str, Any], caption: str) -> Placement:
             for name, operator, on, reason in row["nodes"]
         ),
         copies=tuple(Copy(*copy) for copy in row["copies"]),
+        changes=tuple(Change(*change) for change in row["changes"]),
         recorded=caption,
     )

@@ -20,7 +20,7 @@ from workbench.portability.recorded.ascend import RecordedAscendDevice
 from workbench.portability.recorded.book import Book, NotRecordedError, read_book
 from workbench.portability.recorded.previews import RecordedPreview
 from workbench.portability.recorded.provider import RecordedProvider
-from workbench.portability.workers import environments
+from workbench.portability.workers import environments, installing
 
 # what can be reached -> what it is, in words
 KINDS = {
@@ -114,7 +114,7 @@ def _missing(name: str, say: Callable[[str], None], install: bool) -> str:
         state = environments.build_availability(name)
         return f"Reason: {state.reason} ({state.remedy})."
     try:
-        environments.add_build(name, say)
+        installing.add_build(name, say)
     except UnavailableError as error:
         return f"Reason: {error.happened} {error.saw}"
     return ""

@@ -1,6 +1,6 @@
 """The program in a worker process: one build of ONNX Runtime, told what to do over a socket.
 
-Started as ``python -I _main.py <file descriptor> <parent or 0>`` by the interpreter of the build's
+Started as ``python -I _main.py <file descriptor> <parent>`` by the interpreter of the build's
 environment, which has NumPy and that build and nothing else. Requests are answered one by one;
 while a model runs on the simulated Ascend device, kernels are asked of the other side.
 """
@@ -8,9 +8,7 @@ while a model runs on the simulated Ascend device, kernels are asked of the othe
 # The runtime is whichever build this environment has: there is nothing to check it against.
 # pyright: reportOptionalMemberAccess=false, reportArgumentType=false
 
-import collections
 import ctypes
-import json
 import os
 import signal
 import sys
@@ -19,9 +17,8 @@ import traceback
 from multiprocessing.connection import Connection
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import _profile
 import _wire
-
-BROKEN = "lines that cannot be read"
 
 
 class Worker:
@@ -59,6 +56,16 @@ class Worker:
         self.ort = ort
         return {"version": ort.__version__, "providers": ort.get_available_providers()}
 
+    def register(self, body):
+        """Load a plug-in library, and return the maker and kind of each device it offers."""
+        self.ort.register_execution_provider_library(body["provider"], body["path"])
+        return [[d.device.vendor, d.device.type.name] for d in self._devices(body["provider"])]
+
+    def _devices(self, provider):
+        if not hasattr(self.ort, "get_ep_devices"):  # a build from before plug-ins
+            return []
+        return [device for device in self.ort.get_ep_devices() if device.ep_name == provider]
+
     def open(self, body):
         """Open a session and say where its nodes were put."""
         ort, settings = self.ort, self.ort.SessionOptions()
@@ -76,7 +83,13 @@ class Worker:
         providers = [(body["provider"], body["options"])]
         if body["provider"] != "CPUExecutionProvider":
             providers.append("CPUExecutionProvider")
-        session = ort.InferenceSession(body["model"], settings, providers=providers)
+        if body["provider"] not in ort.get_available_providers():
+            settings.add_provider_for_devices(self._devices(body["provider"])[:1], body["options"])
+            providers = None
+        # without enable_fallback=0 a run that fails is done again on the CPU, with a line printed
+        session = ort.InferenceSession(
+            body["model"], settings, providers=providers, enable_fallback=0
+        )
         key = len(self.sessions) + 1
         self.sessions[key] = session
         graph = b""
@@ -131,25 +144,8 @@ class Worker:
         return {name: int(rows[row].split()[0]) * 1024 for name, row in names.items()}
 
     def profile(self, body):
-        """End profiling and return how many node events each provider had, by operator.
-
-        The runtime writes one event a line and does not escape names: a line that a name has
-        broken is counted as such.
-        """
-        events, broken = [], 0
-        with open(self.sessions[body["key"]].end_profiling(), errors="replace") as file:
-            for line in file:
-                try:
-                    events += json.loads("[" + line.strip().strip("[],") + "]")
-                except ValueError:
-                    broken += 1
-        seen = collections.Counter(
-            (event["args"]["provider"], event["args"].get("op_name", ""), event["name"])
-            for event in events
-            if event.get("cat") == "Node" and "provider" in event.get("args", {})
-        )
-        rows = [[*key, count] for key, count in seen.items()]
-        return [*rows, ["", "", BROKEN, broken]] if broken else rows
+        """End profiling and return what ran where."""
+        return _profile.profile_rows(self.sessions[body["key"]].end_profiling())
 
     def count(self, body):
         """Return the stand-in's counters, and set them to zero on request."""
@@ -163,10 +159,9 @@ class Worker:
 def die_with(parent):
     """Ask Linux to kill this process with its parent (prctl(2), PR_SET_PDEATHSIG = 1).
 
-    A worker that waits sees its socket close; one that is busy in native code does not. 0, for a
-    parent's thread that may end before the worker, asks for nothing.
+    A worker that waits sees its socket close; one that is busy in native code does not.
     """
-    if parent and sys.platform == "linux":
+    if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before it could be asked for
             os._exit(1)

@@ -2,20 +2,13 @@
 
 Two full builds in one environment overwrite each other without a word, and some need another NumPy.
 So each build lives in a virtual environment under the user's cache, never in the user's own.
-Nothing is installed unless asked for, the size is announced first, and a folder whose installation
-did not finish is not used: it has no ``ready.json``. Asking again takes the packages that pip had
-downloaded whole from its cache; one that was cut in the middle begins anew.
+A folder whose installation did not finish is not used: it has no ``ready.json``. It refuses to
+install anything (`installing` does, on request).
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
-import venv
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +29,7 @@ class Build:
     packages : tuple of str
         Requirements, exact where the build is; installed without their dependencies.
     download_mb, unpacked_mb : int
-        Of the build itself, from its page on PyPI, in megabytes.
+        Of the build itself on Linux x86-64, about; `installing` asks the index for the exact size.
     standin : str
         The stand-in that shows its placement with no hardware; empty where it needs none.
     real_library : str
@@ -55,7 +48,6 @@ class Build:
     compiles: bool = False
 
 
-NUMPY_MB = 70  # unpacked, as its wheels for Linux on PyPI are
 BUILDS = {
     build.name: build
     for build in (
@@ -143,100 +135,3 @@ def build_availability(name: str) -> Availability:
     if not (folder / "bin" / "python").exists():
         return Availability(False, "its interpreter is gone (was Python upgraded?)", remedy)
     return Availability(True, f"{build.packages[0]} in {folder}")
-
-
-def add_build(name: str, say: Callable[[str], None] = print) -> Path:
-    """Install a build into its own environment, or finish an installation that was interrupted.
-
-    Parameters
-    ----------
-    name : str
-        A key of `BUILDS`.
-    say : callable
-        Given one line at a time: the size before anything is downloaded, then a line for each
-        step of pip's, which shows no share of a download.
-
-    Raises
-    ------
-    InstallationError
-        Where pip fails; what it said last is in the message. Where the build is being installed
-        by another process.
-    """
-    build, folder = build_named(name), environment_folder(name)
-    if build_availability(name):
-        say(f"{name} is installed in {folder}")
-        return folder
-    cache.folder("providers", holds="to install a build of ONNX Runtime")
-    free_mb = shutil.disk_usage(folder.parent).free // 2**20
-    say(
-        f"{build.packages[0]}: {build.download_mb} MB to download, {build.unpacked_mb} MB on disk, "
-        f"and NumPy, about 20 MB and 70 MB ({free_mb} MB free), into {folder}"
-    )
-    if free_mb < 2 * (build.unpacked_mb + NUMPY_MB):
-        raise InstallationError(
-            f"There is not enough room for {name}.",
-            f"{free_mb} MB free at {folder.parent}",
-            "free some, or set WORKBENCH_CACHE to a folder on another disk",
-        )
-    with _alone(folder):
-        if not (folder / "bin" / "python").exists():
-            venv.create(folder, with_pip=False, clear=folder.exists())
-        _install(build, folder, say)
-        (folder / "ready.json").write_text(json.dumps({"packages": list(build.packages)}))
-    say(f"{name} is ready")
-    return folder
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the installation of one build; the lock ends with its process, however that ends."""
-    import fcntl
-
-    with folder.with_suffix(".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as cause:
-            raise InstallationError(
-                f"{folder.name} is being installed by another process.",
-                str(folder),
-                "wait for it, then ask again",
-            ) from cause
-        yield
-
-
-def _install(build: Build, folder: Path, say: Callable[[str], None]) -> None:
-    command = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
-    command += [
-        "install",
-        "--no-deps",
-        "--no-input",
-        "--no-color",
-        "--progress-bar",
-        "off",
-        *build.packages,
-    ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
-    last: list[str] = []
-    with process:
-        for line in process.stdout or ():
-            last = [*last, line.strip()][-8:]
-            if line.startswith(("Collecting", "Downloading", "Installing", "Successfully")):
-                say(line.strip())
-    if process.returncode:
-        raise InstallationError(
-            f"pip could not install {build.packages[0]}.",
-            " | ".join(last),
-            "look at the network and the Python version (wheels exist for some), then ask again",
-        )
-
-
-def remove(name: str) -> bool:
-    """Remove a build's environment; say whether there was one."""
-    folder = environment_folder(name)
-    if not folder.exists():
-        return False
-    (folder / "ready.json").unlink(missing_ok=True)  # first: half a removal is not an installation
-    shutil.rmtree(folder)
-    return True

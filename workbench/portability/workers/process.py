@@ -12,8 +12,8 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
@@ -21,11 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import InstallationError, WorkbenchError, WorkerError
-from workbench.portability._ort import TELEMETRY_OFF
-from workbench.portability.session import SessionError
+from workbench.portability.refusals import SessionError
 from workbench.portability.workers import _wire
-
-PROGRAM = Path(__file__).with_name("_main.py")
+from workbench.portability.workers.launch import start_worker
+from workbench.portability.workers.limits import (
+    LOOK_S,
+    in_words,
+    memory_limit_bytes,
+    resident_bytes,
+)
 
 
 class Worker:
@@ -43,6 +47,8 @@ class Worker:
         Answers what the worker asks: kind to ``function(body) -> answer``.
     limit_s : float
         Seconds after which a request that is not answered kills the worker.
+    limit_bytes : int, optional
+        Resident memory that kills it while it works; three quarters of what there is by default.
     """
 
     def __init__(
@@ -52,28 +58,20 @@ class Worker:
         standin: str = "",
         handlers: Mapping[str, Callable[[Any], Any]] | None = None,
         limit_s: float = 120.0,
+        limit_bytes: int | None = None,
     ):
         self.handlers, self.limit_s, self.standin = dict(handlers or {}), limit_s, standin
+        self.limit_bytes = memory_limit_bytes() if limit_bytes is None else limit_bytes
+        # plug-ins of this environment fit its own runtime, not the one of another build
+        self.takes_plugins = Path(python) == Path(sys.executable)
         self._raised: BaseException | None = None
         ours, theirs = socket.socketpair()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the worker lives)
         self._folder = tempfile.TemporaryDirectory(  # some providers write where they stand
             prefix="workbench-", ignore_cleanup_errors=True
         )
-        # Linux ends a child with the thread that started it: only the main one lives to the end
-        on_main = threading.current_thread() is threading.main_thread()
         with theirs:
-            self._process = subprocess.Popen(
-                [
-                    *(str(python), "-I", "-X", "faulthandler", str(PROGRAM)),
-                    *(str(theirs.fileno()), str(os.getpid() if on_main else 0)),
-                ],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                env={**os.environ, **TELEMETRY_OFF},
-            )
+            self._process = start_worker(python, theirs.fileno(), self._log)
         self._connection = Connection(ours.detach())
         try:
             paths = [str(path) for path in libraries]
@@ -117,8 +115,7 @@ class Worker:
         try:
             _wire.send(self._connection, kind, dict(body))
             while True:
-                if not self._connection.poll(max(0.0, deadline - time.monotonic())):
-                    raise self._lost(f"did not answer {kind!r} within {self.limit_s:.0f} s")
+                self._await(kind, deadline)
                 answer, content = _wire.receive(self._connection)
                 if answer == "done":
                     return content
@@ -130,6 +127,19 @@ class Worker:
                 self._answer(answer, content)
         except (EOFError, BrokenPipeError, ConnectionResetError) as cause:
             raise self._lost("died") from cause
+
+    def _await(self, kind: str, deadline: float) -> None:
+        """Wait for the next message, and end a worker that passes one of its limits."""
+        while not self._connection.poll(min(LOOK_S, max(0.0, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                raise self._lost(
+                    f"did not answer {kind!r} within its limit of {self.limit_s:g} s and was ended"
+                )
+            if (used := resident_bytes(self._process.pid)) > self.limit_bytes:
+                raise self._lost(
+                    f"used {in_words(used)} of memory for {kind!r}, over its limit of "
+                    f"{in_words(self.limit_bytes)}, and was ended"
+                )
 
     def _answer(self, kind: str, body: Any) -> None:
         try:
@@ -151,8 +161,9 @@ class Worker:
         )
 
     def _lost(self, what: str) -> WorkerError:
-        self._process.poll()
         words = self.last_words()
+        if what != "died":
+            self._process.kill()  # it is not going to see its socket close
         self.stop()
         code = self._process.returncode
         name = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"

@@ -16,7 +16,8 @@ import numpy as np
 
 from workbench.errors import InputError
 from workbench.portability.options import checked_options
-from workbench.portability.session import ProviderError
+from workbench.portability.plugins import is_foreign, register_in
+from workbench.portability.refusals import ProviderError
 from workbench.portability.workers.process import Worker
 
 RECORD = {"session.record_ep_graph_assignment_info": "1"}
@@ -154,6 +155,9 @@ def open_worker_session(
         "severity": severity,
         "threads": threads,
     }
+    plugin = worker.takes_plugins and is_foreign(provider) and provider not in worker.providers
+    if plugin and register_in(worker, provider):
+        worker.providers.append(provider)
     _require(provider in worker.providers, worker, provider, worker.providers)
     about = worker.request("open", body)
     _require(provider in about["providers"], worker, provider, about["providers"])

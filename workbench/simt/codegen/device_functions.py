@@ -87,4 +87,4 @@ class DeviceFunctions:
         with out.block("if _ctrl[11] < 0:"):
             out("_ctrl[11] = refill(_ctrl)")
             with out.block("if _ctrl[11] < 0:"):
-                out("raise Stopped")
+                out(f"fault(5, {line}, _t, 0, _blk, _ctrl)", "raise Stopped")

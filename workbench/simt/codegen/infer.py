@@ -57,8 +57,12 @@ class _ScalarTranslator(Translator):
     def write_Assert(self, statement: ast.Assert) -> None:
         self.out("pass")
 
-    def poll(self, cost: str = "1") -> None:
+    def poll(self, out, line: int, cost: str) -> None:
         pass
+
+
+ScalarTranslator = _ScalarTranslator
+"""To be extended by a tier that allows more."""
 
 
 def scalar_source(translator: _ScalarTranslator, parameters: list[str], arrays: list[str]) -> str:

@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import ast
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from workbench.simt.codegen.emit import Writer
 from workbench.simt.codegen.intervals import Interval
 from workbench.simt.codegen.trees import has_break
 from workbench.simt.planning.analysis import writes
 from workbench.simt.planning.proofs import loop_ends
+from workbench.simt.runtime.control import Fault
 
 
 class Loops:
@@ -21,9 +26,8 @@ class Loops:
         for name in writes(statement):
             self.ranges.bind(name, None)
         self.out(*self.mode.loop_begins(1 if _runs_once(statement) else None))
-        with self.out.block(f"while {self.text(statement.test)}:"):
-            if not loop_ends(statement, self.normal.body):
-                self.poll()
+        ends = loop_ends(statement, self.normal.body)
+        with self.out.block(f"while {self.text(statement.test)}:"), self.polled(statement, ends):
             self.out(*self.mode.turn_begins())
             self._branch(statement.test, True, statement.body)
         self.mode.loop_ends()
@@ -53,15 +57,16 @@ class Loops:
         outer = self.trips
         trips = len(range(*constant)) if None not in constant and constant[2] else None
         self.out(*self.mode.loop_begins(trips))
-        if trips is not None and outer * trips <= STATIC_TRIPS:
+        if trips is not None and outer * trips * math.prod(self.block) <= STATIC_TRIPS:
             self.trips *= max(trips, 1)
+            self.work += self.trips
             with self.out.block(f"for {target} in {self.text(call)}:"):
                 self._loop_body(statement, interval)
         elif constant[2] and not has_break(statement.body):
             self._strips(statement, (start, stop), constant[2], interval)
         else:
-            with self.out.block(f"for {target} in {self.text(call)}:"):
-                self.poll()
+            head = f"for {target} in {self.text(call)}:"
+            with self.out.block(head), self.polled(statement):
                 self._loop_body(statement, interval)
         self.mode.loop_ends()
         self.trips = outer
@@ -82,8 +87,8 @@ class Loops:
         self.out(f"{at} = {self.text(ends[0])}", f"{stop} = {self.text(ends[1])}")
         with self.out.block(f"for {name} in range({at}, {stop}, {width}):"):
             end = f"{pick}({name} + {width}, {stop})"
-            self.poll(f"abs({end} - {name})")
-            with self.out.block(f"for {target} in range({name}, {end}, {step}):"):
+            polled = self.polled(statement, per=f"abs({end} - {name})")
+            with polled, self.out.block(f"for {target} in range({name}, {end}, {step}):"):
                 self._loop_body(statement, interval)
 
     def range_parts(self, call: ast.Call) -> list[ast.expr]:
@@ -104,13 +109,30 @@ class Loops:
             high = first.high if first else ()
         return Interval(low, high)
 
-    def poll(self, cost: str = "1") -> None:
+    @contextmanager
+    def polled(self, loop: ast.stmt, ends: bool = False, per: str = "1") -> Iterator[None]:
+        """Write a loop's body inside, and before it the check of its back edge."""
+        at, outside, self.work = len(self.out.lines), self.work, 0
+        yield
+        if not ends:
+            cost = 1 + self.work // _TRIPS_PER_FUEL
+            poll = Writer()
+            poll.depth = self.out.depth
+            self.poll(poll, loop.lineno, per if cost == 1 else f"{cost} * {per}")
+            self.out.lines[at:at] = poll.lines
+        self.work += outside
+
+    def poll(self, out: Writer, line: int, cost: str) -> None:
         """Write the check of a back edge: fuel, and where it is out, whether to go on."""
-        self.out(f"_fuel -= {cost}")
-        with self.out.block("if _fuel < 0:"):
-            self.out("_fuel = refill(_ctrl)")
-            with self.out.block("if _fuel < 0:"):
-                self.out("raise Stopped")
+        out(f"_fuel -= {cost}")
+        with out.block("if _fuel < 0:"):
+            out("_fuel = refill(_ctrl)")
+            with out.block("if _fuel < 0:"):
+                out(f"fault({STOPPED}, {line}, {self.turn}, 0, _blk, _ctrl)", "raise Stopped")
+
+    def block_cost(self) -> str:
+        """Return what a turn of a loop around thread loops costs: all threads' constant loops."""
+        return str(16 + self.work * math.prod(self.block) // _TRIPS_PER_FUEL)
 
 
 def _runs_once(statement: ast.While) -> bool:
@@ -118,7 +140,8 @@ def _runs_once(statement: ast.While) -> bool:
     return isinstance(statement.test, ast.Constant) and isinstance(statement.body[-1], ast.Break)
 
 
+STOPPED = int(Fault.STOPPED)
 CHUNK = 1 << 16
-
-
-STATIC_TRIPS = 1 << 16
+_TRIPS_PER_FUEL = 8
+STATIC_TRIPS = 1 << 22
+"""Turns of constant loops that the threads of a block take without asking: 0.2 s at most."""

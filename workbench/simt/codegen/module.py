@@ -45,6 +45,8 @@ class Module:
     uses_dynamic : bool
     thread_bytes : int
         Memory for the values that threads keep across barriers, of one block.
+    facts : dict
+        What the launch of a state machine must know, as plain JSON.
     """
 
     text: str
@@ -55,6 +57,7 @@ class Module:
     shared_bytes: int = 0
     uses_dynamic: bool = False
     thread_bytes: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def has_atomics(self) -> bool:

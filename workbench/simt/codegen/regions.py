@@ -50,6 +50,8 @@ _NEXT_BLOCK = (
     "        _bz += 1",
 )
 """Counting costs less than dividing, which for a small block is most of its time."""
+BLOCK_LEVEL = "-1"
+"""Stands for a thread's number where a whole block is meant."""
 _BITS = ("ballot_sync", "any_sync", "all_sync", "eq_sync", "activemask")
 _COUNTED = {
     "syncthreads_count": "lane_count_of",
@@ -73,6 +75,7 @@ class RegionWriter(Memory):
         self.local_arrays = {one.name: one for one in arrays if one.kind == "local"}
         self.shared_axis = self._locals_that_cross()
         self.everyone = False
+        translator.turn = BLOCK_LEVEL
         self.epochs = epochs(plan.nodes)
 
     def write(self, name: str, parameters: list[str]) -> str:
@@ -95,10 +98,8 @@ class RegionWriter(Memory):
                     if one.kind == "shared" and not self._overwritten(one):
                         out(f"poison({'_dynamic' if one.dynamic else one.name})")
                 out(*self.mode.block_begins())
-                poll = Writer()
-                self.translator.out = poll
-                self.translator.poll("16")
-                out(*poll.lines)
+                line = self.normal.resolved.source.first_line
+                self.translator.poll(out, line, self.translator.block_cost())
                 out.lines += body.lines
                 out(*self.mode.block_ends())
                 with out.block("if _ctrl[1] != 0:"):
@@ -143,9 +144,14 @@ class RegionWriter(Memory):
             text = f"while {self.translator.text(head.test)}:"
         ends = isinstance(head, ast.While) and loop_ends(head, self.normal.body)
         with self.out.block(text):
-            if not ends:
-                self.translator.poll("16")
+            at, outside, self.translator.work = len(self.out.lines), self.translator.work, 0
             self.nodes(node.body)
+            if not ends:
+                poll = Writer()
+                poll.depth = self.out.depth
+                self.translator.poll(poll, node.line, self.translator.block_cost())
+                self.out.lines[at:at] = poll.lines
+            self.translator.work += outside
 
     def on_Region(self, node: Region) -> None:
         if not node.body or self._shortcut(node):
@@ -221,10 +227,12 @@ class RegionWriter(Memory):
         needed_first = {name for s in node.again for name in reads(s)} & node.carried
         for name in sorted(needed_first):
             self.out(f"{name} = v_{name}[_t]")
+        self.translator.turn = "_t"
         self.translator.write(node.again)
         for name in sorted(node.carried - needed_first):
             self.out(f"{name} = v_{name}[_t]")
         self.translator.write(node.body)
+        self.translator.turn = BLOCK_LEVEL
         for name in sorted(node.kept):
             self.out(f"v_{name}[_t] = {name}")
         self.out(*self.mode.thread_ends())

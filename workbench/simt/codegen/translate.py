@@ -60,7 +60,8 @@ class Translator(Calls, Loops, Accesses, ast.NodeTransformer):
         self.own: set[str] = set()
         self.out = Writer()
         self.temps = 0
-        self.trips = 1
+        self.trips, self.work = 1, 0
+        self.turn = "_t"
         self.fast = False
         self.tests: dict[str, None] = {}
         self.unchecked = 0

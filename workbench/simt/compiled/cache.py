@@ -36,12 +36,23 @@ def module_path(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> P
         key = hashlib.sha256(repr(_key_parts(resolved, kinds, block, mode)).encode()).hexdigest()
     except NoKey:
         return None
+    return place(f"{resolved.name}_{key[:24]}.py")
+
+
+def place(file_name: str) -> Path | None:
+    """Return where a file of this name lies in the user's cache, or None where there is none.
+
+    Warns
+    -----
+    CacheRefusedWarning
+        Once, where the user's cache is to blame.
+    """
     try:
         home = cache.folder("simt", holds="to keep compiled kernels")
     except UnavailableError as error:
         cache.say_refused(error, _COSTS)
         return None
-    return home / f"{resolved.name}_{key[:24]}.py"
+    return home / file_name
 
 
 class NoKey(Exception):
@@ -49,11 +60,11 @@ class NoKey(Exception):
 
 
 def _key_parts(resolved: Resolved, kinds: tuple, block: tuple, mode: Mode) -> list:
-    parts: list[Any] = [numba.__version__, np.__version__, _engine_stamp(), mode.name, block]
+    parts: list[Any] = [numba.__version__, np.__version__, engine_stamp(), mode.name, block]
     parts.append([str(kind) for kind in kinds])
     for one in (resolved, *resolved.device_functions.values()):
         source = one.source
-        parts.append(ast.dump(one.tree, include_attributes=False))
+        parts.append(ast.dump(one.tree, include_attributes=True))
         parts.append((source.file_name, source.first_line))
         for name in sorted({n.id for n in ast.walk(one.tree) if isinstance(n, ast.Name)}):
             value = source.lookup(name)
@@ -73,12 +84,13 @@ def _stamp(value: Any) -> Any:
     return type(value).__name__, getattr(value, "__module__", ""), name
 
 
-def _engine_stamp() -> str:
-    if not hasattr(_engine_stamp, "value"):
+def engine_stamp() -> str:
+    """Return what changes whenever the engine's own source does."""
+    if not hasattr(engine_stamp, "value"):
         files = sorted(_ENGINE.rglob("*.py"))
         stamps = [(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files]
-        _engine_stamp.value = hashlib.sha256(repr(stamps).encode()).hexdigest()[:16]
-    return _engine_stamp.value
+        engine_stamp.value = hashlib.sha256(repr(stamps).encode()).hexdigest()[:16]
+    return engine_stamp.value
 
 
 def write_module(path: Path, module: Module) -> Path | None:
@@ -94,6 +106,7 @@ def write_module(path: Path, module: Module) -> Path | None:
         "sites": module.sites,
         "shared_bytes": module.shared_bytes,
         "uses_dynamic": module.uses_dynamic,
+        "facts": module.facts,
         "hidden": {
             name: [array.dtype.str, list(array.shape), np.ascontiguousarray(array).tobytes().hex()]
             for name, array in module.hidden.items()
@@ -132,4 +145,5 @@ def read_module(path: Path) -> Module | None:
         found["sites"],
         found["shared_bytes"],
         found["uses_dynamic"],
+        facts=found["facts"],
     )

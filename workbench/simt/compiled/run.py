@@ -1,9 +1,9 @@
 """Running a compiled kernel: blocks over the cores, a stop that works, faults that explain.
 
-Compiled code does not hold Python's lock. Its back edges burn fuel; when that is out they ask
-`_Watch`, in which Python runs for a moment: a pending Ctrl-C or Jupyter's Stop is seen there, and a
-time limit where one was set. So an endless kernel ends within a fraction of a second, and the
-process stays whole.
+Compiled code runs on launcher threads (launcher.py) and does not hold Python's lock. Its back edges
+burn fuel; when that is out they ask the launch's `Watch`, which a Ctrl-C, Jupyter's Stop or a time
+limit has set by then. So an endless kernel ends within a fraction of a second, says where its
+threads were, and the process stays whole.
 """
 
 # Syntax trees carry attributes of ours, and Numba is not typed.
@@ -11,11 +11,8 @@ process stays whole.
 
 from __future__ import annotations
 
-import ctypes
-import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
@@ -23,11 +20,10 @@ import numba.np.ufunc.parallel
 import numpy as np
 from numba.core.errors import NumbaError
 
-from workbench.errors import StoppedError
-from workbench.simt.codegen.device_functions import START_FUEL
 from workbench.simt.codegen.infer import typing_error
 from workbench.simt.compiled.build import Compiled
 from workbench.simt.compiled.turns import Turn
+from workbench.simt.compiled.watch import Watch
 from workbench.simt.dim3 import Dim3
 from workbench.simt.errors import (
     BarrierDivergenceError,
@@ -36,75 +32,13 @@ from workbench.simt.errors import (
     OutOfBoundsError,
     in_thread,
 )
+from workbench.simt.host import launcher
 from workbench.simt.runtime.control import Control, Fault, Stopped
 
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64)
 _PARALLEL_THREADS = 1 << 14
 """Launches with fewer threads stay on one core: waking another costs more."""
-_SLICE_S = 0.02
-_pool: ThreadPoolExecutor | None = None
 _spare: list[tuple[Any, list[np.ndarray]]] = []
 """Of launches on one core that ended well: making a callback for C takes microseconds."""
-
-
-class _Watch:
-    """What the back edges of one launch ask.
-
-    Attributes
-    ----------
-    stopped : bool
-    error : BaseException or None
-        What ended the launch: KeyboardInterrupt, or a limit.
-    """
-
-    def __init__(self, limit_s: float | None):
-        self.callbacks: list[Any] = []
-        self.start(limit_s)
-
-    def start(self, limit_s: float | None) -> None:
-        """Begin a launch."""
-        self.limit_s, self.stopped = limit_s, False
-        self.error: BaseException | None = None
-        self.started = time.perf_counter()
-
-    def address(self) -> int:
-        """Return the address of a new C function that one worker asks."""
-        answers = self._answers()
-        next(answers)
-        self.callbacks.append(_CALLBACK(answers.__next__))
-        return ctypes.cast(self.callbacks[-1], ctypes.c_void_p).value or 0
-
-    def _answers(self) -> Iterator[int]:
-        """Yield how many back edges a worker may take next, or -1 to stop.
-
-        A generator, because Python delivers a signal as a frame starts or resumes: a function
-        would raise before its ``try`` begins, a generator resumes inside it.
-        """
-        grant, last = START_FUEL, time.perf_counter()
-        while True:
-            try:
-                yield -1 if self.stopped else grant
-                now = time.perf_counter()
-                if self.limit_s is not None and now - self.started > self.limit_s:
-                    self.stop(_limit_error(self.limit_s))
-                took, last = max(now - last, 1e-6), now
-                grant = int(min(max(grant * _SLICE_S / took, 1 << 12), 1 << 26))
-            except GeneratorExit:
-                return
-            except BaseException as error:  # Ctrl-C arrives here, in the main thread
-                self.stop(error)
-
-    def stop(self, error: BaseException) -> None:
-        """Make every worker leave at its next back edge."""
-        self.stopped, self.error = True, self.error or error
-
-
-def _limit_error(limit_s: float) -> StoppedError:
-    return StoppedError(
-        "The kernel was stopped by its time limit.",
-        f"it ran for more than {limit_s:g} s",
-        "look for a loop that never ends, or raise the limit: cuda.set_time_limit(seconds)",
-    )
 
 
 def cores() -> int:
@@ -117,13 +51,6 @@ def cores() -> int:
     return numba.get_num_threads() if started else numba.config.NUMBA_NUM_THREADS
 
 
-def _workers() -> ThreadPoolExecutor:
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(max(1, numba.config.NUMBA_NUM_THREADS - 1), "simt")
-    return _pool
-
-
 def run(
     compiled: Compiled,
     grid: Dim3,
@@ -132,6 +59,8 @@ def run(
     shared_bytes: int = 0,
     limit_s: float | None = None,
     workers: int | None = None,
+    inline: bool = False,
+    state: Callable[[], str] | None = None,
 ) -> None:
     """Run every block of a launch.
 
@@ -149,6 +78,10 @@ def run(
         Seconds after which the launch is stopped.
     workers : int, optional
         Cores to use; by default Numba's number of threads, and one for small launches.
+    inline : bool
+        Run in the calling thread, with its launchers only helping: for launches known to be short.
+    state : callable, optional
+        Says where the threads of a stopped launch stood, for code that knows better.
 
     Raises
     ------
@@ -179,41 +112,65 @@ def run(
         except BaseException as error:
             watch.stop(error)
 
-    with Turn(compiled.module.has_atomics, workers == 1) as alone:
-        controls[0][Control.ALONE] = alone
-        waiting = [_workers().submit(work, k) for k in range(1, workers)]
-        work(0)
-        for one in waiting:
-            _wait(one, watch)
-    for control in controls:
-        if control[Control.FAULT]:
-            raise fault_error(compiled, grid, control)
-    if watch.error is not None:
-        raise watch.error
+    turn = Turn(compiled.module.has_atomics, workers == 1, watch.asks)
+
+    def first() -> None:
+        with turn as alone:
+            controls[0][Control.ALONE] = alone
+            work(0)
+
+    jobs = [first, *(partial(work, k) for k in range(1, workers))]
+    try:
+        launcher.perform(jobs, watch.stop, inline)
+    except launcher.StillRunning:
+        raise watch.left_alone() from None
+    _raise_what_ended(
+        compiled, grid, watch, controls, state or partial(_state, compiled, grid, controls, bounds)
+    )
     if workers == 1:
         _spare.append((watch, controls))
 
 
-def _watched(workers: int, limit_s: float | None) -> tuple[_Watch, list[np.ndarray]]:
+def _raise_what_ended(
+    compiled, grid: Dim3, watch: Watch, controls: list, state: Callable[[], str]
+) -> None:
+    for control in controls:
+        if control[Control.FAULT] and control[Control.FAULT] != Fault.STOPPED:
+            raise fault_error(compiled, grid, control)
+    if watch.error is not None:
+        raise watch.ended(state())
+
+
+def _state(compiled: Compiled, grid: Dim3, controls: list, bounds: list[int]) -> str:
+    """Return where the threads of a stopped launch stood.
+
+    A worker takes its blocks in order, and between two barriers the threads of a block in order.
+    """
+    found = []
+    for k, control in enumerate(controls):
+        if control[Control.FAULT] != Fault.STOPPED:
+            continue
+        number, thread = int(control[Control.BLOCK]), int(control[Control.THREAD])
+        line, block = int(control[Control.SITE]), thread_of(number, tuple(grid))
+        done, to_come = number - bounds[k], bounds[k + 1] - number - 1
+        who = f"thread {thread_of(thread, compiled.block)}" if thread >= 0 else "every thread"
+        rest = [f"{done} blocks before it had ended"] * bool(done)
+        rest += [f"{to_come} blocks had not begun"] * bool(to_come)
+        found.append(", ".join([f"{who} of block {block} was at line {line}", *rest]))
+    return "; ".join(found) or "no thread was inside a loop"
+
+
+def _watched(workers: int, limit_s: float | None) -> tuple[Watch, list[np.ndarray]]:
     """Return a watch and a control block for each worker: of an earlier launch, if one is free."""
     if workers == 1 and _spare:
         watch, controls = _spare.pop()
         watch.start(limit_s)
         return watch, controls
-    watch = _Watch(limit_s)
+    watch = Watch(limit_s)
     return watch, [_control(watch) for _ in range(workers)]
 
 
-def _wait(future: Any, watch: _Watch) -> None:
-    while True:
-        try:
-            future.result()
-            return
-        except KeyboardInterrupt as error:
-            watch.stop(error)
-
-
-def _control(watch: _Watch) -> np.ndarray:
+def _control(watch: Watch) -> np.ndarray:
     control = np.zeros(Control.SIZE, np.int64)
     control[Control.CALLBACK] = watch.address()
     return control
@@ -263,8 +220,3 @@ def fault_error(compiled: Compiled, grid: Dim3, control: np.ndarray) -> KernelEr
             "give the recursion a condition that ends it",
         )
     return DeadlockError("Threads wait for each other for ever.", who, "look at the loop")
-
-
-def in_background() -> bool:
-    """Return whether this is not the main thread, where Ctrl-C arrives."""
-    return threading.current_thread() is not threading.main_thread()

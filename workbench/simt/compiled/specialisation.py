@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import ast
 import threading
+from functools import cached_property
 from typing import Any
 
 import numba
 import numpy as np
 from numba import types
 
+from workbench.simt import irregular
 from workbench.simt.codegen.emit import DEBUG, PLAIN, Mode
 from workbench.simt.compiled import build
+from workbench.simt.compiled.pace import Pace
 from workbench.simt.dim3 import Dim3
+from workbench.simt.errors import KernelSourceError
 from workbench.simt.frontend.resolved import Intrinsic, Resolved
 from workbench.simt.planning.nodes import Unplannable
 
@@ -26,8 +30,13 @@ class Specialisation:
     Attributes
     ----------
     compiled : build.Compiled or None
+        As regions.
     reason : str
-        Why it cannot be compiled.
+        Why it cannot be.
+    machine : irregular.Machine or None
+        As a state machine: made where regions cannot be, or where it is asked for.
+    machine_reason : str
+        Why it cannot be.
     kinds : tuple
         The argument types, as Numba has them.
     """
@@ -36,6 +45,8 @@ class Specialisation:
         self.kernel, self.block, self.kinds = kernel, block, kinds
         self.compiled: build.Compiled | None = None
         self.reason = ""
+        self.machine: irregular.Machine | None = None
+        self.machine_reason = ""
         self.is_made = False
         self._error: Exception | None = None
         self._lock = threading.Lock()
@@ -67,21 +78,57 @@ class Specialisation:
         """Return whether making it only loads machine code."""
         return build.is_on_disk(self.kernel.resolved, self.kinds, tuple(self.block), self.mode)
 
+    @cached_property
+    def pace(self) -> Pace:
+        """What is known about how long its launches take."""
+        return Pace(self.kernel.resolved)
+
     @property
     def mode(self) -> Mode:
         """What the generated code checks beside bounds."""
         return DEBUG if self.kernel.options.get("debug") else PLAIN
 
+    def as_machine(self) -> irregular.Machine | None:
+        """Return the state machine, made now if it is not yet; None with `machine_reason`.
+
+        Raises
+        ------
+        KernelTypingError
+        """
+        with self._lock:
+            if self.machine is None and not self.machine_reason:
+                self._make_machine()
+        return self.machine
+
     def _compile(self) -> None:
         if _uses_half(self.kernel.resolved, self.kinds):
-            self.reason = "Numba's CPU compiler has no float16"
+            self.reason = self.machine_reason = "Numba's CPU compiler has no float16"
             return
+        refused: KernelSourceError | None = None
         try:
             built = build.build(self.kernel.resolved, self.kinds, tuple(self.block), self.mode)
             built.compile(self.kinds)
             self.compiled = built
-        except Unplannable as error:
+            return
+        except KernelSourceError as error:
             self.reason = f"{error.happened} ({error.saw})"
+            refused = error
+        self._make_machine()
+        if self.machine is None and not isinstance(refused, Unplannable):
+            raise refused
+
+    def _make_machine(self) -> None:
+        if _uses_half(self.kernel.resolved, self.kinds):
+            self.machine_reason = "Numba's CPU compiler has no float16"
+            return
+        block, debug = tuple(self.block), self.mode is DEBUG
+        try:
+            machine = irregular.build(self.kernel.resolved, self.kinds, block, debug)
+        except KernelSourceError as error:
+            self.machine_reason = f"{error.happened} ({error.saw})"
+            return
+        machine.compile(self.kinds)
+        self.machine = machine
 
 
 def check_declared(kernel: Any) -> None:

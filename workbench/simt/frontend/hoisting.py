@@ -37,7 +37,8 @@ class Hoisting:
         replaced: dict[int, ast.expr] = {}
         for k, child in enumerate(children):
             new = self.hoist(child, out)
-            if waiting and k < waiting[-1] and not is_simple(new):
+            is_function = isinstance(node, ast.Call) and child is node.func
+            if waiting and k < waiting[-1] and not is_simple(new) and not is_function:
                 new = self.pin(new, out)
             replaced[id(child)] = new
         replace_children(node, replaced)

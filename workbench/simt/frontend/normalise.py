@@ -38,11 +38,18 @@ DECLARED = {
 }
 
 
-def normalise(resolved: Resolved) -> Normal:
-    """Bring a resolved function into normal form; `resolved` is left as it is."""
+def normalise(resolved: Resolved, by: type[Normaliser] | None = None) -> Normal:
+    """Bring a resolved function into normal form; `resolved` is left as it is.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    by : type, optional
+        A `Normaliser` that allows more.
+    """
     result = Normal(resolved, resolved.source.parameters, [], sites=list(resolved.sites))
     body = _own_parameters(deepcopy_tree(resolved.tree.body), result.parameters)
-    result.body = _Normaliser(result).statements(body)
+    result.body = (by or Normaliser)(result).statements(body)
     return result
 
 
@@ -58,6 +65,8 @@ def _own_parameters(body: list[ast.stmt], parameters: tuple[str, ...]) -> list[a
 
 
 class _Normaliser(Hoisting):
+    """Brings the statements of one function into normal form."""
+
     def __init__(self, result: Normal):
         self.result, self.count, self.calls = result, 0, []
 
@@ -230,9 +239,13 @@ class _Normaliser(Hoisting):
         self._own_sites(body)
         self.calls.append(callee)
         out += before
-        out += self.statements(returns_to(result, body, self, node))
+        out += self.statements(self.returns(result, body, node))
         self.calls.pop()
         return load(result, node)
+
+    def returns(self, result: str, body: list, node: ast.AST) -> list[ast.stmt]:
+        """Write an inlined function's body, with its returns."""
+        return returns_to(result, body, self, node)
 
     def _own_sites(self, body: list[ast.stmt]) -> None:
         """Give accesses of an inlined function sites of their own, with the caller's arrays."""
@@ -269,3 +282,7 @@ class _Normaliser(Hoisting):
             f"{source.file_name}:{line}: {source.line(line).strip()}",
             advice,
         )
+
+
+Normaliser = _Normaliser
+"""To be extended by a tier that allows more."""

@@ -9,7 +9,7 @@ It refuses loops that wait for another thread's write, prints, exceptions, recor
 that are neither device functions nor known mathematics.
 """
 
-from workbench.simt.lockstep.launch import launch, refusal
+from workbench.simt.lockstep.launch import Halted, launch, refusal
 from workbench.simt.lockstep.numbers import CannotLockstep
 
-__all__ = ["CannotLockstep", "launch", "refusal"]
+__all__ = ["CannotLockstep", "Halted", "launch", "refusal"]

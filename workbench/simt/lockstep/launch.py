@@ -18,7 +18,7 @@ from workbench.simt.lockstep.arrays import UNDO_BYTES, Undo
 from workbench.simt.lockstep.lanes import Lanes
 from workbench.simt.lockstep.machine import Machine
 from workbench.simt.lockstep.numbers import CannotLockstep
-from workbench.simt.planning.proofs import waits_for_memory
+from workbench.simt.planning.waiting import spins
 from workbench.simt.stepping.launch import has_grid_sync
 
 LANES_AT_ONCE = 1 << 16
@@ -27,6 +27,10 @@ _LANE_BYTES = 500
 """What a lane costs with some fifty names and masks alive."""
 _PARTS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.arguments,
           ast.arg, ast.keyword, ast.Slice, ast.FunctionDef)  # fmt: skip
+
+
+class Halted(Exception):
+    """The launch was told to end."""
 
 
 def refusal(resolved: Resolved) -> str:
@@ -40,7 +44,7 @@ def refusal(resolved: Resolved) -> str:
 
 
 def _refused(node: ast.AST) -> str:
-    if isinstance(node, ast.While) and waits_for_memory(node):
+    if spins(node):
         return "a loop that waits for another thread"
     if isinstance(node, (ast.While, ast.For)) and node.orelse:
         return "`else` after a loop"
@@ -71,7 +75,8 @@ def launch(
     shared_bytes : int
         Dynamic shared memory of each block.
     poll : callable, optional
-        Called at every turn of a loop; raises to end the launch, `CannotLockstep` to undo it.
+        Called at every turn of a loop; raises `Halted` to end the launch, `CannotLockstep` to
+        undo it.
     undo_bytes : int
         Arrays up to this size are kept when they are first written, so that `CannotLockstep`
         leaves memory as it was; a kernel that writes to a larger one is refused.
@@ -82,7 +87,10 @@ def launch(
         With the thread, the line and the reason.
     CannotLockstep
         Where another tier must run it.
+    Halted
+        Where `poll` raised it; its text says where the threads were.
     """
+    ask = poll or _go_on
     at_once = grid.count if has_grid_sync(resolved) else max(1, LANES_AT_ONCE // block.count)
     at_once = min(at_once, grid.count)
     check_memory(at_once * block.count * _LANE_BYTES, "A launch in lockstep")
@@ -91,7 +99,12 @@ def launch(
         try:
             for first in range(0, grid.count, at_once):
                 lanes = Lanes(grid, block, first, min(at_once, grid.count - first))
-                Machine(lanes, undo, shared_bytes, poll or _go_on).run(resolved, args)
+                machine = Machine(lanes, undo, shared_bytes, ask)
+                try:
+                    ask()
+                    machine.run(resolved, args)
+                except Halted:
+                    raise Halted(machine.state()) from None
         except WorkbenchError:
             raise
         except (TypeError, ValueError) as error:  # what NumPy refuses, Numba's inference explains

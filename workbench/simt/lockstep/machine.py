@@ -29,10 +29,24 @@ _DEEPEST = 40
 class Machine(Operations):
     """Runs one kernel over some lanes."""
 
+    at: tuple[int, Any] = (0, ())
+
     def run(self, resolved: Resolved, args: tuple) -> None:
         """Run the kernel; `args` are NumPy arrays and numbers."""
         given = dict(zip(resolved.source.parameters, map(self._argument, args), strict=True))
         self.call(resolved, given, self.lanes.full)
+
+    def state(self) -> str:
+        """Return where the threads are, for whoever stopped the launch."""
+        line, active = self.at
+        inside = np.flatnonzero(active)
+        if not line or not len(inside):
+            return "no thread was inside a loop"
+        thread, block = self.lanes.who(int(inside[0]))
+        return (
+            f"{len(inside)} of {self.lanes.count} threads were in the loop at line {line}, the "
+            f"first of them thread {thread} of block {block}"
+        )
 
     def _argument(self, value: Any) -> Any:
         return View(value, undo=self.undo) if isinstance(value, np.ndarray) else strong(value)
@@ -160,6 +174,7 @@ class Machine(Operations):
         """Run a loop: ``turn(active)`` splits off the lanes that have come to its end."""
         loops, active, done = self.frame.loops, mask, None
         while active is not None:
+            self.at = statement.lineno, active
             self.poll()
             going, ended = turn(active)
             done = self.join(self.lanes.full, done, ended)

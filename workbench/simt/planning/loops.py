@@ -46,7 +46,8 @@ class Loops:
                 self.stack,
                 [*self.stack, ("native", LIVE)] if leaves else self.stack,
             )
-            self.nodes.append(Loop(statement, self.block(statement.body, mask)))
+            inside = self.block(statement.body, mask)
+            self.nodes.append(Loop(statement, inside, statement.lineno))
             self.stack = outer
             return
         self.masked_loop(statement, mask)
@@ -69,7 +70,7 @@ class Loops:
         body: list = [Region(turn)] if turn else []
         body += [LeaveIfNone(stay), *self.block(statement.body, active)]
         del self.stack[-1 if active == stay else -2 :]
-        self.nodes.append(Loop(None, body))
+        self.nodes.append(Loop(None, body, statement.lineno))
 
     def _while_turn(self, statement: ast.While, stay: str, mask: str | None):
         if isinstance(statement.test, ast.Constant) and statement.test.value:

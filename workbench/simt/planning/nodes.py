@@ -59,6 +59,7 @@ class Loop:
 
     head: ast.For | ast.While | None
     body: list
+    line: int
 
 
 @dataclass

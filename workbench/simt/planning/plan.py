@@ -49,8 +49,8 @@ from workbench.simt.planning.nodes import (
     regions_of,
     under,
 )
-from workbench.simt.planning.proofs import waits_for_memory
 from workbench.simt.planning.remat import rematerialisable
+from workbench.simt.planning.waiting import spinning
 
 
 def plan(normal: Normal, arrays: set[str]) -> Plan:
@@ -86,13 +86,12 @@ class _Planner(Levels, Loops):
         self.nodes: list = []
 
     def run(self) -> Plan:
-        for loop in (n for s in self.body for n in ast.walk(s) if isinstance(n, ast.While)):
-            if waits_for_memory(loop):
-                raise Unplannable(
-                    "A thread waits for memory that another thread writes.",
-                    f"line {loop.lineno}",
-                    "another tier runs it, thread by thread",
-                )
+        for loop in spinning(self.body, self.normal.resolved):
+            raise Unplannable(
+                "A thread waits for memory that another thread writes.",
+                f"line {loop.lineno}",
+                "another tier runs it, thread by thread",
+            )
         while self.uniformity.demote(self._assigned_in_regions(self.body)):
             pass
         if any(has_sync(statement) for statement in self.body):

@@ -47,6 +47,7 @@ class Fault(IntEnum):
     BARRIER_DIVERGENCE = 2
     DEADLOCK = 3
     RECURSION = 4
+    STOPPED = 5
 
 
 class Stopped(Exception):

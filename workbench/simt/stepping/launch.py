@@ -19,6 +19,7 @@ import itertools
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,14 @@ class _Running:
         self.done = False
 
     @property
+    def line(self) -> str:
+        """Where the thread is, waiting or not."""
+        frame = getattr(self.generator, "gi_frame", None)
+        if self.request is None and frame is not None:
+            return f" at line {frame.f_lineno}"
+        return f" waits at line {self.request.line}" if self.request else ""
+
+    @property
     def where(self) -> str:
         line = f" at line {self.request.line}" if self.request else ""
         return f"{self.thread.describe()}{line}"
@@ -97,22 +106,23 @@ def launch(
     resident: list[_Running] = []
     spinning = 0
     whole_grid = isinstance(resolved, Resolved) and has_grid_sync(resolved)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), _told_where(resident):
         if whole_grid:
             check_memory(
                 grid.count * block.count * _THREAD_BYTES, "A launch with every block alive"
             )
-            resident = list(itertools.chain.from_iterable(blocks))
+            resident += itertools.chain.from_iterable(blocks)
         while True:
             if not resident or spinning > _STUCK_ROUNDS:
                 more = next(blocks, None)
                 if more is None and not resident:
                     return
-                resident, spinning = resident + (more or []), 0
+                resident += more or []
+                spinning = 0
             if poll is not None:
                 poll()
             stepped = [_step(one) for one in resident if one.request is None]
-            resident = [one for one in resident if not one.done]
+            resident[:] = [one for one in resident if not one.done]
             released = _release(resident)
             spinning = spinning + 1 if not released and all(x == "spun" for x in stepped) else 0
             if resident and not stepped and not released:
@@ -120,6 +130,25 @@ def launch(
                 if more is None:
                     raise _stuck(resident)
                 resident += more
+
+
+@contextmanager
+def _told_where(resident: list[_Running]) -> Iterator[None]:
+    """Add to what stops a launch where its threads were."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"The kernel was stopped: {_places(resident)}.") from None
+    except StoppedError as error:
+        saw = f"{error.saw}; {_places(resident)}"
+        raise StoppedError(error.happened, saw, error.advice) from None
+
+
+def _places(resident: list[_Running]) -> str:
+    if not resident:
+        return "no thread was under way"
+    rest = f" and {len(resident) - 4} more" if len(resident) > 4 else ""
+    return "; ".join(f"{one.thread.describe()}{one.line}" for one in resident[:4]) + rest
 
 
 def deadline(limit_s: float | None):

@@ -75,7 +75,7 @@ class Kernel:
         self.name, self.source, self._compiled = name, source, compiled
         self.address = compiled.address
         self.run: Callable[[bytes | ctypes.c_char_p], int] = _RELEASES_GIL(self.address)
-        self.run_briefly: Callable[[bytes], int] = _KEEPS_GIL(self.address)
+        self.run_briefly: Callable[[bytes | ctypes.c_char_p], int] = _KEEPS_GIL(self.address)
 
 
 def _functions_of(body: str) -> str:

@@ -118,6 +118,19 @@ def call_kernel(typing_context, address, words):
 
 
 @intrinsic
+def call_with(typing_context, address, first, second):
+    """Call a C function of two words, such as one of Python's or the C library's."""
+
+    def generate(context, builder, signature, arguments):
+        i64 = ir.IntType(64)
+        kind = ir.FunctionType(i64, [i64, i64])
+        function = builder.inttoptr(arguments[0], kind.as_pointer())
+        return builder.call(function, arguments[1:])
+
+    return types.int64(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
 def address_of(typing_context, words):
     """Return a pointer's address."""
 
@@ -169,6 +182,7 @@ __all__ = [
     "c8",
     "c16",
     "call_kernel",
+    "call_with",
     "f4",
     "f4_of_bits",
     "f4_to_brain",

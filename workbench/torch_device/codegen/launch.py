@@ -17,7 +17,8 @@ from struct import Struct
 import torch
 
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
-from workbench.torch_device.core import streams
+from workbench.torch_device.core import memory, streams
+from workbench.torch_device.core.queue import BOARD
 
 SPLIT_FROM = 1 << 16  # elements; below it, waking another core costs more than it saves
 _BRIEF = 4096  # elements; below it, giving Python's lock away costs more than the work
@@ -120,8 +121,10 @@ def launch(
     explain : callable, optional
         Turns a status other than 0 into the error to raise.
     """
-    if not streams._any_side_stream and not streams._recording and count * weight < _BRIEF:
-        status = kernel.run_briefly(pack(0, count, *words))
+    amount = count * weight
+    if amount < streams.SMALL and not BOARD[0]:
+        run = kernel.run_briefly if amount < _BRIEF else kernel.run
+        status = run(pack(0, count, *words))
         if status and explain is not None:
             raise explain(status)
         return
@@ -131,7 +134,20 @@ def launch(
         if status and explain is not None:
             raise explain(status)
 
-    streams.launch(kernel.name, work)
+    stream = streams.current(_device_of(words))
+    if amount < SPLIT_FROM or torch.get_num_threads() < 2:
+        stream.put_kernel(kernel, (0, count, *words), amount, explain, work)
+    else:
+        stream.put(kernel.name, work, amount)
+
+
+def _device_of(words: tuple[int, ...]) -> int | None:
+    """Return the device whose memory a kernel works on: its words begin with the result's."""
+    for word in words:
+        device = memory.device_of(word - memory.DELTA)
+        if device >= 0:
+            return device
+    return None
 
 
 def _run(kernel: Kernel, count: int, words: tuple[int, ...], weight: int) -> int:

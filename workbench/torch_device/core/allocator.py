@@ -16,7 +16,7 @@ from __future__ import annotations
 import bisect
 import gc
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,7 +25,6 @@ import torch
 from workbench.torch_device.core import memory
 
 GRAIN = 512  # bytes: the alignment CUDA's allocator gives, wide enough for any vector load
-MIB = 1 << 20
 
 
 @dataclass
@@ -105,6 +104,10 @@ collect: Callable[[], None] = lambda: None  # noqa: E731
 """Frees the blocks of storages that have died since; `tensors` puts its own here."""
 gather: Callable[[], None] = lambda: None  # noqa: E731
 """Gives back blocks that a cache in front of this one keeps; the shim puts its own here."""
+explain: Callable[[int, int], str] = lambda device, size: f"wb:{device} is full"  # noqa: E731
+"""Says what holds the memory; `memory_map` puts its own here."""
+settle: Callable[[], None] = lambda: None  # noqa: E731
+"""Waits for all queued work; `streams` puts its own here."""
 after_streams: Callable[[set[int], Callable[[], None]], None] = lambda ids, then: then()  # noqa: E731
 
 
@@ -119,38 +122,37 @@ def allocate(nbytes: int, device: int) -> int:
     size = (nbytes + GRAIN - 1) // GRAIN * GRAIN or GRAIN
     pool = POOLS[device]
     stream = stream_of(device)
-    collect()
-    with pool.lock:
-        cached = pool.bins.get((stream, size))
-        counted = pool.statistics
-        if cached:
-            address = cached.pop()
-            counted.cache_hits += 1
-        else:
-            address = _carve(pool, size, stream)
-        counted.allocations += 1
-        counted.allocated = held = counted.allocated + size
-        if held > counted.allocated_peak:
-            counted.allocated_peak = held
-    return address
+    for attempt in range(3):
+        collect()
+        with pool.lock:
+            address = _take(pool, size, stream)
+        if address:
+            return address
+        if attempt:  # the first time, what is cached may do; then, what only cycles hold
+            gc.collect()
+        empty_cache(device)
+    pool.statistics.out_of_memory += 1
+    raise torch.OutOfMemoryError(explain(device, size))
 
 
-def _carve(pool: Pool, size: int, stream: int) -> int:
-    address = pool.extents.carve(size)
-    if not address:
-        empty_cache(pool.device)
-        address = pool.extents.carve(size)
-    if not address:
-        gc.collect()
-        empty_cache(pool.device)
-        address = pool.extents.carve(size)
-    if not address:
-        pool.statistics.out_of_memory += 1
-        raise torch.OutOfMemoryError(explain_shortage(pool.device, size))
-    pool.blocks[address] = (size, stream)
+def _take(pool: Pool, size: int, stream: int) -> int:
+    """Return a block from the stream's bin or from the extents; 0 where neither has one."""
     counted = pool.statistics
-    counted.reserved += size
-    counted.reserved_peak = max(counted.reserved_peak, counted.reserved)
+    cached = pool.bins.get((stream, size))
+    if cached:
+        address = cached.pop()
+        counted.cache_hits += 1
+    else:
+        address = pool.extents.carve(size)
+        if not address:
+            return 0
+        pool.blocks[address] = (size, stream)
+        counted.reserved += size
+        counted.reserved_peak = max(counted.reserved_peak, counted.reserved)
+    counted.allocations += 1
+    counted.allocated = held = counted.allocated + size
+    if held > counted.allocated_peak:
+        counted.allocated_peak = held
     return address
 
 
@@ -187,6 +189,7 @@ def block_at(address: int) -> int | None:
 
 def empty_cache(device: int) -> None:
     """Hand every cached block back to the extents and its pages to the operating system."""
+    settle()  # queued work may still use what has been freed
     collect()
     gather()
     pool = POOLS[device]
@@ -199,44 +202,6 @@ def empty_cache(device: int) -> None:
         pool.bins.clear()
         for start, size in zip(pool.extents.starts, pool.extents.sizes, strict=True):
             memory.release(start, size)
-
-
-def explain_shortage(device: int, asked: int) -> str:
-    """Return the sentence of an out-of-memory error: what was asked, and what holds the rest."""
-    pool = POOLS[device]
-    held: Counter[str] = Counter()
-    seen = set()
-    for thing in gc.get_objects():
-        if issubclass(type(thing), torch.Tensor) and thing.device == torch.device("wb", device):
-            address = thing.untyped_storage().data_ptr()
-            if address not in seen:
-                seen.add(address)
-                kind = "parameter" if isinstance(thing, torch.nn.Parameter) else "tensor"
-                shape = "x".join(map(str, thing.shape)) or "scalar"
-                name = f"{kind} {str(thing.dtype)[6:]}[{shape}]"
-                held[name] += thing.untyped_storage().nbytes()
-    largest = "; ".join(f"{name}: {n / MIB:.1f} MiB" for name, n in held.most_common(5))
-    held_now = statistics(device).allocated
-    free_bytes, blocks = sum(pool.extents.sizes), len(live_blocks(pool.device))
-    return (
-        f"wb:{device} is out of memory: {asked / MIB:.1f} MiB asked for.\n"
-        f"Seen: {memory.DEVICE_BYTES / MIB:.0f} MiB in all, {held_now / MIB:.1f} "
-        f"MiB held by {blocks} live blocks, {free_bytes / MIB:.1f} MiB free in "
-        f"{len(pool.extents.starts)} ranges, the largest of "
-        f"{max(pool.extents.sizes, default=0) / MIB:.1f} MiB. Held by: {largest or 'nothing'}\n"
-        "Try: delete what you no longer need, use a smaller batch, or set "
-        "WORKBENCH_DEVICE_MEMORY_MIB before Python starts"
-    )
-
-
-def live_blocks(device: int) -> dict[int, int]:
-    """Return address -> bytes of the blocks that tensors hold now."""
-    collect()
-    gather()
-    pool = POOLS[device]
-    with pool.lock:
-        cached = {address for addresses in pool.bins.values() for address in addresses}
-        return {a: size for a, (size, _) in pool.blocks.items() if a not in cached}
 
 
 def _own_statistics(device: int) -> Statistics:

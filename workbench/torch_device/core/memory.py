@@ -25,7 +25,8 @@ _PROT_NONE, _MAP_SHARED = 0, 1  # <sys/mman.h> of Linux
 _MADV_REMOVE = 9  # <asm-generic/mman-common.h>: drop the pages and their bytes
 
 
-def _from_environment(name: str, default: int, least: int, most: int) -> int:
+def from_environment(name: str, default: int, least: int, most: int) -> int:
+    """Return a whole number that an environment variable gives."""
     text = os.environ.get(name, str(default))
     if not text.isdigit() or not least <= int(text) <= most:
         raise InputError(
@@ -36,10 +37,10 @@ def _from_environment(name: str, default: int, least: int, most: int) -> int:
     return int(text)
 
 
-DEVICE_COUNT = _from_environment("WORKBENCH_DEVICE_COUNT", 2, 1, 8)
+DEVICE_COUNT = from_environment("WORKBENCH_DEVICE_COUNT", 2, 1, 8)
 """How many ``wb`` devices there are (``WORKBENCH_DEVICE_COUNT``)."""
 
-DEVICE_BYTES = _from_environment("WORKBENCH_DEVICE_MEMORY_MIB", 1024, 1, 1 << 16) << 20
+DEVICE_BYTES = from_environment("WORKBENCH_DEVICE_MEMORY_MIB", 1024, 1, 1 << 16) << 20
 """Memory of each device in bytes (``WORKBENCH_DEVICE_MEMORY_MIB``); used pages only are real."""
 
 _TOTAL = DEVICE_COUNT * DEVICE_BYTES
@@ -84,6 +85,9 @@ DELTA = BYTES.data_ptr() - BASE
 """Device address + `DELTA` = the address of the same byte for a kernel."""
 
 END = BASE + _TOTAL
+
+pinned: set[int] = set()
+"""Addresses of the pinned host storages, which a copy may read when Python has gone on."""
 
 
 def base(device: int) -> int:

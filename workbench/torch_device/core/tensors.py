@@ -190,25 +190,6 @@ def empty_strided(
     return _from_dlpack(_new_capsule(pointer, b"dltensor", None))
 
 
-def empty_like_fast(model: torch.Tensor, shape, dtype: torch.dtype, count: int) -> torch.Tensor:
-    """Return a row-major tensor beside `model`, of a dtype that DLPack knows, in few steps."""
-    device = model.device.index
-    address = allocator.allocate(count * dtype.itemsize, device)
-    record = _records.get(address) or _record(address, device)
-    if record[6] == (shape, dtype):  # this block's record says so from the last time
-        return _from_dlpack(_new_capsule(record[0], b"dltensor", None))
-    pointer, tensor, kind, sizes, steps, _, _ = record
-    record[6] = (shape, dtype)
-    tensor.ndim = dims = len(shape)
-    kind.code, kind.bits = _CODES[dtype]
-    step = 1
-    for d in range(dims - 1, -1, -1):
-        sizes[d] = n = shape[d]
-        steps[d] = step
-        step *= n
-    return _from_dlpack(_new_capsule(pointer, b"dltensor", None))
-
-
 def empty(size: Sequence[int], dtype: torch.dtype, device: int) -> torch.Tensor:
     """Return a row-major tensor over a fresh block."""
     return empty_strided(size, contiguous_strides(size), dtype, device)

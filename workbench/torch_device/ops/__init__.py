@@ -12,7 +12,7 @@ import torch
 
 from workbench.torch_device import vendor
 from workbench.torch_device.codegen import rows
-from workbench.torch_device.core import views
+from workbench.torch_device.core import copies, views
 from workbench.torch_device.ops import composites
 
 FAMILIES = (
@@ -51,7 +51,7 @@ allow_in_front: Callable[[str, bool], None] = lambda operator, on: None  # noqa:
 
 def register(library: torch.library.Library) -> None:
     """Register every family's kernels for the device, the vendor library in front of some."""
-    views.on_device = rows.copy
+    copies.on_device = rows.copy
     for family in FAMILIES:
         KERNELS.update(import_module(f"{__name__}.{family}").KERNELS)
     taken = set(KERNELS) | set(views.METADATA_KERNELS) | set(views.KERNELS)

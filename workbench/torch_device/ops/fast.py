@@ -19,8 +19,9 @@ import torch
 from workbench.torch_device import traffic
 from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.codegen import types
-from workbench.torch_device.core import streams, tensors
+from workbench.torch_device.core import allocator, tensors
 from workbench.torch_device.core.memory import DELTA
+from workbench.torch_device.core.queue import BOARD
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.ops.pointwise import KERNELS as ROWS
 
@@ -47,6 +48,25 @@ _FLOATS = {torch.float32, torch.float64, torch.float16, torch.bfloat16}
 _UNARY_WORDS, _BINARY_WORDS = Struct("6q"), Struct("9q")
 
 
+def _empty_like(model: torch.Tensor, shape, dtype: torch.dtype, count: int) -> torch.Tensor:
+    """Return a row-major tensor beside `model`, of a dtype that DLPack knows, in few steps."""
+    device = model.device.index
+    address = allocator.allocate(count * dtype.itemsize, device)
+    record = tensors._records.get(address) or tensors._record(address, device)
+    if record[6] == (shape, dtype):  # this block's record says so from the last time
+        return tensors._from_dlpack(tensors._new_capsule(record[0], b"dltensor", None))
+    pointer, tensor, kind, sizes, steps, _, _ = record
+    record[6] = (shape, dtype)
+    tensor.ndim = dims = len(shape)
+    kind.code, kind.bits = tensors._CODES[dtype]
+    step = 1
+    for d in range(dims - 1, -1, -1):
+        sizes[d] = n = shape[d]
+        steps[d] = step
+        step *= n
+    return tensors._from_dlpack(tensors._new_capsule(pointer, b"dltensor", None))
+
+
 def _ready(row, dtype: torch.dtype, operands: tuple) -> object:
     """Return the loop of a row for one dtype, compiled."""
     compute = types.KINDS[dtype].compute
@@ -59,7 +79,7 @@ def _binary(name: str):
     row, slow = ROWS[f"{base}.out"], overload(name)._handle.redispatch_boxed
     scaled = base in ("add", "sub")
     loops: dict = {}
-    empty, pack, counted = tensors.empty_like_fast, _BINARY_WORDS.pack, traffic.NATIVE
+    empty, pack, counted = _empty_like, _BINARY_WORDS.pack, traffic.NATIVE
     dense = torch.Tensor.is_contiguous
 
     def operands_of(dtype):
@@ -81,7 +101,7 @@ def _binary(name: str):
                 and dense(self)
                 and dense(other)
                 and self.get_device() == other.get_device()
-                and not (streams._any_side_stream or streams._recording or streams._forked)
+                and not BOARD[0]
             ):
                 run = loops.get(dtype)
                 if run is None:
@@ -116,16 +136,11 @@ def _binary(name: str):
 def _unary(name: str):
     row, slow = ROWS[f"{name}.out"], overload(name)._handle.redispatch_boxed
     loops: dict = {}
-    empty, pack, counted = tensors.empty_like_fast, _UNARY_WORDS.pack, traffic.NATIVE
+    empty, pack, counted = _empty_like, _UNARY_WORDS.pack, traffic.NATIVE
 
     def short(self):
         dtype, count = self.dtype, self.numel()
-        if (
-            dtype in _FLOATS
-            and 0 < count < _SMALL
-            and self.is_contiguous()
-            and not (streams._any_side_stream or streams._recording or streams._forked)
-        ):
+        if dtype in _FLOATS and 0 < count < _SMALL and self.is_contiguous() and not BOARD[0]:
             run = loops.get(dtype)
             if run is None:
                 run = loops[dtype] = _ready(row, dtype, (("self", dtype),))

@@ -21,10 +21,10 @@ from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
 from workbench.torch_device.core import tensors
-from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import check_devices, fallback
 from workbench.torch_device.ops.pointwise import check_no_overlap, check_out
 
 _PICK = """

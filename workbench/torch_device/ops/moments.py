@@ -10,8 +10,8 @@ import math
 import torch
 
 from workbench.torch_device.codegen import rows
-from workbench.torch_device.core.fallback import fallback
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import fallback
 from workbench.torch_device.ops.pointwise import check_out
 from workbench.torch_device.ops.reductions import _to, reduce, reduced_shape
 

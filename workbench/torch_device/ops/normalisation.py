@@ -14,8 +14,8 @@ import torch
 from workbench.torch_device import traffic
 from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.core import tensors
-from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import check_devices, fallback
 from workbench.torch_device.ops.reductions import reduce
 
 _WIDE = {

@@ -17,10 +17,10 @@ from workbench.torch_device import traffic
 from workbench.torch_device.codegen import elementwise, types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
-from workbench.torch_device.core.fallback import fallback
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.tensors import is_device
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import fallback
 
 _START = """
 def kernel(w):

@@ -18,9 +18,9 @@ from workbench.torch_device import traffic
 from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.codegen import types
 from workbench.torch_device.core import tensors
-from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import check_devices, fallback
 from workbench.torch_device.ops import elementwise as table
 
 Row = str | dict[str, str]

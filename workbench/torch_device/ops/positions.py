@@ -18,9 +18,9 @@ from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
 from workbench.torch_device.core import streams, tensors
-from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import check_devices, fallback
 from workbench.torch_device.ops.indexing import (
     EACH,
     LINE,

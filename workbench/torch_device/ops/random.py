@@ -17,9 +17,9 @@ from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
 from workbench.torch_device.core import tensors
-from workbench.torch_device.core.fallback import fallback
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import fallback
 
 _DRAW = """
 def kernel(w):

@@ -16,8 +16,8 @@ import torch
 from workbench.torch_device import traffic
 from workbench.torch_device.codegen import columns, rows, types
 from workbench.torch_device.core import tensors
-from workbench.torch_device.core.fallback import fallback
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import fallback
 from workbench.torch_device.ops.pointwise import check_out
 
 _SUM = """

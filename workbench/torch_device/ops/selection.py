@@ -14,9 +14,9 @@ from workbench.torch_device import traffic
 from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.core import tensors
-from workbench.torch_device.core.fallback import check_devices, fallback
 from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.fallback import check_devices, fallback
 from workbench.torch_device.ops.pointwise import (
     check_no_overlap,
     check_out,

@@ -27,7 +27,7 @@ import torch
 
 from workbench.errors import InputError, UnavailableError
 from workbench.torch_device.codegen.compiler import cache_folder
-from workbench.torch_device.core import allocator, memory, streams
+from workbench.torch_device.core import allocator, devices, events, memory, streams
 
 SOURCES = [Path(__file__).with_name(name) for name in ("shim.cpp", "quick.cpp")]
 _ASK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
@@ -98,7 +98,7 @@ def _run(*command: str) -> None:
                         "use WORKBENCH_SHIM=0, which needs no compiler")  # fmt: skip
 
 
-_events: dict[int, streams.Event] = {}
+_events: dict[int, events.Event] = {}
 _pinned_bytes: dict[int, int] = {}
 _lock = threading.Lock()
 _next_event = 1
@@ -121,19 +121,19 @@ def _record_event(event: int, packed: int) -> int:
     with _lock:
         if not event:
             event, _next_event = _next_event, _next_event + 1
-            _events[event] = streams.Event(enable_timing=True)
+            _events[event] = events.Event(enable_timing=True)
     _events[event].record(_stream(packed))
     return event
 
 
 def _pin(address: int, nbytes: int) -> None:
     _pinned_bytes[address] = nbytes
-    streams.pinned.add(address)
+    memory.pinned.add(address)
 
 
 def _unpin(address: int, _: int) -> None:
     _pinned_bytes.pop(address, None)
-    streams.pinned.discard(address)
+    memory.pinned.discard(address)
 
 
 def _is_pinned(address: int, _: int) -> bool:
@@ -156,7 +156,7 @@ ANSWERS = (
     lambda device, which: getattr(allocator.statistics(device), _counters[which]),
     lambda device, b: allocator.reset_peak(device),
     _empty_all,
-    lambda device, b: streams.set_device(device),
+    lambda device, b: devices.set_device(device),
     lambda device, b: streams.current(device).stream_id,
     _set_stream,
     lambda device, priority: streams.Stream(device, priority).stream_id,

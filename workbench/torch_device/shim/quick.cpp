@@ -2,7 +2,7 @@
 //
 // Python generates and compiles the kernels and says which operators may be answered here
 // (`shim/quick.py`); a kernel is handed over as an address once its operator has met its dtypes.
-// Everything that needs a decision (promotion, broadcasting, strides, side streams, errors) is
+// Everything that needs a decision (promotion, broadcasting, strides, queued work, errors) is
 // passed on: to the kernel that PyTorch generates around the operator's `.out` form, found under an
 // unused backend's key, or to a Python kernel that waits under another one.
 //
@@ -19,7 +19,9 @@
 #include "quick.h"
 
 namespace quick {
-std::atomic<int> needs_python{1};  // a side stream, a recording or a fork: Python decides all
+const Board kBusy{{1}, {1}};  // until Python shows its own: it decides all
+const Board* board = &kBusy;
+int64_t hold = 1;  // from here on the board's first count says that nothing may run at once
 std::atomic<int> current_device{0};
 int64_t counters[kMaxDevices][kCounters] = {};
 
@@ -33,10 +35,14 @@ struct Block {
   int64_t address;
   size_t size;
   int device;
+  bool ours;  // allocated with no side stream about: work on the default stream alone has used it
 };
 // Never destroyed: storages may die after static destructors have run.
 std::mutex& guard = *new std::mutex();
 auto& bins = *new std::array<std::array<std::vector<Block*>, kLargest / kGrain + 1>, kMaxDevices>();
+
+// Whether blocks may change hands here: work runs in the order of calls while no side stream is used.
+bool one_stream() { return board->side == 0 && board->queued < hold; }
 
 void count_allocation(const Block& block, bool hit) {
   auto* c = counters[block.device];
@@ -57,7 +63,7 @@ void free_block(void* context) {
   {
     std::lock_guard<std::mutex> lock(guard);
     count_free(*block);
-    if (!needs_python && block->size <= kLargest) {
+    if (block->ours && block->size <= kLargest && one_stream()) {
       bins[block->device][block->size / kGrain].push_back(block);
       return;
     }
@@ -189,7 +195,7 @@ struct Call {
 };
 
 bool answer(Plan& plan, torch::jit::Stack* stack) {
-  if (needs_python || plan.known == 0) return false;
+  if (board->queued != 0 || plan.known == 0) return false;
   Call call;
   if (!call.collect(plan, *stack)) return false;
   const at::Tensor& model = *call.model(plan.in_place);
@@ -282,7 +288,8 @@ c10::DataPtr allocate(size_t bytes, int device) {
   if (bytes == 0) return {nullptr, nullptr, &c10::detail::deleteNothing, place};
   size_t size = (bytes + kGrain - 1) / kGrain * kGrain;
   Block* block = nullptr;
-  if (!needs_python && size <= kLargest) {
+  bool ours = one_stream();
+  if (ours && size <= kLargest) {
     std::lock_guard<std::mutex> lock(guard);
     auto& bin = bins[device][size / kGrain];
     if (!bin.empty()) {
@@ -293,7 +300,7 @@ c10::DataPtr allocate(size_t bytes, int device) {
   }
   if (block == nullptr) {
     int64_t address = allocate_in_python(static_cast<int64_t>(size), device);
-    block = new Block{address, size, device};
+    block = new Block{address, size, device, ours};
     std::lock_guard<std::mutex> lock(guard);
     count_allocation(*block, false);
   }
@@ -355,7 +362,10 @@ void wb_empty(const char* name, const char* overload, int strided) {
       std::make_unique<quick::Empty>(strided != 0)));
 }
 
-void wb_mode(int needs_python) { quick::needs_python = needs_python; }
+void wb_board(const void* counts, int64_t hold) {
+  quick::board = static_cast<const quick::Board*>(counts);
+  quick::hold = hold;
+}
 void wb_current(int device) { quick::current_device = device; }
 const int64_t* wb_counters() { return &quick::counters[0][0]; }
 void wb_reset_peak(int device) {

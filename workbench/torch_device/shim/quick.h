@@ -7,7 +7,12 @@
 namespace quick {
 constexpr int kMaxDevices = 8;
 enum Counter : int { kAllocations, kFrees, kHits, kLive, kPeak, kCounters };
-extern std::atomic<int> needs_python, current_device;
+// The board of core/queue.py: pieces queued anywhere; those on side streams, and threads in one.
+struct Board {
+  std::atomic<int64_t> queued, side;
+};
+extern const Board* board;
+extern std::atomic<int> current_device;
 extern int64_t counters[kMaxDevices][kCounters];
 
 c10::DataPtr allocate(size_t bytes, int device);

@@ -21,7 +21,8 @@ import torch
 from workbench.torch_device import ops, vendor
 from workbench.torch_device.codegen.compiler import Kernel
 from workbench.torch_device.codegen.launch import SPLIT_FROM
-from workbench.torch_device.core import allocator, memory, streams, tensors, views
+from workbench.torch_device.core import allocator, devices, memory, tensors, views
+from workbench.torch_device.core.queue import BOARD, HOLD
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.ops import pointwise
 from workbench.torch_device.ops.fast import KERNELS as FAST
@@ -56,22 +57,19 @@ def connect(library) -> None:
                                 number, number, number, ctypes.c_int64]  # fmt: skip
     library.wb_offer.argtypes = [number, ctypes.c_uint32, ctypes.c_void_p]
     library.wb_limit.argtypes = [number, ctypes.c_int64]
+    library.wb_board.argtypes = [ctypes.c_void_p, ctypes.c_int64]
     library.wb_calls.restype = ctypes.c_int64
     library.wb_counters.restype = ctypes.POINTER(ctypes.c_int64)
     counters = library.wb_counters()
     allocator.gather = library.wb_gather
     allocator.statistics = lambda device: _statistics(counters, device)
     allocator.reset_peak = _reset_peak
-    streams.listener = _listen
-    _listen(streams.is_busy(), streams.current_device())
+    library.wb_board(ctypes.addressof(BOARD), HOLD)
+    devices.listener = library.wb_current
+    library.wb_current(devices.current_device())
     tensors.empty_strided = _empty_strided
     tensors.empty = _empty
     ops.in_front, ops.allow_in_front, pointwise.offer = register_rows, allow, offer
-
-
-def _listen(busy: bool, device: int) -> None:
-    _library.wb_mode(busy)
-    _library.wb_current(device)
 
 
 def _statistics(counters, device: int) -> allocator.Statistics:

@@ -134,7 +134,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     return Stream(Stream::UNSAFE, Device(kWb, index_of(device)), id);
   }
   Stream getStream(Device d) const override {
-    return stream(d, quick::needs_python ? ask(kGetStream, index_of(d)) : 0);
+    return stream(d, quick::board->side != 0 ? ask(kGetStream, index_of(d)) : 0);
   }
   Stream getDefaultStream(Device d) const override { return stream(d, 0); }
   Stream getStreamFromGlobalPool(Device d, bool) const override { return getNewStream(d, 0); }

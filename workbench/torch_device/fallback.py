@@ -18,7 +18,7 @@ import torch
 
 from workbench.errors import UnavailableError
 from workbench.torch_device import generators, traffic
-from workbench.torch_device.core import streams, tensors
+from workbench.torch_device.core import devices, streams, tensors
 from workbench.torch_device.core.tensors import NAME, host
 
 
@@ -60,7 +60,7 @@ class _Crossing:
     """One call's tensors on their way to the CPU and back."""
 
     def __init__(self):
-        self.device = streams.current_device()
+        self.device = devices.current_device()
         self.down: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self.written: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.nbytes = 0

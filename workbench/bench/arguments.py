@@ -1,0 +1,57 @@
+"""What callers hand over, looked at before anything starts: lists that are lists, and so on.
+
+A string is iterable, so ``Race("saxpy", "numpy")`` would race the targets n, u, m, p and y. It
+refuses that, and what is no list at all, in a sentence that shows what to write.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from workbench.errors import InputError
+
+CACHES = ("warm", "cold")
+
+
+def listed(what: str, given: Any, example: str, kind: type | None = None) -> list[Any]:
+    """Return `given` as a list.
+
+    Parameters
+    ----------
+    what : str
+        Its name, for the error.
+    given : iterable
+        No string, and nothing that cannot be walked.
+    example : str
+        What to write instead.
+    kind : type, optional
+        Of which each member must be.
+
+    Raises
+    ------
+    InputError
+        Naming what was given.
+    """
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise InputError(f"The {what} must be a list.", repr(given), example)
+    found = list(given)
+    if kind is not None and (wrong := [one for one in found if not isinstance(one, kind)]):
+        raise InputError(f"The {what} hold what does not belong there.", repr(wrong[0]), example)
+    return found
+
+
+def require_setup(*, cache: str, seconds: float, threads: int = 1, hang_s: float = 60.0) -> None:
+    """Raise `InputError` where a race cannot be measured like this."""
+    times = all(
+        isinstance(s, (int, float)) and not isinstance(s, bool) and 0 < s < math.inf
+        for s in (seconds, hang_s)
+    )
+    whole = isinstance(threads, int) and not isinstance(threads, bool) and threads >= 1
+    if cache not in CACHES or not times or not whole:
+        raise InputError(
+            "The race cannot be set up like this.",
+            f"cache={cache!r}, seconds={seconds!r}, threads={threads!r}, hang_s={hang_s!r}",
+            "cache is 'warm' or 'cold'; the numbers are finite and above zero; threads are whole",
+        )
