@@ -161,3 +161,18 @@ def test_lanes_that_skip_a_turn_do_not_join_the_request_of_another(monkeypatch):
     assert not compiled.notes
     assert facts(compiled) == facts(traced)
     assert compiled.find("a[t]").requests == 4 * 3 + 3
+
+
+@cuda.jit
+def adds_often(a, out):
+    t = cuda.grid(1)
+    for k in range(a.size):
+        if a[k] > 0:
+            cuda.atomic.add(out, t, 1)
+
+
+def test_a_launch_that_is_counted_twice_is_run_once():
+    a, out = np.ones(5000, np.float32), np.zeros(5120, np.int32)
+    report = inspect(adds_often[40, 128], a, out)
+    assert "more than 4096 times" in report.notes[0]
+    assert (out == 5000).all()

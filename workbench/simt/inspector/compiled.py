@@ -69,10 +69,15 @@ def count_compiled(launch: Launch, arguments: tuple[Any, ...]) -> Counted:
              if isinstance(one, np.ndarray)}  # fmt: skip
     tables = np.zeros((workers, mode.table_words), np.int64)
     buffers = np.zeros((workers, mode.buffer_words), np.int64)
+    kept = {n: named[n].copy() for n in mode.written & set(marks)} if mode.looped else {}
     extra = (*(marks[name] for name in mode.arrays), tables, buffers, workers)
     run.run(
         compiled, launch.grid, arguments, extra, launch.shared_bytes, SETTINGS.time_limit_s, workers
     )
+    if (tables[:, 0] == 2).any():
+        for name, old in kept.items():  # whoever counts next runs the kernel again
+            named[name][...] = old
+        raise Unwatchable(f"a thread comes by one place more than {MOST_VISITS} times")
     _check(launch, tables)
     total = tables.sum(axis=0)
     records = tables[:, 1 : mode.operations_at].reshape(workers, mode.places, Word.SIZE)
@@ -120,8 +125,6 @@ def _check(launch: Launch, tables: np.ndarray) -> None:
             f"{launch.kernel.__name__} used an index outside an array",
             "sanitize the launch first: it names the thread, the line and the index",
         )
-    if (tables[:, 0] == 2).any():
-        raise Unwatchable(f"a thread comes by one place more than {MOST_VISITS} times")
 
 
 def _metrics(site: dict, number: int, records: np.ndarray, mode: InspectorMode) -> AccessMetrics:

@@ -56,6 +56,7 @@ class InspectorMode(Mode):
         self.lines = {line: at for at, line in enumerate(lines)}
         self.places = len(normal.sites) + 8
         self.looped = _lines_in_loops(nodes)
+        self.written = {self.root(one.array) for one in normal.sites if one.kind != "load"}
         self.parameters = (*(f"_k_{name}" for name in arrays), "_tables", "_buffers", "_workers")
         self._region: dict[int, tuple[str, bool, bool]] = {}
         self._loops: list[int | None] = []
