@@ -15,6 +15,7 @@ import onnx
 import pytest
 
 from workbench.errors import InstallationError, UnknownNameError, WorkbenchError, WorkerError
+from workbench.portability import port, sections
 from workbench.portability._compile import compiled, compiler_availability
 from workbench.portability.ascend.device import AscendDevice
 from workbench.portability.ascend.programs import CompileError, _parse_shapes
@@ -218,3 +219,26 @@ def test_inputs_that_do_not_fit_are_an_error_in_a_worker_and_it_goes_on():
             with pytest.raises(WorkbenchError):
                 session.run(feeds)
         assert session.run([np.ones((2, 3), np.float32)])[0].shape == (2, 3)
+
+
+def test_a_model_that_never_ends_costs_a_report_a_few_limits_and_each_is_named(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    for module in (port, sections):
+        monkeypatch.setattr(module, "RUN_LIMIT_S", 1.5)
+    endless = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["" : 18]>\n'
+        "g (float[3] x) => (float[3] z) { t = Constant <value = bool {1}> ()\n"
+        ' z = Loop("", t, x) < body = b (int64 i, bool on, float[3] s) => (bool go, float[3] o)\n'
+        " { go = Identity(on)  o = Sin(s) }> }"
+    )
+    path = tmp_path / "endless.onnx"
+    path.write_bytes(endless.SerializeToString())
+    begun = time.monotonic()
+    report = port.port_model(str(path))
+    assert time.monotonic() - begun < 90  # some seconds where nothing else runs
+    assert "within its limit of 1.5 s" in report["parity"]["error"]
+    assert any("within its limit" in line for line in report["findings"])
+    placed = next(row for row in report["placement"] if row["asked"] == "cuda")
+    assert "unavailable" in placed

@@ -155,3 +155,25 @@ def test_the_command_overwrites_no_model_and_refuses_what_it_cannot_write(
         assert words in capsys.readouterr().err
     assert path.read_bytes() == before
     assert not list(tmp_path.glob("*.html"))
+
+
+class Scaled(torch.nn.Module):
+    def forward(self, x, n: int, more: dict):
+        return torch.relu(x)[:n] * n + more["y"]
+
+
+def test_a_number_that_is_exported_as_dynamic_is_an_input_and_others_are_constants():
+    arguments = (torch.randn(6, 3), 4, {"y": torch.ones(1), "unused": 2})
+    dynamic = (None, torch.export.Dim.DYNAMIC, {"y": None, "unused": None})
+    made = export(Scaled(), arguments, dynamic=dynamic)
+    feeds = made.feeds()
+    assert sorted((value.shape, value.dtype.name) for value in feeds.values()) == [
+        ((), "int64"),
+        ((1,), "float32"),
+        ((6, 3), "float32"),
+    ]
+    assert compare(made).outputs_agree
+    other = made.feeds((torch.randn(6, 3), 2, {"y": torch.ones(1), "unused": 2}))
+    found = compare(made, inputs=other)
+    assert found.outputs_agree
+    assert found.first is None

@@ -1,8 +1,9 @@
 """The arguments of a ``forward`` as the flat tensors that a graph takes, and back.
 
 Arguments are trees: lists, dicts, numbers and None beside the tensors. PyTorch's exporter makes an
-input of each tensor in the tree, in the tree's order, and a constant of the rest. It refuses to
-guess which tensor is meant where the number of them is another.
+input of each tensor in the tree, in the tree's order, and a constant of the rest; a number that is
+exported as dynamic is an input, too. It refuses to guess which tensor is meant where the number of
+them is another.
 """
 
 from __future__ import annotations
@@ -14,11 +15,31 @@ from typing import Any
 from workbench.errors import InputError
 
 
-def tensors_of(inputs: Sequence[Any], example: Sequence[Any] | None = None) -> list[Any]:
+def numbers_taken(captured: Any) -> frozenset[int]:
+    """Return which leaves of the arguments are numbers that a captured graph takes as inputs.
+
+    A number is a constant of the graph, unless it was exported as dynamic.
+    """
+    from torch.export.graph_signature import ConstantArgument, InputKind, TensorArgument
+
+    if captured is None:
+        return frozenset()
+    specs = captured.graph_signature.input_specs
+    leaves = [spec.arg for spec in specs if spec.kind == InputKind.USER_INPUT]
+    fixed = (ConstantArgument, TensorArgument)
+    return frozenset(i for i, leaf in enumerate(leaves) if not isinstance(leaf, fixed))
+
+
+def tensors_of(
+    inputs: Sequence[Any],
+    example: Sequence[Any] | None = None,
+    numbers: frozenset[int] = frozenset(),
+) -> list[Any]:
     """Return the tensors in `inputs`, in the order of the tree.
 
     With an `example` of the same structure the order is the example's: a dict may have been
-    written in another order than the one that was exported.
+    written in another order than the one that was exported. Numbers at the places `numbers` are
+    returned as tensors.
     """
     import torch
     from torch.utils import _pytree
@@ -28,11 +49,17 @@ def tensors_of(inputs: Sequence[Any], example: Sequence[Any] | None = None) -> l
         paths = [path for path, _ in _pytree.tree_flatten_with_path(tuple(example))[0]]
         if set(paths) == set(found):
             found = {path: found[path] for path in paths}
-    return [value for value in found.values() if isinstance(value, torch.Tensor)]
+    return [
+        torch.as_tensor(value)
+        for index, value in enumerate(found.values())
+        if isinstance(value, torch.Tensor) or (index in numbers and value is not None)
+    ]
 
 
-def with_tensors(example: Sequence[Any], tensors: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the arguments `example` with its tensors replaced, in the order of the tree.
+def with_tensors(
+    example: Sequence[Any], tensors: Sequence[Any], numbers: frozenset[int] = frozenset()
+) -> tuple[Any, ...]:
+    """Return the arguments `example` with its tensors, and the numbers at `numbers`, replaced.
 
     Raises
     ------
@@ -43,13 +70,16 @@ def with_tensors(example: Sequence[Any], tensors: Sequence[Any]) -> tuple[Any, .
     from torch.utils import _pytree
 
     leaves, tree = _pytree.tree_flatten(tuple(example))
-    places = [index for index, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) or i in numbers]
     if len(places) != len(tensors):
         raise InputError(
             f"The module takes {len(places)} tensors.", f"{len(tensors)} were given", ""
         )
     for index, tensor in zip(places, tensors, strict=True):
-        leaves[index] = tensor.to(leaves[index].dtype)
+        old = leaves[index]
+        leaves[index] = (
+            tensor.to(old.dtype) if isinstance(old, torch.Tensor) else type(old)(tensor.item())
+        )
     return _pytree.tree_unflatten(leaves, tree)
 
 

@@ -6,7 +6,8 @@ that made the node, and with whether the node errs on its own (given the same in
 passes on what it was given. Making inner values visible keeps a provider from fusing across them,
 so the plain model's outputs are compared as well, and a difference that shows only there is said.
 
-It refuses to judge speed, and to compare values inside the bodies of ``If`` and ``Loop``.
+Where that node is an ``If``, a ``Loop`` or a ``Scan``, its body is walked in the same way
+(`alone`). It refuses to judge speed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import InputError, WrongResultError
+from workbench.portability.alone import bodies_of, known_values, look_inside, run_alone
 from workbench.portability.feeds import checked_feeds
 from workbench.portability.load import load_model
 from workbench.portability.places import Place, Values, as_place
@@ -168,12 +170,18 @@ def compare(
     steps = _steps(graph_model, values_a, values_b)
     first = next((step for step in steps if not step.agrees), None)
     believed = {**values_b, **values_a}  # what only b has is what led it here
-    own = _own_error(graph_model, first, believed, feeds, place_b) if first else None
+    own, inside = _alone(graph_model, first, steps, (believed, feeds), (place_a, place_b))
     plain_a, plain_b = place_a.run(graph_model, feeds), place_b.run(graph_model, feeds)
     outputs = [value.name for value in graph_model.graph.output]
     agree = all(difference(plain_a[name], plain_b[name])[2] for name in outputs)
     return Comparison(
-        place_a.name, place_b.name, tuple(steps), first, own, agree, _notes(first, own, agree)
+        place_a.name,
+        place_b.name,
+        tuple(steps),
+        first,
+        own,
+        agree,
+        (*_notes(first, own, agree), *inside),
     )
 
 
@@ -243,38 +251,24 @@ def _steps(model: onnx.ModelProto, values_a: Values, values_b: Values) -> list[S
     return steps
 
 
-def _own_error(
+def _alone(
     model: onnx.ModelProto,
-    step: Step,
-    values: Values,
-    feeds: Mapping[str, np.ndarray],
-    place: Place,
-) -> float | None:
-    """Run the diverging node alone on `place`, with the believed inputs, and return its error."""
-    import onnx
-
-    node = next(n for n in model.graph.node if step.value in n.output)
-    constants = {c.name: onnx.numpy_helper.to_array(c) for c in model.graph.initializer}
-    known = {**constants, **feeds, **values}
-    names = [name for name in dict.fromkeys(node.input) if name]
-    if not place.runs_nodes:
-        return None
-    bodies = any(a.type in (onnx.AttributeProto.GRAPH,) for a in node.attribute)
-    if bodies or not all(name in known for name in names) or step.value not in values:
-        return None
-    kind = onnx.helper.np_dtype_to_tensor_dtype
-    info = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        [node],
-        "one_node",
-        [info(n, kind(np.asarray(known[n]).dtype), np.shape(known[n])) for n in names],
-        [onnx.ValueInfoProto(name=step.value)],
-    )
-    alone = onnx.helper.make_model(
-        graph, opset_imports=list(model.opset_import), ir_version=model.ir_version
-    )
-    result = place.run(alone, {name: np.asarray(known[name]) for name in names})
-    return difference(result[step.value], values[step.value])[0]
+    first: Step | None,
+    steps: list[Step],
+    seen: tuple[Values, Mapping[str, np.ndarray]],
+    places: tuple[Place, Place],
+) -> tuple[float | None, tuple[str, ...]]:
+    """Return the diverging node's own error, or where in its body two places differ."""
+    if first is None:
+        return None, ()
+    believed, feeds = seen
+    known = known_values(model, feeds, believed)
+    node = next(n for n in model.graph.node if first.value in n.output)
+    if bodies_of(node):
+        off = [step.value for step in steps if step.value in node.output and not step.agrees]
+        return None, look_inside(model, node, off, known, places, compare)
+    result = run_alone(model, node, first.value, known, places[1])
+    return (None if result is None else difference(result, believed[first.value])[0]), ()
 
 
 def _notes(first: Step | None, own: float | None, agree: bool) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ExecutionError, InputError
 from workbench.portability._quiet import quiet
-from workbench.portability.arguments import call_of, sequence_of, tensors_of
+from workbench.portability.arguments import call_of, numbers_taken, sequence_of, tensors_of
 from workbench.portability.bfloat16 import bfloat16_notes
 from workbench.portability.sources import SourceLine, node_sources, user_frame
 
@@ -107,7 +107,7 @@ class Exported:
             Where they are no sequence, or hold another number of tensors than the model takes.
         """
         given = self.inputs if inputs is None else sequence_of(inputs)
-        values = tensors_of(given, self.inputs)
+        values = tensors_of(given, self.inputs, numbers_taken(self.captured))
         names = [value.name for value in self.model.graph.input]
         if len(names) != len(values):
             raise InputError(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench.portability.advice import change_for
+from workbench.portability.own_operators import WAYS_ROUND
 
 CLAIMED = "it claims the model and then fails: export at an opset before, or without what it names"
 
@@ -26,6 +27,11 @@ def _failures(report: dict[str, Any]) -> list[str]:
         for name in ("export", "summary", "parity", "latency", "memory", "sweep")
         if "error" in (section := report.get(name, {}))
     ]
+
+
+def _nobodys(report: dict[str, Any]) -> list[str]:
+    own = report.get("summary", {}).get("operators_nobody_has")
+    return [f"It runs nowhere yet: {'; '.join(own)}. Try: {WAYS_ROUND}."] if own else []
 
 
 def _parity(report: dict[str, Any]) -> list[str]:
@@ -50,7 +56,9 @@ def _placement(row: dict[str, Any], on_cpu: bool) -> list[str]:
         # what the CPU does not run either is no fault of the provider's
         claimed = f" ({CLAIMED})" if on_cpu else ""
         return [f"{name}: {row['error']} {row['reason'].strip()[-300:]}{claimed}"]
-    off = sorted({n["operator"] for n in row["nodes"] if n["provider"] != row["provider"]})
+    off = sorted(
+        {n["operator"] for n in row["nodes"] if n["provider"] not in (row["provider"], "")}
+    )
     hints = [change_for(operator, row["provider"], row["mode"], row["opset"]) for operator in off]
     changes = [f"{name}: {hint}" for hint in hints if hint]
     failed = [
@@ -86,6 +94,7 @@ def _open_dimensions(report: dict[str, Any]) -> list[str]:
 
 _READERS: tuple[Callable[[dict[str, Any]], list[str]], ...] = (
     _failures,
+    _nobodys,
     _parity,
     _notes,
     _placements,

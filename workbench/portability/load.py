@@ -10,6 +10,7 @@ opsets and domains are known. Then ONNX's own checker has its say. It refuses to
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ MAX_DEPTH = 32
 """Graphs within graphs: deeper than any real model, and shallow enough for native recursion."""
 
 
-def load_model(source: Any, *, check: bool = True) -> onnx.ModelProto:
+def load_model(source: Any, *, check: bool = True, own_operators: bool = False) -> onnx.ModelProto:
     """Return a sound model from a path, bytes or a model in memory.
 
     Parameters
@@ -39,6 +40,8 @@ def load_model(source: Any, *, check: bool = True) -> onnx.ModelProto:
         External data is read into the model, from the file's own folder only.
     check : bool
         Whether ONNX's own checker runs last.
+    own_operators : bool
+        Whether nodes of a domain that nobody here has may pass: no runtime takes the model then.
 
     Raises
     ------
@@ -55,7 +58,8 @@ def load_model(source: Any, *, check: bool = True) -> onnx.ModelProto:
         folder = data_folder(model, source, folder)
     _check_envelope(model, name)
     _check_graph(model.graph, name, folder, set(), 0)
-    _check_domains(model, model.graph, name)
+    if not own_operators:
+        _check_domains(model, model.graph, name)
     check_total(model, name)
     if folder is not None:
         read_external(model, folder, name)
@@ -135,14 +139,20 @@ def _check_envelope(model: onnx.ModelProto, name: str) -> None:
         )
 
 
-def _check_domains(model: onnx.ModelProto, graph: onnx.GraphProto, name: str) -> None:
-    """Raise where a node is of a domain that neither ONNX, the runtime nor the model itself has."""
+def known_domains(model: onnx.ModelProto) -> Callable[[str], bool]:
+    """Return what says whether ONNX, the runtime or the model itself has a domain."""
     import onnx
 
     known = {"", "ai.onnx", *(schema.domain for schema in onnx.defs.get_all_schemas())}
     known |= {function.domain for function in model.functions}
+    return lambda domain: domain in known or domain.startswith("com.microsoft")
+
+
+def _check_domains(model: onnx.ModelProto, graph: onnx.GraphProto, name: str) -> None:
+    """Raise where a node is of a domain that neither ONNX, the runtime nor the model itself has."""
+    known = known_domains(model)
     for node in graph.node:
-        if node.domain not in known and not node.domain.startswith("com.microsoft"):
+        if not known(node.domain):
             raise ModelFileError(
                 f"{name} has a node of a domain that nobody here has.",
                 f"node {node.name!r} ({node.op_type}) is of {node.domain!r}",

@@ -228,6 +228,12 @@ def logged_reasons(log: str) -> dict[str, str]:
     return found
 
 
+def last_line(text: str) -> str:
+    """Return the last line of what a runtime said: the reason, after the places in its source."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][-300:] if lines else ""
+
+
 def memory_copies(
     graph: onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None
 ) -> tuple[Copy, ...]:

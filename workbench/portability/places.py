@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import ExecutionError, InputError, UnavailableError, WorkbenchError
-from workbench.portability.arguments import call_of, tensors_of, with_tensors
+from workbench.portability.arguments import call_of, numbers_taken, tensors_of, with_tensors
 from workbench.portability.opening import IN_PROCESS, worker_here
 from workbench.portability.previewing import MODES, Preview
 from workbench.portability.session import open_session
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from workbench.portability.exporting import Exported
 
 Values = dict[str, np.ndarray]
+RUN_LIMIT_S = 60.0
+"""Of one run on a place in this process; a worker has a limit of its own."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def provider_place(provider: str, options: Mapping[str, object] | None = None) -
     def run(model, feeds):
         if provider in IN_PROCESS:
             session = open_session(model, provider, options=options)
-            return dict(zip(session.output_names, session.run(feeds), strict=True))
+            results = session.run(feeds, RUN_LIMIT_S)
+            return dict(zip(session.output_names, results, strict=True))
         with worker_here(provider) as worker:
             session = open_worker_session(worker, model, provider, options=options)
             return dict(zip(session.output_names, session.run(feeds), strict=True))
@@ -164,7 +167,7 @@ def _run_by_torch(exported: Exported, feeds: Mapping[str, np.ndarray]) -> Values
 
     def arguments():
         tensors = [torch.from_numpy(np.array(feeds[name])) for name in names]
-        return with_tensors(exported.inputs, tensors)
+        return with_tensors(exported.inputs, tensors, numbers_taken(exported.captured))
 
     with torch.no_grad():
         graph_module = exported.captured.module()  # a new one, over the learner's own weights

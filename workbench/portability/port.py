@@ -73,7 +73,7 @@ def port_model(spec: str, say: Callable[[str], None] = lambda line: None) -> dic
     subject = _subject(spec, report, say)
     if subject.model is not None:
         report["inputs"] = _give_inputs(subject)
-        with Preview() as preview:
+        with Preview(limit_s=RUN_LIMIT_S) as preview:
             for name, words, make in STEPS:
                 say(words)
                 report[name] = section(make, subject, report, preview)
@@ -85,7 +85,7 @@ def _subject(spec: str, report: dict[str, Any], say: Callable[[str], None]) -> S
     """Return what is reported on; its model is None where it does not export."""
     if Path(spec).suffix == ".onnx" or Path(spec).exists():
         say("reading")
-        return Subject(spec, model=load_model(spec))
+        return Subject(spec, model=load_model(spec, own_operators=True))
     factory = _factory(spec)
     subject = Subject(spec, factory=factory)
     say("exporting")

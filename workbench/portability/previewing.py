@@ -10,6 +10,7 @@ would mean nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from workbench.portability.ascend.device import MODES as ASCEND_MODES
 from workbench.portability.feeds import shapes_of
 from workbench.portability.load import load_model
 from workbench.portability.opening import IN_PROCESS, Workplace, open_workplace
+from workbench.portability.own_operators import WAYS_ROUND, own_operators, without
 from workbench.portability.placement import (
     NodePlacement,
     Placement,
+    last_line,
     logged_reasons,
     memory_copies,
 )
@@ -59,7 +62,7 @@ class Preview:
     """
 
     def __init__(self, *, limit_s: float = 120.0, limit_bytes: int | None = None):
-        self._limits = {"limit_s": limit_s, "limit_bytes": limit_bytes}
+        self._limit_s, self._limit_bytes = limit_s, limit_bytes
         self._places: dict[str, Workplace] = {}
 
     def __enter__(self) -> Preview:
@@ -85,11 +88,33 @@ class Preview:
         """Preview one model on one provider; see `preview`."""
         provider = _known(provider)
         mode = mode_of(provider, mode)
-        options = MODES.get(provider, {}).get(mode, {})
-        loaded = with_names(load_model(model))
+        loaded = with_names(load_model(model, own_operators=True))
+        if own := own_operators(loaded):
+            return self._around(loaded, own, provider, mode)
+        return self._ask(loaded, provider, mode, runs)
+
+    def _ask(self, model, provider, mode, runs=()) -> Placement:
         if provider in IN_PROCESS:
-            return _in_process(loaded, provider, runs)
-        return self._in_worker(loaded, provider, mode, options, runs)
+            return _in_process(model, provider, runs, self._limit_s)
+        options = MODES.get(provider, {}).get(mode, {})
+        return self._in_worker(model, provider, mode, options, runs)
+
+    def _around(self, model, own: Mapping[str, str], provider, mode) -> Placement:
+        """Preview what is left of a model once the nodes that no provider has are cut out."""
+        rest, assumed = without(model, set(own))
+        notes = [f"No provider has {len(own)} of the nodes: {WAYS_ROUND}."]
+        if assumed:
+            notes.append(f"Taken for float, as nothing says their type: {', '.join(assumed[:5])}.")
+        found = Placement(provider, mode, opset_of(model), (), (), (), (), False)
+        try:
+            if rest.graph.node:
+                found = self._ask(rest, provider, mode)
+        except ExecutionError as error:
+            words = last_line(error.saw or error.happened)
+            notes.append(f"Where the rest runs could not be seen without them: {words}")
+        rows = [NodePlacement(n.name, n.op_type, "", own.get(n.name, "")) for n in model.graph.node]
+        nodes = in_order(model, [*(row for row in rows if row.name in own), *found.nodes])
+        return replace(found, nodes=nodes, notes=(*found.notes, *notes))
 
     def worker(self, provider: str) -> Worker:
         """Return the worker that has a provider's build, started where it is not.
@@ -104,7 +129,9 @@ class Preview:
     def _place(self, provider: str) -> Workplace:
         place = self._places.get(provider)
         if place is None or not place.worker.alive:
-            place = self._places[provider] = open_workplace(provider, **self._limits)
+            place = self._places[provider] = open_workplace(
+                provider, limit_s=self._limit_s, limit_bytes=self._limit_bytes
+            )
         return place
 
     def _in_worker(self, model, provider, mode, options, runs) -> Placement:
@@ -197,11 +224,11 @@ def preview(
         return once(model, provider, mode, runs=runs)
 
 
-def _in_process(model, provider, runs) -> Placement:
+def _in_process(model, provider, runs, limit_s) -> Placement:
     """Place on the runtime's own processor provider, or on ours, whose kernels live here."""
     refused = asked_provider().record.refused if provider == library.NAME else []
     start = len(refused)
-    seen = watched(model, provider, runs)
+    seen = watched(model, provider, runs, limit_s)
     reasons = {node.name or node.operator: reason for node, reason in refused[start:]}
     nodes = _nodes(model, seen.assigned, provider, reasons, "the provider left it")
     failed = any("error" in run for run in seen.tried)
@@ -221,12 +248,17 @@ def _in_process(model, provider, runs) -> Placement:
 
 
 def _nodes(model, assigned, provider, reasons, default) -> tuple[NodePlacement, ...]:
-    order = {name: i for i, node in enumerate(model.graph.node) for name in (node.name,) if name}
     rows = []
     for where, nodes in assigned:
         for name, operator, _ in nodes:
             reason = "" if where == provider else reasons.get(name, reasons.get(operator, default))
             rows.append(NodePlacement(name or operator, operator, where, reason))
+    return in_order(model, rows)
+
+
+def in_order(model: onnx.ModelProto, rows: Sequence[NodePlacement]) -> tuple[NodePlacement, ...]:
+    """Return nodes in the graph's order; those that optimisation made come last."""
+    order = {node.name: i for i, node in enumerate(model.graph.node)}
     return tuple(sorted(rows, key=lambda row: order.get(row.name, len(order))))
 
 

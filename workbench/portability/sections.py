@@ -21,9 +21,11 @@ from workbench.portability.comparing import compare, difference
 from workbench.portability.converting import converted
 from workbench.portability.exporting import Exported, export
 from workbench.portability.latency import latency_row
+from workbench.portability.own_operators import own_operators
 from workbench.portability.places import worker_place
 from workbench.portability.previewing import Preview, opset_of
 from workbench.portability.provider.graph import DTYPES
+from workbench.portability.reconciling import with_names
 from workbench.portability.session import CPU
 from workbench.portability.sweeping import sweep, whom_it_serves
 from workbench.portability.workers.process import Worker
@@ -103,6 +105,7 @@ def summary_section(subject: Subject, report: dict[str, Any], preview: Preview) 
         "file_bytes": path.stat().st_size if path.is_file() else model.ByteSize(),
         "weight_bytes": weight_bytes(model),
         "open_dimensions": open_dims,
+        "operators_nobody_has": sorted(set(own_operators(with_names(model)).values())),
         "producer": f"{model.producer_name} {model.producer_version}".strip(),
     }
 
@@ -117,6 +120,8 @@ def weight_bytes(model: Any) -> int:
 
 def parity_section(subject: Subject, report: dict[str, Any], preview: Preview) -> dict[str, Any]:
     """Hold PyTorch against the CPU; for a file, the optimised graph against the plain one."""
+    if own := report["summary"].get("operators_nobody_has"):
+        return {"reason": f"it runs nowhere: {'; '.join(own)}"}
     if subject.feeds is None:
         return NO_INPUTS
     if subject.exported is not None:
@@ -183,10 +188,10 @@ def placement_sections(
     subject: Subject, report: dict[str, Any], preview: Preview
 ) -> list[dict[str, Any]]:
     """Ask each provider what it takes."""
-    rows = []
+    rows, ran = [], "outputs_agree" in report["parity"]  # else a run would fail here as well
     for provider, mode in PLACES:
         # over the CUDA stand-in no kernel computes: a run there tells nothing
-        runs = [] if subject.feeds is None or provider == "cuda" else [subject.feeds]
+        runs = [subject.feeds] if ran and provider != "cuda" else []
         found = section(lambda p=provider, m=mode, r=runs: _placed(preview, subject, p, m, r))
         rows.append({**found, "asked": provider, "asked_mode": mode})
     return rows
@@ -200,6 +205,8 @@ def divergence_section(
     subject: Subject, report: dict[str, Any], preview: Preview
 ) -> dict[str, Any] | list[dict[str, Any]]:
     """Hold the CPU against each provider that really runs here, and time it."""
+    if report["summary"].get("operators_nobody_has"):
+        return {"reason": "it runs nowhere"}
     if subject.feeds is None:
         return NO_INPUTS
     real = [row for row in report["placement"] if "sentence" in row and not row["simulated"]]

@@ -11,13 +11,14 @@ It refuses to make a session on a stand-in library (that happens only in a worke
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.errors import InputError, UnavailableError, UnknownNameError
+from workbench.errors import InputError, StoppedError, UnavailableError, UnknownNameError
 from workbench.measurement import Availability
 from workbench.portability._ort import onnxruntime
 from workbench.portability.options import checked_options
@@ -57,13 +58,19 @@ class Session:
         self.input_names = tuple(value.name for value in raw.get_inputs())
         self.output_names = tuple(value.name for value in raw.get_outputs())
 
-    def run(self, inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> list[np.ndarray]:
+    def run(
+        self,
+        inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray],
+        limit_s: float | None = None,
+    ) -> list[np.ndarray]:
         """Run once.
 
         Parameters
         ----------
         inputs : mapping or sequence
             Arrays by input name, or in the model's order.
+        limit_s : float, optional
+            Seconds after which the run is ended, at the next node: a model may loop for ever.
 
         Raises
         ------
@@ -71,6 +78,8 @@ class Session:
             Where the number of inputs differs from the model's.
         SessionError
             Where the runtime or a kernel in it refuses.
+        StoppedError
+            Where the run passed its limit.
         """
         if not isinstance(inputs, Mapping):
             if len(inputs) != len(self.input_names):
@@ -80,9 +89,19 @@ class Session:
                     f"in this order: {', '.join(self.input_names)}",
                 )
             inputs = dict(zip(self.input_names, inputs, strict=True))
+        watch = _Watch(limit_s) if limit_s is not None else None
         try:
-            return self.raw.run(None, inputs)
+            if watch is None:
+                return self.raw.run(None, inputs)
+            with watch as settings:
+                return self.raw.run(None, inputs, settings)
         except Exception as cause:
+            if watch is not None and watch.ended:
+                raise StoppedError(
+                    f"The model ran on {self.provider} for longer than its limit.",
+                    f"limit: {limit_s:g} s; {str(cause).strip()}",
+                    "does it hold a loop whose condition never turns false?",
+                ) from cause
             raise SessionError(
                 f"The model failed while it ran on {self.provider}.",
                 str(cause).strip(),
@@ -101,6 +120,26 @@ class Session:
                 node.name or node.op_type for node in part.get_nodes()
             )
         return placed
+
+
+class _Watch:
+    """Ends a run after a while: ONNX Runtime looks at the flag before each node."""
+
+    def __init__(self, limit_s: float):
+        self._settings = onnxruntime().RunOptions()
+        self._timer = threading.Timer(limit_s, self._end)
+        self._timer.daemon = True
+        self.ended = False
+
+    def _end(self) -> None:
+        self.ended = self._settings.terminate = True
+
+    def __enter__(self) -> Any:
+        self._timer.start()
+        return self._settings
+
+    def __exit__(self, *_: Any) -> None:
+        self._timer.cancel()
 
 
 def provider_availability(provider: str) -> Availability:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from workbench.errors import InputError, WorkerError
-from workbench.portability.placement import Placement
+from workbench.portability.placement import Placement, last_line
 from workbench.portability.refusals import SessionError
 
 PLACES = (("cann", "operators"), ("cann", "subgraphs"), ("cuda", ""))
@@ -186,12 +186,6 @@ def _step(
     refused = dict(Counter(node.operator for node in found.refused))
     counts = (found.on_device, len(found.nodes), len(found.copies))
     return Step(provider, mode, opset, *counts, refused)
-
-
-def last_line(text: str) -> str:
-    """Return the last line of what a runtime said: the reason, after the places in its source."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][-300:] if lines else ""
 
 
 def _preference(step: Step) -> tuple[float, int, int]:

@@ -47,7 +47,10 @@ class Watched:
 
 
 def watched(
-    model: onnx.ModelProto, provider: str, runs: Sequence[Mapping[str, np.ndarray]]
+    model: onnx.ModelProto,
+    provider: str,
+    runs: Sequence[Mapping[str, np.ndarray]],
+    limit_s: float,
 ) -> Watched:
     """Open a session of a provider in this process, run it, and return what was seen."""
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
@@ -59,7 +62,7 @@ def watched(
             settings.enable_profiling = True
             settings.profile_file_prefix = str(Path(folder) / "profile")
         session = open_session(model, provider, session_options=settings)
-        tried = tuple(_try(session, feeds) for feeds in runs)
+        tried = tuple(_try(session, feeds, limit_s) for feeds in runs)
         profile = profile_rows(session.raw.end_profiling()) if runs else None
         graph = _read(written) if written.exists() else None
     assigned = [
@@ -69,12 +72,12 @@ def watched(
     return Watched(assigned, graph, profile, tried)
 
 
-def _try(session: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _try(session: Any, feeds: Mapping[str, np.ndarray], limit_s: float) -> dict[str, Any]:
     row: dict[str, Any] = {"shapes": shapes_of(feeds)}
     try:
-        session.run(feeds)
+        session.run(feeds, limit_s)
     except ExecutionError as error:
-        row["error"] = error.saw or error.happened
+        row["error"] = f"{error.happened} {error.saw}"
     return row
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from workbench.errors import UnavailableError
 from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.codegen import types
 from workbench.torch_device.core.tensors import NAME
@@ -153,6 +154,23 @@ def _compile(module: torch.fx.GraphModule, inputs: list) -> Any:
 
     on_device = any(isinstance(v, torch.Tensor) and v.device.type == NAME for v in inputs)
     return make_boxed_func((fuse(module) if on_device else module).forward)
+
+
+_plain_inductor = torch._TorchCompileInductorWrapper.__call__
+
+
+def _inductor(self, model, inputs, **kwargs):
+    """Compile with PyTorch's default backend, which has no code generator for this device."""
+    if any(isinstance(v, torch.Tensor) and v.device.type == NAME for v in inputs):
+        raise UnavailableError(
+            "torch.compile's default backend, inductor, generates no code for wb.",
+            "an input lies on wb",
+            'torch.compile(..., backend=wb.compile_backend), or backend="aot_eager"',
+        )
+    return _plain_inductor(self, model, inputs, **kwargs)
+
+
+torch._TorchCompileInductorWrapper.__call__ = _inductor
 
 
 def backend(module: torch.fx.GraphModule, inputs: list) -> Any:

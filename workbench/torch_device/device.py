@@ -120,6 +120,11 @@ MODULE = types.ModuleType("torch.wb", __doc__)
 MODULE.__dict__.update(
     is_available=lambda: True,
     is_initialized=lambda: True,
+    _initialized=True,  # checkpointing keeps the random state of an initialised device only
+    init=lambda: None,
+    OutOfMemoryError=torch.OutOfMemoryError,
+    can_device_access_peer=lambda device, peer: device != peer,
+    is_current_stream_capturing=lambda: False,
     is_built=lambda: True,
     _is_in_bad_fork=lambda: devices.forked,
     device_count=lambda: memory.DEVICE_COUNT,
@@ -150,6 +155,12 @@ MODULE.__dict__.update(
     manual_seed_all=generators.manual_seed_all,
     initial_seed=lambda: generators.default(devices.current_device()).initial_seed(),
     get_rng_state=lambda which=None: generators.get_state(devices.index_of(which)),
+    get_rng_state_all=lambda: [generators.get_state(i) for i in range(memory.DEVICE_COUNT)],
+    set_rng_state_all=lambda states: (
+        [generators.set_state(s, i) for i, s in enumerate(states)] and None
+    ),
+    seed=lambda: generators.default(devices.current_device()).manual_seed(torch.seed()),
+    seed_all=lambda: generators.manual_seed_all(torch.seed()),
     set_rng_state=lambda state, which=None: generators.set_state(state, devices.index_of(which)),
     get_amp_supported_dtype=lambda: [torch.float16, torch.bfloat16],
     is_bf16_supported=lambda: True,

@@ -11,7 +11,7 @@ copy) and layouts that the device lacks.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -202,6 +202,18 @@ def check_devices(name: str, args: Any, kwargs: Any) -> None:
         )
 
 
+LACKING = ("Sparse", "SparseCsr", "Quantized", "NestedTensor")
+"""Kinds of tensors that the device has no storage for, as the dispatcher calls them."""
+
+
+def _refuse(kind: str, op: Any, /, *args: Any, **kwargs: Any) -> Any:
+    raise MissingOperatorError(
+        f"wb has no {kind} tensors.",
+        f"{op.name()} was called for one",
+        "do this step on the CPU, and move dense tensors to the device",
+    )
+
+
 _library: torch.library.Library | None = None
 
 
@@ -210,4 +222,6 @@ def register() -> None:
     global _library
     _library = torch.library.Library("_", "IMPL")
     _library.fallback(fallback, "PrivateUse1")
+    for layout in LACKING:
+        _library.fallback(partial(_refuse, layout), f"{layout}PrivateUse1")
     _library.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")

@@ -6,8 +6,10 @@ knows.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -40,17 +42,25 @@ class Range:
     views: tuple[str, ...] = ()
 
 
+def _tensors(device: int) -> Iterator[torch.Tensor]:
+    """Return the tensors on a device that Python can see."""
+    for thing in gc.get_objects():
+        if issubclass(type(thing), torch.Tensor) and thing.device == torch.device("wb", device):
+            with contextlib.suppress(RuntimeError):  # a compiler's fake tensor has no memory
+                thing.untyped_storage().data_ptr()
+                yield thing
+
+
 def memory_map(device: int = 0) -> list[Range]:
     """Return a device's memory in order of addresses."""
     pool, origin = allocator.POOLS[device], memory.base(device)
     live = live_blocks(device)
     views: dict[int, list[str]] = {}
-    for thing in gc.get_objects():
-        if issubclass(type(thing), torch.Tensor) and thing.device == torch.device("wb", device):
-            address = thing.untyped_storage().data_ptr()
-            offset = thing.storage_offset() * thing.element_size()
-            text = f"{type(thing).__name__} {str(thing.dtype)[6:]}{list(thing.shape)}"
-            views.setdefault(address, []).append(text + (f" + {offset} bytes" if offset else ""))
+    for thing in _tensors(device):
+        address = thing.untyped_storage().data_ptr()
+        offset = thing.storage_offset() * thing.element_size()
+        text = f"{type(thing).__name__} {str(thing.dtype)[6:]}{list(thing.shape)}"
+        views.setdefault(address, []).append(text + (f" + {offset} bytes" if offset else ""))
     with pool.lock:
         ranges = [
             Range(a - origin, size, "live" if a in live else "cached", stream,
@@ -80,15 +90,13 @@ def explain_shortage(device: int, asked: int) -> str:
     pool = allocator.POOLS[device]
     held: Counter[str] = Counter()
     seen = set()
-    for thing in gc.get_objects():
-        if issubclass(type(thing), torch.Tensor) and thing.device == torch.device("wb", device):
-            address = thing.untyped_storage().data_ptr()
-            if address not in seen:
-                seen.add(address)
-                kind = "parameter" if isinstance(thing, torch.nn.Parameter) else "tensor"
-                shape = "x".join(map(str, thing.shape)) or "scalar"
-                name = f"{kind} {str(thing.dtype)[6:]}[{shape}]"
-                held[name] += thing.untyped_storage().nbytes()
+    for thing in _tensors(device):
+        address = thing.untyped_storage().data_ptr()
+        if address not in seen:
+            seen.add(address)
+            kind = "parameter" if isinstance(thing, torch.nn.Parameter) else "tensor"
+            shape = "x".join(map(str, thing.shape)) or "scalar"
+            held[f"{kind} {str(thing.dtype)[6:]}[{shape}]"] += thing.untyped_storage().nbytes()
     largest = "; ".join(f"{name}: {n / MIB:.1f} MiB" for name, n in held.most_common(5))
     held_now = allocator.statistics(device).allocated
     free_bytes, blocks = sum(pool.extents.sizes), len(live_blocks(pool.device))

@@ -7,7 +7,7 @@ own instead, which is what deepcopy, pickle, `torch.save` and `torch.load` need.
 """
 
 # PyTorch's private parts and the pictures' keyword tables are untyped.
-# pyright: reportCallIssue=false
+# pyright: reportCallIssue=false, reportPrivateImportUsage=false
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ def install() -> None:
     """Patch the three classes of PyTorch that would crash or pretend on this tier."""
     torch.UntypedStorage.__new__ = staticmethod(_new_storage)
     torch.UntypedStorage.to = _storage_to
+    torch.Tensor.pin_memory = _refuse_pinning
+    torch.autograd._engine_run_backward = _run_backward
     torch.Stream = _refusing(torch.Stream, "torch.Stream", "use torch.wb.Stream")
     torch.Event = _refusing(torch.Event, "torch.Event", "use torch.wb.Event")
 
@@ -65,6 +67,25 @@ def _storage_to(self, *, device, non_blocking=False):
         return _plain_to(self, device=device, non_blocking=non_blocking)
     made = _new_storage(torch.UntypedStorage, self.nbytes(), device=device)
     return made.copy_(self, non_blocking)
+
+
+def _refuse_pinning(self, device=None):
+    raise needs_shim("pinned memory", "leave pin_memory=False: copies then wait for the stream")
+
+
+_plain_backward = torch.autograd._engine_run_backward
+
+
+def _run_backward(*args, **kwargs):
+    """Run the engine, which counts devices in C++: without the shim it knows of one."""
+    try:
+        return _plain_backward(*args, **kwargs)
+    except RuntimeError as error:
+        if "device_ready_queues_" not in str(error):
+            raise
+        raise needs_shim(
+            "backward() through a second device", "keep the network on wb:0"
+        ) from error
 
 
 def _refusing(original: type, name: str, instead: str) -> type:

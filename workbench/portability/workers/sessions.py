@@ -155,13 +155,17 @@ def open_worker_session(
         "severity": severity,
         "threads": threads,
     }
-    plugin = worker.takes_plugins and is_foreign(provider) and provider not in worker.providers
-    if plugin and register_in(worker, provider):
-        worker.providers.append(provider)
+    _register(worker, provider)
     _require(provider in worker.providers, worker, provider, worker.providers)
     about = worker.request("open", body)
     _require(provider in about["providers"], worker, provider, about["providers"])
     return WorkerSession.of(worker, provider, about)
+
+
+def _register(worker: Worker, provider: str) -> None:
+    plugin = worker.takes_plugins and is_foreign(provider) and provider not in worker.providers
+    if plugin and register_in(worker, provider):
+        worker.providers.append(provider)
 
 
 def _bytes_of(model: Any) -> bytes:

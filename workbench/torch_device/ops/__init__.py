@@ -30,6 +30,8 @@ FAMILIES = (
     "random",
     "pooling",
     "optimizers",
+    "recurrent",
+    "scaling",
     "fast",
 )
 
