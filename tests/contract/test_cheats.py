@@ -205,10 +205,13 @@ def patches_the_timer(a, x, y):
     return a * x + y
 
 
-def test_patching_the_timer_changes_nothing():
+def test_patching_the_timer_changes_nothing_and_is_found():
     lanes = race("numpy", patches_the_timer)
-    own, honest = (np.median(lanes[name].samples_ns) for name in ("patches_the_timer", "numpy"))
-    assert lanes["patches_the_timer"].error or own > 0.5 * honest
+    error = lanes["patches_the_timer"].error
+    assert error["kind"] == "SpoiltError"
+    assert "time.perf_counter_ns" in error["saw"]
+    assert lanes["numpy"].error is None
+    assert np.median(lanes["numpy"].samples_ns) > 1000
 
 
 def patches_the_judge(a, x, y):
@@ -244,6 +247,197 @@ def test_a_clock_that_was_replaced_is_found_by_the_second_one():
     lanes = race(replaces_the_engines_clock, seconds=1.5)
     kinds = {lane.error and lane.error["kind"] for lane in lanes.values()}
     assert kinds & {"ClockError", "TooFastError"}
+
+
+_STARTED = []
+
+
+def keeps_a_thread_busy(a, x, y):
+    """Do honest work, and hold Python's lock whenever another lane runs."""
+    if not _STARTED:
+        mine = threading.Event()
+        _STARTED.append(mine)
+
+        def burn():
+            while True:
+                if mine.is_set():
+                    time.sleep(0.0001)
+                else:
+                    sum(range(200))
+
+        threading.Thread(target=burn, daemon=True).start()
+    _STARTED[0].set()
+    answer = a * x + y
+    _STARTED[0].clear()
+    return answer
+
+
+def keeps_a_process_busy(a, x, y):
+    import subprocess
+    import sys
+
+    if not _STARTED:
+        burning = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+        _STARTED.append(subprocess.Popen([sys.executable, "-c", burning]))
+    return a * x + y
+
+
+def slows_the_reference(a, x, y):
+    from workbench.kernels.saxpy.problem import problem
+
+    honest = problem.reference
+    object.__setattr__(
+        problem, "reference", lambda *inputs: (time.sleep(0.001), honest(*inputs))[1]
+    )
+    return a * x + y
+
+
+def slows_numpy(a, x, y):
+    multiply = np.multiply
+    np.multiply = lambda *given, **named: (time.sleep(0.001), multiply(*given, **named))[1]
+    return a * x + y
+
+
+def takes_the_others_threads(a, x, y):
+    import torch
+
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    return a * x + y
+
+
+def takes_a_lower_priority(a, x, y):
+    import os
+
+    os.nice(1)
+    return a * x + y
+
+
+def changes_things_later(a, x, y):
+    _CALLS[0] += 1
+    if _CALLS[0] == 40:
+        np.exp = np.exp2
+    return a * x + y
+
+
+SPOILING = {
+    keeps_a_thread_busy: "works on after",
+    keeps_a_process_busy: "works on after",
+    slows_the_reference: "Problem.reference",
+    slows_numpy: "numpy.multiply",
+    takes_the_others_threads: "PyTorch's threads: 1 before",
+    takes_a_lower_priority: "priority: ",
+    changes_things_later: "numpy.exp",
+}
+
+
+@pytest.mark.parametrize("cheat", SPOILING, ids=lambda cheat: cheat.__name__)
+def test_what_would_spoil_the_others_ends_its_process_and_the_others_go_on_in_a_new_one(cheat):
+    lanes = race("numpy", "torch_cpu", cheat, seconds=1.5)
+    error = lanes[cheat.__name__].error
+    assert error, f"{cheat.__name__} was not caught"
+    assert error["kind"] == "SpoiltError"
+    assert SPOILING[cheat] in error["happened"] + error["saw"]
+    for label in ("numpy", "torch_cpu", CONTROL):
+        assert lanes[label].error is None
+        assert len(lanes[label].samples_ns) > 20
+
+
+def rewrites_the_samples(a, x, y):
+    """Make every sample of the rival three times as long, in the harness's own frame."""
+    import sys
+
+    frame = sys._getframe()
+    while frame and frame.f_code.co_name != "_round":
+        frame = frame.f_back
+    if frame:
+        samples, rival = frame.f_locals["block"].samples, frame.f_locals["places"]["numpy"]
+        samples[:] = [
+            (number, place, 1e6 * ns if place == rival else ns, *rest)
+            for number, place, ns, *rest in samples
+        ]
+    return a * x + y
+
+
+def test_samples_that_add_up_to_more_than_the_time_that_passed_are_refused():
+    lanes = race("numpy", rewrites_the_samples, seconds=1.5)
+    assert lanes["rewrites_the_samples"].error["kind"] == "ClockError"
+    assert "more time than has passed" in lanes["rewrites_the_samples"].error["happened"]
+    assert lanes["numpy"].error is None
+    assert np.median(lanes["numpy"].samples_ns) < 1e6
+
+
+def returns_an_unfinished_tensor(a, x, y):
+    import torch
+
+    return torch._neg_view(torch.from_numpy(-(a * x) - y))
+
+
+def returns_a_list_of_numbers(a, x, y):
+    return list(a * x + y)
+
+
+def closes_every_file(a, x, y):
+    import os
+
+    os.closerange(3, 200)
+    return a * x + y
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (returns_an_unfinished_tensor, "not finished when the call returns"),
+        (returns_a_list_of_numbers, "20000 outputs, expected 1"),
+        (closes_every_file, "process that ran it died"),
+    ],
+)
+def test_a_lane_that_breaks_something_is_named_and_the_others_go_on(wrong, words):
+    lanes = race("numpy", wrong)
+    error = lanes[wrong.__name__].error
+    assert words in error["happened"] + error["saw"]
+    assert len(lanes["numpy"].samples_ns) > 20
+
+
+def prints_a_lot(a, x, y):
+    print("x" * 100_000)
+    return a * x + y
+
+
+def test_what_a_lane_prints_does_not_fill_the_memory():
+    import pathlib
+
+    from workbench.bench import child
+
+    session = RaceSession("saxpy", ["numpy", prints_a_lot], size=1000, seconds=2)
+    largest = [0]
+
+    def look(_race):
+        for folder in pathlib.Path(child._memory_folder() or "/tmp").glob(
+            f"{child._PREFIX}{child.os.getpid()}-*/stderr"
+        ):
+            largest[0] = max(largest[0], folder.stat().st_blocks * 512)
+
+    session.subscribe(look)
+    session.start().join(60)
+    calls = len(session.run.lanes["prints_a_lot"].samples_ns)
+    assert calls > 50
+    assert largest[0] < 0.5 * 100_000 * calls + child._MOST_PRINTED
+
+
+def test_what_a_killed_race_left_in_memory_is_removed_by_the_next_one(tmp_path, monkeypatch):
+    import os
+
+    from workbench.bench import child
+
+    monkeypatch.setattr(child, "_memory_folder", lambda: str(tmp_path))
+    gone, mine, foreign = (
+        tmp_path / f"{child._PREFIX}{owner}-x" for owner in (2**22 + 1, os.getpid(), "old")
+    )
+    for folder in (gone, mine, foreign):
+        folder.mkdir()
+        (folder / "audit-1.npz").write_bytes(b"much")
+    child.remove_orphans()
+    assert [folder.exists() for folder in (gone, mine, foreign)] == [False, True, True]
 
 
 def doubts_of(label, ns, devices):

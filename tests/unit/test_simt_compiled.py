@@ -399,3 +399,22 @@ def test_launches_from_several_python_threads_lose_no_atomic():
         one.join()
     assert counter[0] == 3 * 20 * 16 * 64 * 200
     assert total[0] == counter[0] / 2
+
+
+@cuda.jit
+def _row_chosen_by_memory(a, out):
+    t = cuda.threadIdx.x
+    row = a[a[t, 0]]
+    a[t, 0] = 0
+    cuda.syncthreads()
+    out[t] = row[1]
+
+
+def test_a_view_that_memory_chose_stays_where_it_was_when_memory_changes():
+    for tier in ("auto", "auto", "step-through"):
+        a = np.arange(12).reshape(4, 3)
+        a[:, 0] = [3, 2, 1, 0]
+        out = np.zeros(4, np.int64)
+        with cuda.tier(tier):
+            _row_chosen_by_memory[1, 4](a, out)
+        assert out.tolist() == [10, 7, 4, 1]

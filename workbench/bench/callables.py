@@ -77,7 +77,7 @@ class CallableRunner:
             Where the answer is not an exact array type, shares memory with an input, or an input
             was changed.
         """
-        answers = self.outputs if self.writes else tuple(_plain(a) for a in as_tuple(self.answer))
+        answers = self.outputs if self.writes else self._answers()
         for buffer, value in zip(self.buffers, self.inputs, strict=True):
             if not isinstance(buffer, np.ndarray):
                 continue
@@ -94,6 +94,16 @@ class CallableRunner:
                     "write into the outputs or into a copy",
                 )
         return tuple(np.array(answer) for answer in answers)
+
+    def _answers(self) -> Arrays:
+        """Return what the function returned as plain arrays; as many as the problem has outputs."""
+        given = as_tuple(self.answer)
+        if len(given) != len(self.outputs):
+            raise WrongResultError(
+                "The answer is wrong.", f"{len(given)} outputs, expected {len(self.outputs)}",
+                "return one array for each output",
+            )  # fmt: skip
+        return tuple(_plain(one) for one in given)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -130,7 +140,13 @@ def _plain(answer: Any) -> np.ndarray:
     if isinstance(answer, np.generic):
         return np.asarray(answer)
     if f"{kind.__module__}.{kind.__qualname__}" == "torch.Tensor":
-        return answer.detach().cpu().numpy()
+        if answer.device.type != "cpu" or answer.is_neg() or answer.is_conj():
+            raise WrongResultError(
+                "The answer is not finished when the call returns.",
+                f"a tensor on {answer.device}, neg {answer.is_neg()}, conj {answer.is_conj()}",
+                "bring it to the host, as plain numbers, inside of the function",
+            )
+        return answer.detach().numpy()
     raise WrongResultError(
         "The answer is not a plain array.",
         f"{kind.__module__}.{kind.__qualname__}",

@@ -31,6 +31,8 @@ from workbench.bench.worker import ACTIVE_BYTES
 from workbench.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parents[1]
+_PREFIX = "workbench-race-"
+_MOST_PRINTED = 2**20
 _START = "from workbench.bench.worker import main; main()"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -47,13 +49,16 @@ class Child:
     """
 
     def __init__(self, config: dict[str, Any], threads: int):
-        self.folder = Path(tempfile.mkdtemp(prefix="workbench-race-", dir=_memory_folder()))
+        remove_orphans()
+        prefix = f"{_PREFIX}{os.getpid()}-"
+        self.folder = Path(tempfile.mkdtemp(prefix=prefix, dir=_memory_folder()))
+        self.began_s, self.reported_ns = time.monotonic(), 0.0
         self.labels = [lane["label"] for lane in config["lanes"]]
         active = self.folder / "active"
         active.write_bytes(np.array([-1, time.monotonic_ns()]).tobytes())
         with open(active, "r+b") as file:
             self.active = np.frombuffer(mmap.mmap(file.fileno(), ACTIVE_BYTES), np.int64)
-        self.errors = open(self.folder / "stderr", "wb")  # noqa: SIM115 - closed with the child
+        self.errors = open(self.folder / "stderr", "ab")  # noqa: SIM115 - closed with the child
         heard, said = os.pipe()
         self.process = subprocess.Popen(
             [sys.executable, "-c", _START, str(said)],
@@ -77,6 +82,10 @@ class Child:
         except (BrokenPipeError, ValueError):
             return
 
+    def age_s(self) -> float:
+        """Return for how many seconds it has been running."""
+        return time.monotonic() - self.began_s
+
     def running(self) -> tuple[str, float]:
         """Return the label of the lane that runs now ("" for none), and for how many seconds."""
         place, since = (int(word) for word in self.active)
@@ -87,6 +96,9 @@ class Child:
         """Yield the child's events, and None whenever `wait_s` passed without one."""
         rest = b""
         while True:
+            # What a target prints lies in memory; nobody reads more than its end.
+            if os.fstat(self.errors.fileno()).st_size > _MOST_PRINTED:
+                self.errors.truncate(0)
             if not select.select([self.heard], [], [], wait_s)[0]:
                 yield None
                 continue
@@ -114,6 +126,19 @@ class Child:
                 pipe.close()
         os.close(self.heard)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def remove_orphans() -> None:
+    """Remove what races left in memory whose process was killed."""
+    for folder in Path(_memory_folder() or tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        try:
+            if owner.isdigit() and folder.stat().st_uid == os.getuid():
+                os.kill(int(owner), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # it is gone already, or the number is somebody else's process now
 
 
 def _memory_folder() -> str | None:

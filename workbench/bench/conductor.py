@@ -17,7 +17,9 @@ from workbench.bench.child import Child
 from workbench.bench.compare import Verdict
 from workbench.bench.records import CONTROL
 from workbench.bench.summary import summarise
+from workbench.bench.worker import SPOILT
 from workbench.errors import DataFileError
+from workbench.measurement import Provenance
 
 if TYPE_CHECKING:
     from workbench.bench.session import RaceSession
@@ -85,6 +87,8 @@ class Conductor:
                 if event["event"] == "block" and first_block is None:
                     first_block = time.monotonic()
                 if self._take(child, event):
+                    if event["reason"] == SPOILT:
+                        break
                     run.reason = run.reason or event["reason"]
                     return run.seconds
             label, seconds = child.running()
@@ -99,11 +103,19 @@ class Conductor:
         else:
             label = child.running()[0]
             words = child.last_words()
-            if not label:
+            suspects = [label] if label else self._learners()
+            if not suspects:
                 run.reason = f"The measuring process ended by itself: {words}"
                 return run.seconds
-            self._fail(label, "CrashedError", "The process that ran it died.", words)
+            happened = "The process that ran it died" + ("." if label else " between two calls.")
+            for suspect in suspects:
+                self._fail(suspect, "CrashedError", happened, words)
         return 0.0 if first_block is None else time.monotonic() - first_block
+
+    def _learners(self) -> list[str]:
+        """Return the lanes that still race and are a learner's own code."""
+        lanes = self.race.run.lanes.items()
+        return [label for label, lane in lanes if label not in self.race.trusted and not lane.error]
 
     def _take(self, child: Child, event: dict[str, Any]) -> bool:
         """Put one event on the records; return whether it was the last."""
@@ -120,15 +132,8 @@ class Conductor:
                 )
             elif kind == "block":
                 run.state = "racing"
-                first = len(run.conditions)
-                run.conditions += event["conditions"]
-                for sample, span in zip(event["samples"], event["spans"], strict=True):
-                    number, place, ns, fresh, preempted = sample
-                    lane = run.lanes[event["labels"][place]]
-                    lane.add(number, ns, fresh, preempted, first + span)
-                    self._rounds = number + 1
-                for label, count in zip(event["labels"], event["disagreed"], strict=True):
-                    run.lanes[label].disagreed += count
+                if self._adds_up(child, event):
+                    self._put(event)
         if kind == "audit":
             self._judge(child, event)
         if time.monotonic() - self._doubted_s >= DOUBT_EVERY_S:
@@ -139,6 +144,40 @@ class Conductor:
         self._save(SAVE_EVERY_S)
         self.race.tell()
         return kind == "finished"
+
+    def _put(self, event: dict[str, Any]) -> None:
+        """Put a block's samples on the records."""
+        run = self.race.run
+        first = len(run.conditions)
+        run.conditions += event["conditions"]
+        for sample, span in zip(event["samples"], event["spans"], strict=True):
+            number, place, ns, fresh, preempted = sample
+            run.lanes[event["labels"][place]].add(number, ns, fresh, preempted, first + span)
+            self._rounds = number + 1
+        for label, count in zip(event["labels"], event["disagreed"], strict=True):
+            run.lanes[label].disagreed += count
+
+    def _adds_up(self, child: Child, event: dict[str, Any]) -> bool:
+        """Refuse samples that add up to more time than has passed here, by this process's clock."""
+        measured = {
+            label
+            for label, lane in self.race.run.lanes.items()
+            if lane.provenance is Provenance.MEASURED
+        }
+        labels = event["labels"]
+        ns = sum(ns for _, at, ns, *_ in event["samples"] if labels[at] in measured)
+        if child.reported_ns + ns <= 1e9 * child.age_s():
+            child.reported_ns += ns
+            return True
+        for label in self._learners():
+            self._fail(
+                label,
+                "ClockError",
+                "The samples of this race add up to more time than has passed.",
+                f"{(child.reported_ns + ns) / 1e9:.3g} s reported in {child.age_s():.3g} s",
+            )
+            child.tell({"drop": label})
+        return False
 
     def _judge(self, child: Child, event: dict[str, Any]) -> None:
         """Compare an audited answer with the oracle, here, away from the code that gave it."""

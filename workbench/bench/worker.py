@@ -38,6 +38,8 @@ ACTIVE_BYTES = 16
 
 Two aligned 64-bit words, each written in one go, so that the parent never reads half of one."""
 _KEPT_AUDITS = 4
+SPOILT = "spoilt"
+"""Why a child ends in which a learner's code changed something that lasts."""
 
 
 class Worker:
@@ -57,10 +59,14 @@ class Worker:
         self.heard = b""
         self.untrusted = any("pickled" in spec for spec in self.specs.values())
         self.lingering = suspicion.Lingering()
+        self.ground: suspicion.Ground | None = None
+        self.spoilt = False
 
     def run(self) -> str:
         """Prepare the lanes and race until told to stop; return why it ended."""
-        lanes = [lane for spec in self.specs.values() if (lane := self._prepare(spec))]
+        # Ours first: whatever a learner's code does when it is loaded comes after them.
+        ours_first = sorted(self.specs.values(), key=lambda spec: "pickled" in spec)
+        lanes = [lane for spec in ours_first if (lane := self._prepare(spec))]
         engine = Engine(
             lanes,
             self.feeder,
@@ -72,7 +78,7 @@ class Worker:
         engine.rounds = self.config["first_round"]
         end = time.monotonic() + self.config["seconds"]
         dropped = self._commands()
-        while lanes and not dropped["stop"] and time.monotonic() < end:
+        while lanes and not (dropped["stop"] or self.spoilt) and time.monotonic() < end:
             for label in dropped["drop"]:
                 lanes[:] = [lane for lane in lanes if lane.label != label]
             block = engine.block(lambda: time.monotonic() > end)
@@ -86,6 +92,8 @@ class Worker:
                 disagreed=block.disagreed,
             )
             dropped = self._commands()
+        if self.spoilt:
+            return SPOILT
         return "stopped" if dropped["stop"] else "time is up" if lanes else "no lane is left"
 
     def _problem(self) -> Problem:
@@ -97,7 +105,11 @@ class Worker:
 
     def _prepare(self, spec: dict[str, Any]) -> Lane | None:
         """Prepare one lane and run it once; the first call is timed apart."""
+        if self.spoilt:
+            return None
         label = spec["label"]
+        if "pickled" in spec and self.ground is None:
+            self.ground = suspicion.Ground(self.problem)
         lane = Lane(label, None, trusted="pickled" not in spec)
         self._begin(lane)
         start = CLOCK()
@@ -109,13 +121,15 @@ class Worker:
             lane.runner.run()
             called = CLOCK()
             self._audit(lane, -1, inputs)
+            lane.last_ns = called - prepared
+            if lane.trusted and self.untrusted:
+                self.lingering.learn(lane)
             if not lane.trusted:
                 self._trial(spec)
         except (Exception, SystemExit) as error:
             self._failed(lane, error)
             return None
         self._rest()
-        lane.last_ns = called - prepared
         self._send(
             event="ready",
             lane=label,
@@ -149,13 +163,28 @@ class Worker:
         lane = Lane(spec["label"], self._runner(spec, inputs)[0], trusted=False)
         suspicion.refuse_the_reference(self.problem, lane.runner)
         self._audit(lane, -1, inputs)
+        self._watch_for_others(lane)
+        assert self.ground is not None
+        self.ground.require_untouched()
+
+    def _watch_for_others(self, lane: Lane) -> None:
+        """Look after a few quick calls whether something the code started goes on by itself."""
+        for _ in range(suspicion.WATCHES):
+            start = CLOCK()
+            lane.runner.run()
+            lane.last_ns = CLOCK() - start
+            if lane.last_ns > 20_000_000:
+                return  # while it races there will be watches enough
+            self.lingering.watch(lane)
 
     def _inspect(self, lane: Lane, number: int, inputs: tuple[Any, ...]) -> None:
         """Audit one call that has just ended: at once, or after a look at who still works."""
         if not lane.trusted:
+            assert self.ground is not None
             suspicion.refuse_left_threads(lane)
-        if self.untrusted and self.feeder.secret.random() < 0.6:
-            self.lingering.watch(lane)
+            self.ground.require_untouched()
+            if self.feeder.secret.random() < 0.6:
+                self.lingering.watch(lane)
         self._audit(lane, number, inputs)
 
     def _audit(self, lane: Lane, number: int, inputs: tuple[Any, ...]) -> None:
@@ -182,6 +211,7 @@ class Worker:
 
     def _failed(self, lane: Lane, error: BaseException) -> None:
         self._rest()
+        self.spoilt |= isinstance(error, suspicion.SpoiltError)
         happened = error.happened if isinstance(error, WorkbenchError) else str(error)
         self._send(
             event="failed",

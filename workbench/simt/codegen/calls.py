@@ -31,6 +31,9 @@ class Calls:
         if name == "nanosleep":
             return ast.Constant(0)
         args = [self.visit(arg) for arg in node.args]
+        if name.startswith("fp16."):
+            function = f"workbench.simt.runtime.half_functions.{name.partition('.')[2]}"
+            return ast.Call(expression(function), args, [])
         return ast.Call(ast.Name(f"lane_{name}", ast.Load()), args, [])
 
     def _grid(self, node: Intrinsic):

@@ -25,6 +25,7 @@ from workbench.simt.codegen import infer as inference
 from workbench.simt.codegen.emit import PLAIN, Mode
 from workbench.simt.codegen.module import Module
 from workbench.simt.codegen.regions import RegionWriter
+from workbench.simt.compiled import half_precision
 from workbench.simt.compiled.cache import module_path, read_module, write_module
 from workbench.simt.compiled.understood import (
     LAUNCH_PARAMETERS,
@@ -159,6 +160,7 @@ def built(
     of: type[Compiled] = Compiled,
 ) -> Any:
     """Return a compiled kernel whose module lies on disk or is made by `make`."""
+    half_precision.teach(resolved, kinds)
     path = module_path(resolved, kinds, block, mode)
     module = read_module(path) if path is not None else None
     if module is None:
@@ -181,6 +183,7 @@ def check_types(resolved: Resolved, kinds: tuple, mode: Mode) -> None:
 
     What depends on the block (shapes of arrays) is left to the launch.
     """
+    half_precision.teach(resolved, kinds)
     try:
         generate(resolved, kinds, (1, 1, 1), mode)
     except KernelTypingError:

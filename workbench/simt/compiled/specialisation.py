@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import ast
 import threading
 from functools import cached_property
 from typing import Any
 
 import numba
 import numpy as np
-from numba import types
 
 from workbench.simt import irregular
 from workbench.simt.codegen.emit import DEBUG, PLAIN, Mode
@@ -20,7 +18,7 @@ from workbench.simt.compiled import build
 from workbench.simt.compiled.pace import Pace
 from workbench.simt.dim3 import Dim3
 from workbench.simt.errors import KernelSourceError
-from workbench.simt.frontend.resolved import Intrinsic, Resolved
+from workbench.simt.frontend.resolved import Resolved
 from workbench.simt.planning.nodes import Unplannable
 
 
@@ -101,9 +99,6 @@ class Specialisation:
         return self.machine
 
     def _compile(self) -> None:
-        if _uses_half(self.kernel.resolved, self.kinds):
-            self.reason = self.machine_reason = "Numba's CPU compiler has no float16"
-            return
         refused: KernelSourceError | None = None
         try:
             built = build.build(self.kernel.resolved, self.kinds, tuple(self.block), self.mode)
@@ -118,9 +113,6 @@ class Specialisation:
             raise refused
 
     def _make_machine(self) -> None:
-        if _uses_half(self.kernel.resolved, self.kinds):
-            self.machine_reason = "Numba's CPU compiler has no float16"
-            return
         block, debug = tuple(self.block), self.mode is DEBUG
         try:
             machine = irregular.build(self.kernel.resolved, self.kinds, block, debug)
@@ -137,8 +129,7 @@ def check_declared(kernel: Any) -> None:
         return
     mode = DEBUG if kernel.options.get("debug") else PLAIN
     for kinds in kernel.declared:
-        if not _uses_half(kernel.resolved, kinds):
-            build.check_types(kernel.resolved, kinds, mode)
+        build.check_types(kernel.resolved, kinds, mode)
 
 
 def signature_key(args: tuple) -> tuple:
@@ -159,17 +150,3 @@ def specialisation(kernel: Any, block: Dim3, args: tuple) -> tuple[Specialisatio
         return found, False
     made = Specialisation(kernel, block, tuple(numba.typeof(value) for value in args))
     return kernel.specialisations.setdefault(key, made), True
-
-
-def _uses_half(resolved: Resolved, kinds: tuple) -> bool:
-    if any(getattr(kind, "dtype", kind) == types.float16 for kind in kinds):
-        return True
-    trees = [resolved, *resolved.device_functions.values()]
-    for one in trees:
-        for node in ast.walk(one.tree):
-            if isinstance(node, Intrinsic) and node.intrinsic.name.startswith("fp16."):
-                return True
-            value = one.source.lookup(node.id) if isinstance(node, ast.Name) else None
-            if value is types.float16 or value is np.float16:
-                return True
-    return False

@@ -1,8 +1,8 @@
 """Half precision in kernels: the ``cuda.fp16.h*`` functions, one rounding each.
 
-Each function computes in float32 and rounds once to float16, which gives the correctly rounded
-result for the basic operations (24 >= 2 * 11 + 2 bits, Figueroa 1995). Numba's CPU compiler has no
-float16, so kernels that use it run in lockstep, as NumPy vectors, or step by step.
+Basic operations compute in float32 and round once to float16, which gives the correctly rounded
+result (24 >= 2 * 11 + 2 bits, Figueroa 1995); everything else computes in float64. Here are the
+functions of the lockstep and step-through tiers; `runtime.half_functions` has the compiled ones.
 """
 
 from __future__ import annotations
@@ -12,6 +12,11 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.simt.frontend.intrinsics import IntrinsicName, Namespace
+
+
+def _doubly(function: Callable) -> Callable:
+    return lambda a: function(np.float64(a))
+
 
 _FUNCTIONS: dict[str, Callable] = {
     "hadd": np.add,
@@ -23,16 +28,16 @@ _FUNCTIONS: dict[str, Callable] = {
     "habs": np.abs,
     "hmax": np.fmax,
     "hmin": np.fmin,
-    "hsin": np.sin,
-    "hcos": np.cos,
-    "hlog": np.log,
-    "hlog2": np.log2,
-    "hlog10": np.log10,
-    "hexp": np.exp,
-    "hexp2": np.exp2,
+    "hsin": _doubly(np.sin),
+    "hcos": _doubly(np.cos),
+    "hlog": _doubly(np.log),
+    "hlog2": _doubly(np.log2),
+    "hlog10": _doubly(np.log10),
+    "hexp": _doubly(np.exp),
+    "hexp2": _doubly(np.exp2),
     "hexp10": lambda a: np.float64(10) ** np.float64(a),
-    "htanh": np.tanh,
-    "hsqrt": np.sqrt,
+    "htanh": _doubly(np.tanh),
+    "hsqrt": _doubly(np.sqrt),
     "hrsqrt": lambda a: 1 / np.sqrt(np.float64(a)),
     "hfloor": np.floor,
     "hceil": np.ceil,

@@ -153,7 +153,9 @@ def binary(op: ast.operator, a: Any, b: Any, exponent: int | None = None) -> Any
 
 
 def _power(base: Any, exponent: int) -> Any:
-    """Return a power by squaring, in the base's own type."""
+    """Return a power by squaring, in the base's own type; of a half in float64."""
+    if base.dtype == np.float16:
+        return np.power(base.astype(np.float64), np.float64(exponent))
     if exponent < 0 and base.dtype.kind in WHOLE:
         raise CannotLockstep("a negative power of an integer")
     if base.dtype.kind in WHOLE:
@@ -215,12 +217,21 @@ def _extreme(better: Callable) -> Callable:
     return run
 
 
+_OF_HALVES = (np.sqrt, np.sin, np.cos, np.exp, np.log, np.log2, np.log10, np.fabs)
+
+
 def _floating(ufunc: Callable) -> Callable:
-    """Return a function of floats; integers become doubles, as they do in Numba."""
+    """Return a function of floats; integers become doubles, as they do in Numba.
+
+    Of a half CUDA computes a few functions as a half, and all others as a float32.
+    """
 
     def run(*values: Any) -> Any:
         numbers(*values)
-        return ufunc(*(v.astype(np.float64) if v.dtype.kind in WHOLE else v for v in values))
+        given = [v.astype(np.float64) if v.dtype.kind in WHOLE else v for v in values]
+        if all(v.dtype == np.float16 for v in given) and ufunc in _OF_HALVES:
+            return ufunc(*(v.astype(np.float64) for v in given)).astype(np.float16)
+        return ufunc(*(v.astype(np.float32) if v.dtype == np.float16 else v for v in given))
 
     return run
 

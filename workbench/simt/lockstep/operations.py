@@ -92,6 +92,8 @@ class Operations(Expressions):
         view, args = self.value(node.args[0], mask), list(node.args[1:])
         if not isinstance(view, View) or node.keywords:
             raise CannotLockstep(f"cuda.atomic.{name} of something else")
+        if view.base.dtype == np.float16:
+            raise CannotLockstep("an atomic on halves")
         index: tuple = (np.int64(0),) * len(view.open)
         if name == "compare_and_swap":
             name = "cas"

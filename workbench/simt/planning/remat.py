@@ -57,19 +57,24 @@ def rematerialisable(
             if isinstance(statement, ast.Assign):
                 made = writes(statement)
                 single = all(count[name] == 1 for name in made) and bool(made)
-                if single and not made & uniform and stable(statement.value, loop_names):
-                    view = bool(made & arrays)
-                    if view or not any(
-                        isinstance(p, ast.Subscript) and hasattr(p, "site")
-                        for p in ast.walk(statement.value)
-                    ):
-                        found.update(dict.fromkeys(made, statement))
+                fixed_here = single and not made & uniform and stable(statement.value, loop_names)
+                if fixed_here and not _loads(statement.value, bool(made & arrays)):
+                    found.update(dict.fromkeys(made, statement))
             elif isinstance(statement, ast.For) and has_sync(statement):
                 own = writes(statement.target) & fixed
                 walk(statement.body, loop_names | own)
 
     walk(body, set())
     return found
+
+
+def _loads(node: ast.AST, view: bool) -> bool:
+    """Return whether an expression reads memory: a view itself does not, what chooses it may."""
+    while view and isinstance(node, ast.Subscript):
+        if _loads(node.slice, False):
+            return True
+        node = node.value
+    return any(isinstance(p, ast.Subscript) and hasattr(p, "site") for p in ast.walk(node))
 
 
 def _pure(node: ast.AST, arrays: set[str]) -> bool:

@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from workbench.simt.runtime.checks import checked, pointer_to, refuse_read_only, site_of
+from workbench.simt.runtime.checks import checked, pointer_to, refuse_atomics, site_of
 from workbench.simt.runtime.control import Control
 
 _DIRECT = {"add": "add", "sub": "sub", "and_": "and", "or_": "or", "xor": "xor", "exch": "xchg"}
@@ -157,7 +157,7 @@ def _alone_or(context, builder, signature, args, pointer, update, atomically):
 
 
 def _typed(name: str, array, index) -> bool:
-    refuse_read_only(array)
+    refuse_atomics(array)
     parts = list(index) if isinstance(index, types.BaseTuple) else [index]
     numbers = all(isinstance(part, (types.Integer, types.Float)) for part in parts)
     if not isinstance(array, types.Array) or len(parts) != array.ndim or not numbers:

@@ -127,6 +127,13 @@ def refuse_read_only(array) -> None:
         raise NumbaTypeError(f"Cannot modify readonly array of type: {array}")
 
 
+def refuse_atomics(array) -> None:
+    """Raise where an array cannot be changed atomically: numba-cuda has no atomics of halves."""
+    refuse_read_only(array)
+    if isinstance(array, types.Array) and array.dtype == types.float16:
+        raise NumbaTypeError(f"No atomic operation takes {array}: use float32 or an integer")
+
+
 def is_element(array, index) -> bool:
     """Return whether an index names one element of an array."""
     if not isinstance(array, types.Array):

@@ -50,11 +50,53 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
     expression = types.rounded(expression, out)
     pointers = [(n, d) for n, d in operands if isinstance(d, torch.dtype)]
     lines = ["def kernel(w):", "    first_, last_ = w[0], w[1]"]
-    lines += [f"    o, so = p_{types.KINDS[out].pointer}(w[2]), w[3]"]
-    word = 4
+    lines += [*_pointers(out, pointers), *_numbers(operands, compute, 4 + 2 * len(pointers))]
+    lines += [f"    T = {compute}", "    bad_ = False"]
+    store = types.store(out, expression, compute)
+    loads = [(n, lambda place, d=d: types.load(d, place, compute)) for n, d in pointers]
+    check = ["            bad_ |= other == 0"] if _divides(expression, compute) else []
+
+    def body(places, target, fixed=()):
+        read = [
+            f"            {n} = {load(place)}"
+            for (n, load), place in zip(loads, places, strict=True)
+            if n not in fixed
+        ]
+        return ["        for i in range(first_, last_):", *read, *check,
+                f"            o[{target}] = {store}"]  # fmt: skip
+
+    unit = " and ".join(["so == 1", *(f"s{i} == 1" for i in range(len(pointers)))])
+    inner = [f"p{i}[i]" for i in range(len(pointers))]
+    quick = GUARDED.get(expression) if compute == "f4" and len(pointers) == 1 else None
+    if quick is not None:
+        lines += _guarded(unit, pointers[0], out, compute, *quick)
+    start = "    elif" if quick else "    if"
+    if pointers and pointers[0][1] == out and quick is None:  # in place: known not to overlap
+        lines += [f"{start} w[2] == w[4] and {unit}:", *body(["o[i]", *inner[1:]], "i")]
+        start = "    elif"
+    lines += [f"{start} {unit}:", *body(inner, "i")]
+    if len(pointers) == 2:
+        name, load = loads[1]
+        lines += ["    elif so == 1 and s0 == 1 and s1 == 0:", f"        {name} = {load('p1[0]')}"]
+        lines += body(inner, "i", fixed=(name,))
+    lines += ["    else:"]
+    lines += body([f"p{i}[i * s{i}]" for i in range(len(pointers))], "i * so")
+    lines += ["    return i8(bad_)", ""]
+    return compile_kernel(name, "\n".join(lines))
+
+
+def _pointers(out: torch.dtype, pointers: list) -> list[str]:
+    """Return the lines that read addresses and strides out of the words."""
+    lines = [f"    o, so = p_{types.KINDS[out].pointer}(w[2]), w[3]"]
     for i, (_, dtype) in enumerate(pointers):
-        lines.append(f"    p{i}, s{i} = p_{types.KINDS[dtype].pointer}(w[{word}]), w[{word + 1}]")
-        word += 2
+        at = 4 + 2 * i
+        lines.append(f"    p{i}, s{i} = p_{types.KINDS[dtype].pointer}(w[{at}]), w[{at + 1}]")
+    return lines
+
+
+def _numbers(operands: tuple, compute: str, word: int) -> list[str]:
+    """Return the lines that read numbers out of the words, from `word` on."""
+    lines = []
     for argument, kind in operands:
         if isinstance(kind, str):
             text = _NUMBER[kind].format(w=f"w[{word}]", w2=f"w[{word + 1}]")
@@ -63,34 +105,7 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
                 number = f"{compute}({text}.real)"
             lines.append(f"    {argument} = {number}")
             word += 2 if kind == "c" else 1
-    lines += [f"    T = {compute}", "    bad_ = False"]
-    divides = _divides(expression, compute)
-
-    def body(index):
-        inner = [
-            f"            {n} = {types.load(d, f'p{i}[{index(i)}]', compute)}"
-            for i, (n, d) in enumerate(pointers)
-        ]
-        if divides:
-            inner.append("            bad_ |= other == 0")
-        place = "i" if index(-1) == "i" else "i * so"
-        return [*inner, f"            o[{place}] = {types.store(out, expression, compute)}"]
-
-    unit = " and ".join(["so == 1", *(f"s{i} == 1" for i in range(len(pointers)))])
-    quick = GUARDED.get(expression) if compute == "f4" and len(pointers) == 1 else None
-    if quick is not None:
-        lines += _guarded(unit, pointers[0], out, compute, *quick)
-    lines += [f"    {'el' if quick else ''}if {unit}:", "        for i in range(first_, last_):"]
-    lines += body(lambda i: "i")
-    if len(pointers) == 2:
-        lines += ["    elif so == 1 and s0 == 1 and s1 == 0:"]
-        lines += [f"        {pointers[1][0]} = {types.load(pointers[1][1], 'p1[0]', compute)}"]
-        lines += ["        for i in range(first_, last_):"]
-        lines += [line for line in body(lambda i: "i") if "p1[" not in line]
-    lines += ["    else:", "        for i in range(first_, last_):"]
-    lines += body(lambda i: "i * so" if i < 0 else f"i * s{i}")
-    lines += ["    return i8(bad_)", ""]
-    return compile_kernel(name, "\n".join(lines))
+    return lines
 
 
 def _divides(expression: str, compute: str) -> bool:
@@ -123,22 +138,35 @@ def _guarded(unit, operand, out, compute, condition, expression) -> list[str]:
 _DRIVER = """
 def kernel(w):
     # w: begin, end, address of the loop, outer dimensions, operands, words of the loop, sizes,
-    #    byte strides (operand by operand), the loop's words, room for a second copy of them
+    #    byte strides (operand by operand), the loop's words, room for a second copy of them and
+    #    for a place along each outer dimension
     outer, operands, words = w[3], w[4], w[5]
     sizes, strides = 6, 6 + outer
     inner = strides + outer * operands
     room = inner + words
+    place = room + words
+    for k in range(words):
+        w[room + k] = w[inner + k]
+    rest = w[0]
+    for d in range(outer - 1, -1, -1):
+        at = rest % w[sizes + d]
+        rest = rest // w[sizes + d]
+        w[place + d] = at
+        for j in range(operands):
+            w[room + 2 + 2 * j] += at * w[strides + j * outer + d]
     status = 0
     for row in range(w[0], w[1]):
-        for k in range(words):
-            w[room + k] = w[inner + k]
-        rest = row
-        for d in range(outer - 1, -1, -1):
-            at = rest % w[sizes + d]
-            rest = rest // w[sizes + d]
-            for j in range(operands):
-                w[room + 2 + 2 * j] += at * w[strides + j * outer + d]
         status |= call_kernel(w[2], offset_words(w, room))
+        d = outer - 1
+        while d >= 0:  # to the next row: no division, most rows end at the first dimension
+            w[place + d] += 1
+            back = 0 if w[place + d] < w[sizes + d] else w[sizes + d]
+            for j in range(operands):
+                w[room + 2 + 2 * j] += (1 - back) * w[strides + j * outer + d]
+            if not back:
+                break
+            w[place + d] = 0
+            d -= 1
     return status
 """
 
@@ -174,7 +202,8 @@ def kernel(w):
 
 
 @cache
-def _driver(tiled: bool) -> Kernel:
+def driver(tiled: bool) -> Kernel:
+    """Return the kernel that calls a loop for each row of a strided shape, or for each tile."""
     return compile_kernel("tiles_of_strided" if tiled else "rows_of_strided",
                           _TILED if tiled else _DRIVER)  # fmt: skip
 
@@ -291,7 +320,7 @@ def _drive(kernel, sizes, strides, pointers, addresses, numbers, explain) -> Non
         blocks = -(-outer[-1] // 64)
         head += (blocks, *outer, *bytes_per_step)
         count = rows // outer[-1] * blocks
-        launch(_driver(True), count, (*head, *words, *words), 64 * inner, explain)
+        launch(driver(True), count, (*head, *words, *words), 64 * inner, explain)
         return
-    every = (*head, *outer, *bytes_per_step, *words, *words)
-    launch(_driver(False), rows, every, inner, explain)
+    every = (*head, *outer, *bytes_per_step, *words, *words, *outer)
+    launch(driver(False), rows, every, inner, explain)

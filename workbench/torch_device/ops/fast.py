@@ -32,7 +32,6 @@ UNARY = (
     "exp",
     "log",
     "sqrt",
-    "rsqrt",
     "sigmoid",
     "tanh",
     "silu",

@@ -82,7 +82,9 @@ _ARGMAX, _ARGMIN = _ARG.format(sign=">"), _ARG.format(sign="<")
 
 BODIES = {
     "sum": {k: _SUM.format(term="X[i]", finish="acc") for k in "fi"},
-    "nansum": {"f": _SUM.format(term="(X[i] if X[i] == X[i] else T(0))", finish="acc"),
+    "nansum": {"f4": _SUM.format(term="f4_of_bits(bits_of_f4(X[i]) & -i4(X[i] == X[i]))",
+                                 finish="acc"),
+               "f": _SUM.format(term="(X[i] if X[i] == X[i] else T(0))", finish="acc"),
                "i": _SUM.format(term="X[i]", finish="acc")},
     "mean": {"f": _SUM.format(term="X[i]", finish="acc / n")},
     "prod": {k: _FOLD.format(first=1, step="R(acc * x)") for k in "fi"},
@@ -126,7 +128,11 @@ BODIES = {
 _NONZERO = "(T(1) if x != 0 else T(0))"
 FOLDS = {
     "sum": {k: ("0", "acc + x", "acc") for k in "fi"},
-    "nansum": {"f": ("0", "acc + (x if x == x else T(0))", "acc"), "i": ("0", "acc + x", "acc")},
+    "nansum": {
+        "f4": ("0", "acc + f4_of_bits(bits_of_f4(x) & -i4(x == x))", "acc"),
+        "f": ("0", "acc + (x if x == x else T(0))", "acc"),
+        "i": ("0", "acc + x", "acc"),
+    },
     "mean": {"f": ("0", "acc + x", "acc / n")},
     "prod": {k: ("1", "R(acc * x)", "acc") for k in "fi"},
     "amax": {k: (_HIGHEST[k], _GREATER, "acc") for k in "fi"},
@@ -184,7 +190,8 @@ def reduce(name, self, dims, out_dtypes, shape, numbers=None) -> list[torch.Tens
 
 def _by_columns(name: str, compute: str, self, dims: list[int], made: list) -> bool:
     """Reduce over neighbouring dimensions before the last without transposing, where possible."""
-    fold = FOLDS.get(name, {}).get(compute[0])
+    folds = FOLDS.get(name, {})
+    fold = folds.get(compute) or folds.get(compute[0])
     inner = prod(self.shape[d] for d in range(max(dims, default=0) + 1, self.dim()))
     neighbours = dims == list(range(dims[0], dims[-1] + 1)) if dims else False
     if fold is None or inner < _NARROW or not neighbours or not self.is_contiguous():
@@ -241,6 +248,11 @@ def reduction(name: str, dims_at: str | None, how: str = "same"):
             if data is None or not types.supported(out[0].dtype):
                 return fallback(op, *args, **kwargs)
             shape = reduced_shape(self.shape, dims, keepdim)
+            if name in ("amax", "amin") and out[0].dtype != self.dtype:
+                raise RuntimeError(
+                    "Expected the dtype for input and out to match, but got "
+                    f"{self.dtype} for input's dtype and {out[0].dtype} for out's dtype."
+                )
             for o in out:
                 check_out(op, o, torch.Size(shape), None)
             made = reduce(name, data, dims, [o.dtype for o in out], shape)
@@ -308,7 +320,17 @@ def _whole(name: str, op_name: str):
     return plain if op_name in ("max", "min") else kernel
 
 
+def nansum(self, dim=None, keepdim=False, *, dtype=None):
+    """Return the sum of what is a number."""
+    whole = not (self.is_floating_point() or self.is_complex())
+    kind = dtype or (torch.int64 if whole else self.dtype)
+    shape = reduced_shape(self.shape, rows.dims_of(self, dim), keepdim)
+    out = tensors.empty(shape, kind, self.device.index)
+    return KERNELS["nansum.out"](self, dim, keepdim, dtype=dtype, out=out)
+
+
 KERNELS |= {
+    "nansum": nansum,
     "max": _whole("amax", "max"),
     "min": _whole("amin", "min"),
     "prod": _whole("prod", "prod"),
