@@ -47,7 +47,7 @@ def warp_apart(mask, key, line, kind, table):
             note(table, kind, earlier, later, line, 0.0, 0.0, np.int64(0))
 
 
-def _mask_of(lanes, thread):
+def _mask_of(lanes: Any, thread: Any) -> Any:
     """Return a thread's mask, of an array or one number for all."""
 
 
