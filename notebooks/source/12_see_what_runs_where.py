@@ -82,6 +82,19 @@ for node in preview(models[20], "cann", "operators").refused:
     print(f"{node.operator:20} {node.reason}")
 
 # %% [markdown]
+# ## How do we know?
+#
+# Three records tell where nodes run: the runtime's list of who got which node, the graph as it looks
+# after optimisation, with the copies in it, and the profile of a run. None is complete. Nodes that were
+# fused, folded or put in are explained; what is left is a disagreement, and is shown.
+
+# %%
+found = preview(models[22], "cann", "operators")
+print(found.explain())
+assert not found.disagreements
+assert len(found.copies) > 0
+
+# %% [markdown]
 # ## The two vendors side by side
 
 # %%

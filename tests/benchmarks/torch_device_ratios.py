@@ -1,39 +1,53 @@
 """The device's bars as ratios to the CPU, both measured in this process, side by side.
 
     python tests/benchmarks/torch_device_ratios.py [overhead] [throughput] [training] [leak]
+        [--rounds N] [--only add,sum] [--json samples.json]
 
-``WORKBENCH_SHIM`` chooses the tier. Each figure is the best of several interleaved rounds.
+``WORKBENCH_SHIM`` chooses the tier. Rounds are interleaved (ours, the CPU's, ours, ...). Printed
+are the best of all rounds, and in brackets the ratio of the medians; ``--json`` keeps every sample,
+so that the spread can be looked at.
 """
 
+import argparse
 import copy
-import sys
+import json
 import time
+from statistics import median
 
 import psutil
 import torch
 
 import workbench.torch_device as wb
 
+SAMPLES: dict = {}
+"""Name of a row -> the samples of ours and of the CPU's, in microseconds."""
+
 
 def rounds(functions, calls, repeats=7):
-    """Return the best time of each function in microseconds, interleaved; queued work done."""
-    best = [float("inf")] * len(functions)
+    """Return each function's samples in microseconds per call, interleaved; queued work done."""
+    samples = [[] for _ in functions]
     for _ in range(repeats):
-        for i, function in enumerate(functions):
+        for function, kept in zip(functions, samples, strict=True):
             start = time.perf_counter()
             for _ in range(calls):
                 function()
             torch.wb.synchronize()
-            best[i] = min(best[i], (time.perf_counter() - start) / calls * 1e6)
-    return best
+            kept.append((time.perf_counter() - start) / calls * 1e6)
+    return samples
 
 
 def say(name, ours, theirs):
-    """Print one ratio."""
-    print(f"{name:34} wb {ours:12.2f} us   cpu {theirs:12.2f} us   {ours / theirs:6.2f}x")
+    """Print one row and keep its samples."""
+    SAMPLES[name] = {"wb_us": ours, "cpu_us": theirs}
+    ratio, middle = min(ours) / min(theirs), median(ours) / median(theirs)
+    print(
+        f"{name:22} wb {min(ours):10.2f} us   cpu {min(theirs):10.2f} us   {ratio:6.2f}x"
+        f"   (medians {middle:5.2f}x)",
+        flush=True,
+    )
 
 
-def overhead():
+def overhead(options):
     """Eight elements: what a call costs."""
     a, d = torch.ones(8), torch.ones(8, device="wb")
     ra, rd = a.clone().requires_grad_(), d.clone().requires_grad_()
@@ -46,20 +60,55 @@ def overhead():
     say("add, autograd", *rounds([lambda: rd + d, lambda: ra + a], 200, 60))
 
 
-def throughput():
+ELEMENTWISE = {
+    "add": lambda x, y, o: torch.add(x, y, out=o),
+    "add number": lambda x, y, o: torch.add(x, 1.5, out=o),
+    "mul": lambda x, y, o: torch.mul(x, y, out=o),
+    "div": lambda x, y, o: torch.div(x, y, out=o),
+    "addcmul": lambda x, y, o: torch.addcmul(x, y, y, out=o),
+    "maximum": lambda x, y, o: torch.maximum(x, y, out=o),
+    "clamp": lambda x, y, o: torch.clamp(x, -1.0, 1.0, out=o),
+    "clamp_min": lambda x, y, o: torch.clamp_min(x, 0.0, out=o),
+    "neg": lambda x, y, o: torch.neg(x, out=o),
+    "abs": lambda x, y, o: torch.abs(x, out=o),
+    "sqrt": lambda x, y, o: torch.sqrt(y, out=o),
+    "exp": lambda x, y, o: torch.exp(x, out=o),
+    "log": lambda x, y, o: torch.log(y, out=o),
+    "tanh": lambda x, y, o: torch.tanh(x, out=o),
+    "sigmoid": lambda x, y, o: torch.sigmoid(x, out=o),
+    "gelu": lambda x, y, o: torch.ops.aten.gelu.out(x, out=o),
+    "sin": lambda x, y, o: torch.sin(x, out=o),
+    "leaky_relu": lambda x, y, o: torch.ops.aten.leaky_relu.out(x, 0.1, out=o),
+    "add_ in place": lambda x, y, o: o.add_(y),
+    "copy_": lambda x, y, o: o.copy_(x),
+}
+"""Operators on sixteen million float32 elements; most write into a tensor that is there already."""
+
+REDUCTIONS = (
+    "sum", "mean", "prod", "amax", "amin", "max", "min", "argmax", "argmin", "any", "all", "var",
+    "std", "norm", "nansum", "count_nonzero", "logsumexp",
+)  # fmt: skip
+
+
+def reductions():
+    """Yield each reduction over everything, over columns and over rows."""
+    for name in REDUCTIONS:
+        function = torch.linalg.vector_norm if name == "norm" else getattr(torch, name)
+        if name != "logsumexp":
+            yield name, lambda x, y, o, f=function: f(x)
+        for d in (0, 1):
+            yield f"{name} dim {d}", lambda x, y, o, f=function, d=d: f(x, dim=d)
+
+
+def throughput(options):
     """Sixteen million elements, our own kernels."""
     wb.vendor_library(False)
-    x = torch.randn(1 << 24)
-    d, out, dout = x.to("wb"), torch.empty_like(x), torch.empty(1 << 24, device="wb")
-    for name, function in {
-        "add": lambda t, o: torch.add(t, t, out=o),
-        "mul": lambda t, o: torch.mul(t, t, out=o),
-        "sum": lambda t, o: t.sum(),
-        "amax": lambda t, o: t.amax(),
-        "exp": lambda t, o: torch.exp(t, out=o),
-    }.items():
-        say(name + " 16 M", *rounds([lambda f=function: f(d, dout), lambda f=function: f(x, out)],
-                                    1, 15))  # fmt: skip
+    x, y = torch.randn(4096, 4096), torch.rand(4096, 4096) + 0.5
+    here, there = (x.to("wb"), y.to("wb"), torch.zeros_like(x, device="wb")), (x, y, x * 0)
+    for name, function in (*ELEMENTWISE.items(), *reductions()):
+        if not options.only or name.split()[0] in options.only.split(","):
+            both = [lambda f=function: f(*here), lambda f=function: f(*there)]
+            say(name, *rounds(both, 1, options.rounds or 15))
 
 
 def step(net, x, y):
@@ -89,16 +138,16 @@ def networks():
     yield "transformer layer", transformer, torch.randn(16, 64, 128)
 
 
-def training():
+def training(options):
     """Return ratios of training steps with the vendor library."""
     wb.vendor_library(True)
     for name, net, x in networks():
         y = torch.randint(0, 10, (len(x),))
         ours = step(copy.deepcopy(net).to("wb"), x.to("wb"), y.to("wb"))
-        say(name, *rounds([ours, step(net, x, y)], 2, 15))
+        say(name, *rounds([ours, step(net, x, y)], 2, options.rounds or 15))
 
 
-def leak(steps=10_000):
+def leak(options, steps=10_000):
     """Ten thousand steps: allocated and resident memory must stay flat."""
     net = torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4))
     run = step(net.to("wb"), torch.randn(8, 16, device="wb"), torch.zeros(8, dtype=int).to("wb"))
@@ -109,7 +158,22 @@ def leak(steps=10_000):
             print(f"step {at:6}  allocated {torch.wb.memory_allocated():9}  {resident:8.1f} MiB")
 
 
-if __name__ == "__main__":
+def main():
+    """Run what is asked for."""
+    everything = {f.__name__: f for f in (overhead, throughput, training, leak)}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bars", nargs="*", metavar="bar", help=", ".join(everything))
+    parser.add_argument("--rounds", type=int, default=0, help="interleaved rounds; 0: 15 or 60")
+    parser.add_argument("--only", default="", help="rows of the throughput, with commas")
+    parser.add_argument("--json", default="", help="write every sample to this file")
+    options = parser.parse_args()
     print("tier", wb.TIER)
-    for name in sys.argv[1:] or ("overhead", "throughput", "training", "leak"):
-        globals()[name]()
+    for name in options.bars or everything:
+        everything[name](options)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"tier": wb.TIER, "samples_us": SAMPLES}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

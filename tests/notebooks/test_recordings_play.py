@@ -20,8 +20,8 @@ def no_compiler(monkeypatch, folder):
 
 
 ABSENT = {
-    "12_see_what_runs_where": (no_wheel, "pip could not install"),
-    "13_fill_in_an_ascend_device": (no_wheel, "pip could not install"),
+    "12_see_what_runs_where": (no_wheel, "could not be downloaded"),
+    "13_fill_in_an_ascend_device": (no_wheel, "could not be downloaded"),
     "14_write_a_provider": (no_compiler, "no C++ compiler"),
 }
 

@@ -120,3 +120,53 @@ def test_sixteen_bit_products_and_norms_are_rounded_once_as_on_the_cpu(own_kerne
         torch.testing.assert_close(
             norm(x.to("wb"), w.to("wb")).cpu(), norm(x, w), atol=1e-6, rtol=torch.finfo(dtype).eps
         )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.bool])
+@pytest.mark.parametrize("count", [16, 17, 300])
+@pytest.mark.usefixtures("own_kernels")
+def test_ties_fall_where_the_cpus_unstable_sort_lets_them_fall(dtype, count):
+    torch.manual_seed(count)
+    x = (torch.randn(count) * 2).round().to(dtype)
+    for options in ({}, {"descending": True}, {"stable": True}):
+        theirs, ours = x.sort(**options), x.to("wb").sort(**options)
+        assert torch.equal(ours.indices.cpu(), theirs.indices)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64])
+@pytest.mark.usefixtures("own_kernels")
+def test_the_kth_of_equal_values_is_the_one_that_the_cpu_names(dtype):
+    torch.manual_seed(1)
+    x = (torch.randn(3, 50, 2) * 2).round().to(dtype)
+    if dtype.is_floating_point:
+        x[:, ::9] = float("nan")
+    for k in (1, 2, 25, 50):
+        theirs, ours = x.kthvalue(k, 1), x.to("wb").kthvalue(k, 1)
+        assert torch.equal(ours.indices.cpu(), theirs.indices)
+        assert torch.equal(ours.values.cpu().nan_to_num(9), theirs.values.nan_to_num(9))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.usefixtures("own_kernels")
+def test_16_bit_results_are_rounded_where_the_cpu_rounds(dtype):
+    torch.manual_seed(2)
+    x, m = torch.randn(4, 21).to(dtype), torch.randn(5, 21).to(dtype)
+    plane = torch.randn(2, 6, 7, 8).to(dtype)
+    for function in (
+        lambda x, m, p: x.log_softmax(1), lambda x, m, p: x.log_softmax(0),
+        lambda x, m, p: x[0].abs().rsqrt(), lambda x, m, p: torch.xlogy(x[0], x[1].abs()),
+        lambda x, m, p: torch.addmv(m[:, 0], m, x[0], beta=0.2, alpha=0.6),
+        lambda x, m, p: torch.nn.functional.adaptive_avg_pool3d(p, (5, 3, 4)),
+    ):  # fmt: skip
+        theirs = function(x, m, plane)
+        ours = function(*(t.to("wb") for t in (x, m, plane)))
+        assert torch.equal(ours.cpu(), theirs)
+
+
+@pytest.mark.usefixtures("own_kernels")
+def test_float16_transposed_convolutions_are_rounded_at_each_tap():
+    torch.manual_seed(3)
+    x, w, b = (torch.randn(s).half() for s in ((2, 3, 4, 5), (3, 2, 3, 2), (2,)))
+    theirs = torch.nn.functional.conv_transpose2d(x, w, b, stride=2, padding=1)
+    ours = torch.nn.functional.conv_transpose2d(*(t.to("wb") for t in (x, w, b)), 2, 1)
+    assert torch.equal(ours.cpu(), theirs)

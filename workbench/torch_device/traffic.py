@@ -9,11 +9,55 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
 
 import torch
+
+
+class Gathered(Counter[str]):
+    """A counter that adds, before it is read, what was counted elsewhere (in C++) meanwhile."""
+
+    gather: Callable[[], dict[str, int]] = staticmethod(dict)
+
+    def _collect(self) -> None:
+        for name, count in self.gather().items():
+            if count:
+                super().__setitem__(name, super().get(name, 0) + count)
+
+    def __getitem__(self, name: str) -> int:
+        self._collect()
+        return super().__getitem__(name)
+
+    def __len__(self) -> int:
+        self._collect()
+        return super().__len__()
+
+    def __iter__(self):
+        self._collect()
+        return super().__iter__()
+
+    def items(self):
+        """Return names and counts."""
+        self._collect()
+        return super().items()
+
+    def values(self):
+        """Return the counts."""
+        self._collect()
+        return super().values()
+
+    def copy(self) -> Counter[str]:
+        """Return a plain counter with the counts so far."""
+        return Counter(dict(self.items()))
+
+    def clear(self) -> None:
+        """Forget everything, what was counted elsewhere too."""
+        self._collect()
+        super().clear()
+
 
 LOG: Counter[str] = Counter()
 """Operator name -> how often the CPU computed it instead of the device."""
@@ -21,10 +65,10 @@ LOG: Counter[str] = Counter()
 NATIVE: Counter[str] = Counter()
 """Operator name -> how often one of our own kernels computed it (counted while `watching`)."""
 
-VENDOR: Counter[str] = Counter()
+VENDOR = Gathered()
 """Operator name -> how often the vendor library computed it."""
 
-BYTES: Counter[str] = Counter()
+BYTES = Gathered()
 """Bytes copied, by direction: ``h2d``, ``d2h``, ``d2d``, and ``fallback`` both ways."""
 
 

@@ -35,12 +35,12 @@ WRITING = (
 )  # fmt: skip
 """Operators that write into an output: the library writes straight into device memory."""
 
-_LEFT = {"mm.out": 0, "bmm.out": 0, "addmm.out": 1, "baddbmm.out": 1, "addmv.out": 1}
+LEFT = {"mm.out": 0, "bmm.out": 0, "addmm.out": 1, "baddbmm.out": 1, "addmv.out": 1}
 """Products -> which argument is the left factor: its last size is how much an element costs."""
 
 RETURNING = (
-    "native_layer_norm", "native_layer_norm_backward", "native_batch_norm",
-    "native_batch_norm_backward", "native_group_norm", "native_group_norm_backward",
+    "native_batch_norm", "native_batch_norm_backward",
+    "native_group_norm", "native_group_norm_backward",
     "_adaptive_avg_pool2d", "_adaptive_avg_pool2d_backward", "embedding_dense_backward",
     "convolution_overrideable", "convolution_backward_overrideable", "dot",
 )  # fmt: skip
@@ -73,10 +73,15 @@ def _from_environment() -> bool:
 enabled = _from_environment()
 
 
+listener: Callable[[bool], object] = lambda on: None  # noqa: E731
+"""Told when the library is switched; the shim, which calls it without Python, puts its own here."""
+
+
 def switch(on: bool) -> bool:
     """Turn the vendor library on or off and return whether it was on."""
     global enabled
     previous, enabled = enabled, bool(on)
+    listener(enabled)
     return previous
 
 
@@ -116,7 +121,7 @@ def _writing(name: str, own: Callable) -> Callable:
                     one.resize_(given[o].shape)
                     host(one).copy_(given[o])
 
-        terms = there[_LEFT[name]].shape[-1] if name in _LEFT else 1
+        terms = there[LEFT[name]].shape[-1] if name in LEFT else 1
         amount = results[0].numel() * terms
         streams.launch(f"aten::{name}", work, amount, results[0].device.index)
         traffic.VENDOR[name] += 1

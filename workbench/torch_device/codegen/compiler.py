@@ -27,7 +27,7 @@ from pathlib import Path
 import numba
 
 from workbench import cache
-from workbench.torch_device.codegen import functions, vector_math
+from workbench.torch_device.codegen import functions, ordering, vector_math
 
 _VERSION = "5"
 _HEADER = """import math
@@ -35,6 +35,7 @@ import numpy as np
 from numba import cfunc, types
 from workbench.torch_device.codegen.functions import *
 from workbench.torch_device.codegen.intrinsics import *
+from workbench.torch_device.codegen.ordering import *
 from workbench.torch_device.codegen.vector_math import *
 
 @cfunc(types.int64(types.CPointer(types.int64)), cache=True, error_model="numpy"{fast})
@@ -81,7 +82,7 @@ class Kernel:
 def _functions_of(body: str) -> str:
     """Return the text of the modules whose functions a kernel calls: Numba misses their changes."""
     words = set(re.findall(r"[A-Za-z_]\w*", body))
-    called = [m for m in (functions, vector_math) if not words.isdisjoint(m.__all__)]
+    called = [m for m in (functions, ordering, vector_math) if not words.isdisjoint(m.__all__)]
     return "".join(Path(m.__file__).read_text() for m in called)
 
 

@@ -20,10 +20,10 @@ import torch
 from workbench.torch_device.codegen import types
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 from workbench.torch_device.codegen.launch import launch
+from workbench.torch_device.codegen.strided import broadcast_strides, coalesce, drive
 from workbench.torch_device.codegen.vector_math import GUARDED
 from workbench.torch_device.core.memory import DELTA
 
-_TILE = 32  # elements each way: from here on walking in tiles pays
 _INT, _FLOAT = struct.Struct("q"), struct.Struct("d")
 _NUMBER = {
     "i": "i8({w})",
@@ -50,11 +50,53 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
     expression = types.rounded(expression, out)
     pointers = [(n, d) for n, d in operands if isinstance(d, torch.dtype)]
     lines = ["def kernel(w):", "    first_, last_ = w[0], w[1]"]
-    lines += [f"    o, so = p_{types.KINDS[out].pointer}(w[2]), w[3]"]
-    word = 4
+    lines += [*_pointers(out, pointers), *_numbers(operands, compute, 4 + 2 * len(pointers))]
+    lines += [f"    T = {compute}", "    bad_ = False"]
+    store = types.store(out, expression, compute)
+    loads = [(n, lambda place, d=d: types.load(d, place, compute)) for n, d in pointers]
+    check = ["            bad_ |= other == 0"] if _divides(expression, compute) else []
+
+    def body(places, target, fixed=()):
+        read = [
+            f"            {n} = {load(place)}"
+            for (n, load), place in zip(loads, places, strict=True)
+            if n not in fixed
+        ]
+        return ["        for i in range(first_, last_):", *read, *check,
+                f"            o[{target}] = {store}"]  # fmt: skip
+
+    unit = " and ".join(["so == 1", *(f"s{i} == 1" for i in range(len(pointers)))])
+    inner = [f"p{i}[i]" for i in range(len(pointers))]
+    quick = GUARDED.get(expression) if compute == "f4" and len(pointers) == 1 else None
+    if quick is not None:
+        lines += _guarded(unit, pointers[0], out, compute, *quick)
+    start = "    elif" if quick else "    if"
+    if pointers and pointers[0][1] == out and quick is None:  # in place: known not to overlap
+        lines += [f"{start} w[2] == w[4] and {unit}:", *body(["o[i]", *inner[1:]], "i")]
+        start = "    elif"
+    lines += [f"{start} {unit}:", *body(inner, "i")]
+    if len(pointers) == 2:
+        name, load = loads[1]
+        lines += ["    elif so == 1 and s0 == 1 and s1 == 0:", f"        {name} = {load('p1[0]')}"]
+        lines += body(inner, "i", fixed=(name,))
+    lines += ["    else:"]
+    lines += body([f"p{i}[i * s{i}]" for i in range(len(pointers))], "i * so")
+    lines += ["    return i8(bad_)", ""]
+    return compile_kernel(name, "\n".join(lines))
+
+
+def _pointers(out: torch.dtype, pointers: list) -> list[str]:
+    """Return the lines that read addresses and strides out of the words."""
+    lines = [f"    o, so = p_{types.KINDS[out].pointer}(w[2]), w[3]"]
     for i, (_, dtype) in enumerate(pointers):
-        lines.append(f"    p{i}, s{i} = p_{types.KINDS[dtype].pointer}(w[{word}]), w[{word + 1}]")
-        word += 2
+        at = 4 + 2 * i
+        lines.append(f"    p{i}, s{i} = p_{types.KINDS[dtype].pointer}(w[{at}]), w[{at + 1}]")
+    return lines
+
+
+def _numbers(operands: tuple, compute: str, word: int) -> list[str]:
+    """Return the lines that read numbers out of the words, from `word` on."""
+    lines = []
     for argument, kind in operands:
         if isinstance(kind, str):
             text = _NUMBER[kind].format(w=f"w[{word}]", w2=f"w[{word + 1}]")
@@ -63,34 +105,7 @@ def loop(name: str, expression: str, compute: str, out: torch.dtype, operands: t
                 number = f"{compute}({text}.real)"
             lines.append(f"    {argument} = {number}")
             word += 2 if kind == "c" else 1
-    lines += [f"    T = {compute}", "    bad_ = False"]
-    divides = _divides(expression, compute)
-
-    def body(index):
-        inner = [
-            f"            {n} = {types.load(d, f'p{i}[{index(i)}]', compute)}"
-            for i, (n, d) in enumerate(pointers)
-        ]
-        if divides:
-            inner.append("            bad_ |= other == 0")
-        place = "i" if index(-1) == "i" else "i * so"
-        return [*inner, f"            o[{place}] = {types.store(out, expression, compute)}"]
-
-    unit = " and ".join(["so == 1", *(f"s{i} == 1" for i in range(len(pointers)))])
-    quick = GUARDED.get(expression) if compute == "f4" and len(pointers) == 1 else None
-    if quick is not None:
-        lines += _guarded(unit, pointers[0], out, compute, *quick)
-    lines += [f"    {'el' if quick else ''}if {unit}:", "        for i in range(first_, last_):"]
-    lines += body(lambda i: "i")
-    if len(pointers) == 2:
-        lines += ["    elif so == 1 and s0 == 1 and s1 == 0:"]
-        lines += [f"        {pointers[1][0]} = {types.load(pointers[1][1], 'p1[0]', compute)}"]
-        lines += ["        for i in range(first_, last_):"]
-        lines += [line for line in body(lambda i: "i") if "p1[" not in line]
-    lines += ["    else:", "        for i in range(first_, last_):"]
-    lines += body(lambda i: "i * so" if i < 0 else f"i * s{i}")
-    lines += ["    return i8(bad_)", ""]
-    return compile_kernel(name, "\n".join(lines))
+    return lines
 
 
 def _divides(expression: str, compute: str) -> bool:
@@ -120,65 +135,6 @@ def _guarded(unit, operand, out, compute, condition, expression) -> list[str]:
     ]
 
 
-_DRIVER = """
-def kernel(w):
-    # w: begin, end, address of the loop, outer dimensions, operands, words of the loop, sizes,
-    #    byte strides (operand by operand), the loop's words, room for a second copy of them
-    outer, operands, words = w[3], w[4], w[5]
-    sizes, strides = 6, 6 + outer
-    inner = strides + outer * operands
-    room = inner + words
-    status = 0
-    for row in range(w[0], w[1]):
-        for k in range(words):
-            w[room + k] = w[inner + k]
-        rest = row
-        for d in range(outer - 1, -1, -1):
-            at = rest % w[sizes + d]
-            rest = rest // w[sizes + d]
-            for j in range(operands):
-                w[room + 2 + 2 * j] += at * w[strides + j * outer + d]
-        status |= call_kernel(w[2], offset_words(w, room))
-    return status
-"""
-
-
-_TILED = """
-def kernel(w):
-    # as above, with the last outer dimension in blocks of 64: w[6] is how many blocks it has
-    outer, operands, words, blocks = w[3], w[4], w[5], w[6]
-    sizes, strides = 7, 7 + outer
-    inner = strides + outer * operands
-    room = inner + words
-    count = w[inner + 1]
-    status = 0
-    for block in range(w[0], w[1]):
-        first = block % blocks * 64
-        last = min(first + 64, w[sizes + outer - 1])
-        for column in range(0, count, 64):
-            for row in range(first, last):
-                for k in range(words):
-                    w[room + k] = w[inner + k]
-                w[room], w[room + 1] = column, min(column + 64, count)
-                rest = block // blocks
-                for j in range(operands):
-                    w[room + 2 + 2 * j] += row * w[strides + j * outer + outer - 1]
-                for d in range(outer - 2, -1, -1):
-                    at = rest % w[sizes + d]
-                    rest = rest // w[sizes + d]
-                    for j in range(operands):
-                        w[room + 2 + 2 * j] += at * w[strides + j * outer + d]
-                status |= call_kernel(w[2], offset_words(w, room))
-    return status
-"""
-
-
-@cache
-def _driver(tiled: bool) -> Kernel:
-    return compile_kernel("tiles_of_strided" if tiled else "rows_of_strided",
-                          _TILED if tiled else _DRIVER)  # fmt: skip
-
-
 def number_words(value) -> tuple[str, tuple[int, ...]]:
     """Return the kind of a Python number (``i``, ``f``, ``c``) and the words that carry it."""
     if isinstance(value, complex):
@@ -191,38 +147,6 @@ def number_words(value) -> tuple[str, tuple[int, ...]]:
 
 def _bits(value: float) -> int:
     return _INT.unpack(_FLOAT.pack(value))[0]
-
-
-def coalesce(size, strides: list[list[int]]) -> tuple[list[int], list[list[int]]]:
-    """Drop and join dimensions: the fewest that visit the same elements, the innermost last.
-
-    Parameters
-    ----------
-    size : sequence of int
-    strides : list of lists
-        One list per operand; the first operand's order decides which dimension is innermost.
-    """
-    dims = [d for d, n in enumerate(size) if n != 1]
-    dims.sort(key=lambda d: [-abs(s[d]) for s in strides[:1]] + [d])
-    sizes: list[int] = []
-    kept: list[list[int]] = [[] for _ in strides]
-    for d in dims:
-        if sizes and all(k[-1] == s[d] * size[d] for k, s in zip(kept, strides, strict=True)):
-            sizes[-1] *= size[d]
-            for k, s in zip(kept, strides, strict=True):
-                k[-1] = s[d]
-        else:
-            sizes.append(size[d])
-            for k, s in zip(kept, strides, strict=True):
-                k.append(s[d])
-    return sizes, kept
-
-
-def broadcast_strides(tensor: torch.Tensor, size) -> list[int]:
-    """Return a tensor's strides as if it had been expanded to `size`."""
-    lead = len(size) - tensor.dim()
-    own = [0 if n == 1 else step for n, step in zip(tensor.size(), tensor.stride(), strict=True)]
-    return [0] * lead + own
 
 
 def run(
@@ -267,31 +191,5 @@ def run(
         words = [w for pair in zip(addresses, inner, strict=True) for w in pair]
         launch(kernel, count, (*words, *numbers), len(pointers), explain)
         return kernel
-    _drive(kernel, sizes, strides, pointers, addresses, numbers, explain)
+    drive(kernel, sizes, strides, pointers, addresses, numbers, explain)
     return kernel
-
-
-def _drive(kernel, sizes, strides, pointers, addresses, numbers, explain) -> None:
-    outer, inner = sizes[:-1], sizes[-1]
-    words = [0, inner]
-    for address, steps in zip(addresses, strides, strict=True):
-        words += [address, steps[-1]]
-    words += numbers
-    bytes_per_step = [
-        step * t.element_size()
-        for t, steps in zip(pointers, strides, strict=True)
-        for step in steps[:-1]
-    ]
-    rows = 1
-    for n in outer:
-        rows *= n
-    head = (kernel.address, len(outer), len(pointers), len(words))
-    crossing = any(abs(steps[-1]) > abs(steps[-2]) > 0 for steps in strides)
-    if crossing and inner >= _TILE and outer[-1] >= _TILE:  # else each cache line is read 16 times
-        blocks = -(-outer[-1] // 64)
-        head += (blocks, *outer, *bytes_per_step)
-        count = rows // outer[-1] * blocks
-        launch(_driver(True), count, (*head, *words, *words), 64 * inner, explain)
-        return
-    every = (*head, *outer, *bytes_per_step, *words, *words)
-    launch(_driver(False), rows, every, inner, explain)

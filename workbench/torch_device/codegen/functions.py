@@ -16,14 +16,11 @@ import numpy as np
 from numba import njit
 
 from workbench.torch_device.codegen.intrinsics import (
-    bits_of_f4,
     brain_to_f4,
     f4,
-    f4_of_bits,
     f4_to_brain,
     f4_to_half,
     half_to_f4,
-    i4,
 )
 
 _inline = njit(error_model="numpy")
@@ -250,30 +247,6 @@ def as_brain(x):
 
 
 @_inline
-def order_of(x, nan_order):
-    """Return a whole number that orders float32 as ``<`` does, with NaN at `nan_order`.
-
-    The bits of a float are ordered like a sign and a magnitude; flipping the magnitude of negative
-    ones makes two's complement of them. Comparing whole numbers is what vector units do best.
-    """
-    bits = bits_of_f4(x)
-    order = bits ^ (i4(bits >> 31) & 0x7FFFFFFF)
-    return i4(nan_order) if x != x else i4(order)
-
-
-@_inline
-def rank_of(x, nan_order):
-    """Return `order_of`, the two zeros being equal."""
-    return i4(0) if x == f4(0.0) else order_of(x, nan_order)
-
-
-@_inline
-def of_order(order):
-    """Return the float32 of an `order_of`."""
-    return f4_of_bits(i4(order ^ (i4(order >> 31) & 0x7FFFFFFF)))
-
-
-@_inline
 def uniform(key, counter):
     """Return a number in [0, 1) from a key and a counter: SplitMix64's finaliser, 53 bits."""
     z = np.uint64(key) + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
@@ -283,38 +256,11 @@ def uniform(key, counter):
     return np.float64(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@_inline
-def stable_order(values):
-    """Return the order that sorts values, equal ones in place, NaN last: a bottom-up merge sort."""
-    n = values.size
-    order, room, width = np.arange(n), np.empty(n, np.int64), 1
-    while width < n:
-        for low in range(0, n, 2 * width):
-            middle, high = min(low + width, n), min(low + 2 * width, n)
-            i, j = low, middle
-            for k in range(low, high):
-                if j >= high:
-                    left = True
-                elif i >= middle:
-                    left = False
-                else:
-                    a, b = values[order[i]], values[order[j]]
-                    left = not (b < a or (a != a and b == b))
-                if left:
-                    room[k] = order[i]
-                    i += 1
-                else:
-                    room[k] = order[j]
-                    j += 1
-        order, room, width = room, order, 2 * width
-    return order
-
-
 __all__ = [
     "as_brain", "as_half", "bessel_i", "digamma", "entropy", "erfcx", "erfinv", "floor_div",
     "gcd", "gelu_tanh_slope",
     "int_power", "lcm",
-    "log_ndtr", "logaddexp", "modulo", "ndtri", "next_bits", "of_order", "order_of", "rank_of",
+    "log_ndtr", "logaddexp", "modulo", "ndtri", "next_bits",
     "round_decimals", "sigmoid", "sinc", "softplus",
-    "stable_order", "trunc_div", "uniform",
+    "trunc_div", "uniform",
 ]  # fmt: skip

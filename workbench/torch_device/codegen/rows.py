@@ -11,6 +11,7 @@ It refuses strides: `contiguous` copies first, with our own kernel.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from math import prod
 
@@ -70,6 +71,10 @@ _LAZY = {
 }
 
 
+copied: Callable[[torch.dtype, Kernel], None] = lambda dtype, kernel: None  # noqa: E731
+"""Told of each kernel that has copied one dtype as it is; the shim puts its own here."""
+
+
 def copy(source: torch.Tensor, destination: torch.Tensor) -> bool:
     """Copy between tensors of one device, converting the dtype, with our own kernel.
 
@@ -86,9 +91,11 @@ def copy(source: torch.Tensor, destination: torch.Tensor) -> bool:
         source.is_conj() != destination.is_conj(),
         source.is_neg() != destination.is_neg(),
     )
-    elementwise.run(
+    kernel = elementwise.run(
         f"copy{lazy[0]:d}{lazy[1]:d}", _LAZY[lazy], compute, destination, {"self": source}
     )
+    if kernel is not None and not any(lazy) and source.dtype == destination.dtype:
+        copied(source.dtype, kernel)
     return True
 
 

@@ -13,7 +13,7 @@ import torch
 from workbench.torch_device import vendor
 from workbench.torch_device.codegen import rows
 from workbench.torch_device.core import copies, views
-from workbench.torch_device.ops import composites
+from workbench.torch_device.ops import attention, composites
 
 FAMILIES = (
     "convolution",
@@ -23,7 +23,9 @@ FAMILIES = (
     "selection",
     "matmul",
     "softmax",
+    "attention",
     "normalisation",
+    "layer_norm",
     "indexing",
     "positions",
     "sorting",
@@ -64,3 +66,5 @@ def register(library: torch.library.Library) -> None:
     for name, kernel in wrapped.items():
         if name not in IN_FRONT:
             library.impl(name, kernel, "PrivateUse1")
+    for name, kernel in attention.ABOVE_AUTOGRAD.items():
+        library.impl(name, kernel, "AutogradPrivateUse1")

@@ -15,6 +15,7 @@ import torch
 from torch._decomp import decomposition_table
 
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.ops.pointwise import check_no_overlap, check_out, check_same
 
 INCLUDED = (
     # losses
@@ -29,7 +30,7 @@ INCLUDED = (
     "log_sigmoid_forward.output", "glu.out", "glu_backward", "glu_backward.grad_input",
     # normalisation
     "native_batch_norm.out", "native_batch_norm_backward",
-    "batch_norm_backward", "native_layer_norm_backward", "native_group_norm_backward",
+    "batch_norm_backward", "native_group_norm_backward",
     "_weight_norm_interface", "renorm.out",
     # pictures
     "im2col", "im2col.out", "col2im", "col2im.out", "reflection_pad1d.out", "reflection_pad2d",
@@ -47,16 +48,21 @@ INCLUDED = (
     "_prelu_kernel_backward", "aminmax.out", "count_nonzero.dim_IntList",
     "embedding_dense_backward",
     "isin.Tensor_Tensor_out", "isin.Scalar_Tensor_out", "isin.Tensor_Scalar_out",
-    "logit.out", "logspace.out", "native_dropout", "nansum", "norm.out",
+    "logit.out", "logspace.out", "native_dropout", "norm.out",
     "norm.dtype_out", "take", "take.out", "trace", "tril_indices", "triu_indices",
-    "nan_to_num.out", "clamp.Tensor_out", "clamp.out",
+    "nan_to_num.out",
 )  # fmt: skip
 """Operators whose decomposition is used; the others are primitive, or theirs is wrong here."""
+
+
+_EXACT = {"aminmax", "take"}
+"""Decompositions whose outputs must have the result's dtype and lie apart from the inputs."""
 
 
 def _into(function, outs: list[str]):
     """Deliver results into outputs: a decomposition may widen what it is given, outputs too."""
     given = inspect.signature(function).parameters
+    exact = function.__name__ in _EXACT
     writes_itself = outs[0] in given and given[outs[0]].default is inspect.Parameter.empty
 
     def kernel(*args, **kwargs):
@@ -70,8 +76,10 @@ def _into(function, outs: list[str]):
         made = function(*args, **kwargs)
         made = made if isinstance(made, (tuple, list)) else (made,)
         for one, target in zip(made, targets, strict=True):
-            if target.shape != one.shape:
-                target.resize_(one.shape)
+            if exact:
+                check_same(target, one.dtype)
+                check_no_overlap(target, *args)
+            check_out(None, target, one.shape, None)
             target.copy_(one)
         return targets[0] if len(targets) == 1 else tuple(targets)
 

@@ -9,6 +9,7 @@ does this ten times faster, and that is the lesson. It refuses complex numbers: 
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 
 import torch
 
@@ -215,6 +216,8 @@ def convolution(data, weight, bias, stride, padding, dilation, transposed, outpu
     if not _fits(data, weight, bias):
         return fallback(_aten.convolution.default, data, weight, bias, *given)
     dtype = data.dtype
+    if transposed and dtype is torch.float16:
+        return _stepwise(data, weight, bias, *given)
     if bias is not None and dtype.itemsize == 2:  # so that the sum is rounded once
         data, weight, bias = (t.to(torch.float32) for t in (data, weight, bias))
         return convolution(data, weight, bias, *given).to(dtype)
@@ -229,6 +232,21 @@ def convolution(data, weight, bias, stride, padding, dilation, transposed, outpu
     if bias is not None:
         out.add_(bias.reshape([1, -1] + [1] * (out.dim() - 2)))
     return out
+
+
+def _stepwise(data, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    """Transpose-convolve float16 as the CPU does: one product per tap, each sum rounded."""
+    given = (stride, padding, dilation, transposed, output_padding, groups)
+    wide = data.to(torch.float32), weight.to(torch.float32)
+    total = torch.zeros(1, dtype=torch.float16, device=data.device)
+    for tap in product(*map(range, weight.shape[2:])):
+        alone = torch.zeros_like(wide[1])
+        alone[(..., *tap)] = wide[1][(..., *tap)]
+        made = convolution(wide[0], alone, None, *given).to(torch.float16)
+        total = total + made
+    if bias is not None:
+        total.add_(bias.reshape([1, -1] + [1] * (total.dim() - 2)))
+    return total
 
 
 def convolution_backward(

@@ -10,6 +10,9 @@ counted.
 
 from __future__ import annotations
 
+_AT_LEAST = "(self if (self > min or self != self) else min)"
+_CLAMP = f"{_AT_LEAST} if ({_AT_LEAST} < max or self != self) else max"
+
 SAME = {  # computed in the operands' common type
     "add.out": "self + alpha * R(other)",
     "sub.out": "self - alpha * R(other)",
@@ -84,6 +87,8 @@ SAME = {  # computed in the operands' common type
     "clamp_max.out": "self if (self < max or self != self) else max",
     "clamp_min.Tensor_out": "self if (self > min or self != self) else min",
     "clamp_max.Tensor_out": "self if (self < max or self != self) else max",
+    "clamp.out": _CLAMP,
+    "clamp.Tensor_out": _CLAMP,
     "nan_to_num.out": {
         "f": "(nan if self != self else posinf if self == np.inf else neginf "
         "if self == -np.inf else self)",
@@ -227,6 +232,13 @@ BACKWARD = {  # gradients: computed in the common type of floats
     "log_sigmoid_backward": "grad_output * sigmoid(-self)",
     "log_sigmoid_backward.grad_input": "grad_output * sigmoid(-self)",
 }  # fmt: skip
+
+FEW = {
+    "rsqrt.out": "T(1) / R(np.sqrt(self))",
+    "xlogy.OutTensor": "T(np.nan) if other != other else T(0) if self == 0 else "
+    "self * R(log(other))",
+}
+"""16-bit rows on fewer elements than a vector holds: there the CPU's kernels round each step."""
 
 COMPLEX = {
     "add.out", "sub.out", "rsub.Tensor", "mul.out", "neg.out", "div.out", "reciprocal.out",

@@ -25,7 +25,12 @@ from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import check_devices, fallback
-from workbench.torch_device.ops.pointwise import check_no_overlap, check_out
+from workbench.torch_device.ops.pointwise import (
+    check_no_overlap,
+    check_out,
+    check_same,
+    check_single,
+)
 
 _PICK = """
 def kernel(w):
@@ -163,8 +168,9 @@ def gather_out(self, dim, index, *, sparse_grad=False, out):
     check_devices("aten::gather", (self, index, out), {})
     dim = rows.dims_of(self, dim)[0]
     data = _window(self, index, dim)
-    check_no_overlap(out, self, index)
+    check_same(out, self.dtype)
     check_out(op, out, index.shape, self.dtype)
+    check_no_overlap(out, self, index)
     if not index.numel():
         return out
     traffic.NATIVE["gather"] += 1
@@ -220,6 +226,7 @@ def _scatter_into(made, dim, index, src, how):
 def index_select_out(self, dim, index, *, out):
     """Pick slices along a dimension."""
     check_no_overlap(out, self, index)
+    check_single(out)
     made = index_select(self, dim, index)
     check_out(None, out, made.shape, made.dtype)
     return rows.deliver(made, out)
@@ -250,18 +257,9 @@ def _index_update(name: str, how: str, fill: bool = False):
         fits = types.supported(self.dtype) and self.dim() and not self.is_complex()
         if not fits or not include_self or chosen not in REDUCE or index.dim() > 1:
             given = {"alpha": alpha} if name == "index_add.out" else {}
-            if name == "index_reduce.out":
-                given = {"include_self": include_self}
-            return fallback(
-                op,
-                self,
-                dim,
-                index,
-                source,
-                *args,
-                **given,
-                **({} if out is None else {"out": out}),
-            )
+            given |= {"include_self": include_self} if name == "index_reduce.out" else {}
+            given |= {} if out is None else {"out": out}
+            return fallback(op, self, dim, index, source, *args, **given)
         check_devices(op.name(), (self, index, source), {})
         dim = rows.dims_of(self, dim)[0]
         target = self if out is None else out

@@ -119,6 +119,8 @@ def _added(name: str, matrix_name: str):
         if not _fits(self, a, b, out):
             return fallback(op, self, a, b, beta=beta, alpha=alpha, out=out)
         vector = b.dim() == 1
+        if vector and self.dtype in _WIDE:  # the CPU's gemv takes them in the elements' dtype
+            alpha, beta = (float(torch.tensor(n, dtype=self.dtype)) for n in (alpha, beta))
         made = product(a, b.unsqueeze(-1) if vector else b, _WIDE.get(a.dtype))
         made = made.squeeze(-1) if vector else made
         check_out(op, out, made.shape, self.dtype)

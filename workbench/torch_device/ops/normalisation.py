@@ -1,4 +1,4 @@
-"""Layer, group and batch normalisation, forward: statistics, then one fused elementwise pass.
+"""Group and batch normalisation, forward: statistics, then one fused elementwise pass.
 
 Statistics are float32 also for 16-bit types, and the result is rounded once, as PyTorch's CPU
 kernels do; batch normalisation rounds its statistics first, as they do, too. It refuses integers
@@ -6,8 +6,6 @@ and complex numbers: they fall back, counted.
 """
 
 from __future__ import annotations
-
-from math import prod
 
 import torch
 
@@ -52,25 +50,6 @@ def _apply(name, data, mean, rstd, weight, bias) -> torch.Tensor:
 def _fits(name: str, data: torch.Tensor, *others) -> bool:
     check_devices(f"aten::{name}", (data, *others), {})
     return data.dtype in _WIDE and data.numel() > 0
-
-
-def native_layer_norm(data, normalized_shape, weight, bias, eps):
-    """Normalise over the last dimensions; return result, means and reciprocal deviations."""
-    inner = list(normalized_shape)
-    given = [t for t in (weight, bias) if t is not None]
-    alike = all(list(t.shape) == inner for t in given)
-    fits = inner and list(data.shape[-len(inner) :]) == inner and alike
-    if not fits or not _fits("native_layer_norm", data, *given):
-        return fallback(overload("native_layer_norm"), data, normalized_shape, weight, bias, eps)
-    rows, n = data.numel() // prod(inner), prod(inner)
-    flat = data.reshape(rows, n)
-    variance, mean = _statistics(flat, [1])
-    rstd = variance.add_(eps).rsqrt_()
-    weight, bias = (None if t is None else t.reshape(1, n) for t in (weight, bias))
-    out = _apply("native_layer_norm", flat, mean, rstd, weight, bias).view(data.shape)
-    kept = [*data.shape[: -len(inner)], *[1] * len(inner)]
-    kind = _parameters_dtype(data, *given)
-    return out, mean.to(kind).view(kept), rstd.to(kind).view(kept)
 
 
 def native_group_norm(data, weight, bias, batch, channels, positions, groups, eps):
@@ -154,7 +133,6 @@ def _batch_norm_with_update(*args):
 _plain_update = _batch_norm_op("_batch_norm_with_update", _with_update)
 
 KERNELS = {
-    "native_layer_norm": native_layer_norm,
     "native_group_norm": native_group_norm,
     "native_batch_norm": _batch_norm_op("native_batch_norm", lambda *args: args),
     "_native_batch_norm_legit": _batch_norm_op("_native_batch_norm_legit", lambda *args: args),

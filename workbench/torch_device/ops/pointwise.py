@@ -23,6 +23,7 @@ from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import check_devices, fallback
 from workbench.torch_device.ops import elementwise as table
 
+_VECTOR = 32  # 16-bit elements in PyTorch's widest vector (AVX-512, and two of AVX2's)
 Row = str | dict[str, str]
 _CAST = ("alpha", "min_val", "max_val")
 """Numbers that are cast to the tensors' dtype and do not take part in promotion."""
@@ -74,11 +75,28 @@ def check_out(op: Any, out: torch.Tensor, shape, common: torch.dtype | None) -> 
         )
     if out.shape != shape:
         out.resize_(shape)
+    check_single(out)
+
+
+def check_single(out: torch.Tensor) -> None:
+    """Raise, in PyTorch's words, where elements of an output share memory with each other."""
     if any(n > 1 and step == 0 for n, step in zip(out.shape, out.stride(), strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."
         )
+
+
+def check_same(out: torch.Tensor, dtype: torch.dtype) -> None:
+    """Raise, in PyTorch's words, where an output has another dtype than the result."""
+    if out.dtype != dtype:
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {_word(dtype)}, but got {_word(out.dtype)} instead"
+        )
+
+
+def _word(dtype: torch.dtype) -> str:
+    return {torch.float32: "float", torch.float64: "double"}.get(dtype, str(dtype)[6:])
 
 
 def check_no_overlap(out: torch.Tensor, *inputs) -> None:
@@ -151,6 +169,7 @@ class Pointwise:
         self.in_place = self.out_name is None and arguments[0].alias_info is not None
         self.label = name.replace(".", "_")
         self.complex = name in table.COMPLEX
+        self.few = table.FEW.get(name)
         self.forms: list[int] = []
         """The shim's numbers for the operators that compute this row, see `shim.quick`."""
 
@@ -181,10 +200,13 @@ class Pointwise:
             return fallback(self.op, *args, **kwargs)
         if len({v.device.index for v in values if isinstance(v, torch.Tensor)}) > 1:
             check_devices(self.op.name(), args, kwargs)
+        stepwise = self.few is not None and out.dtype.itemsize == 2
+        if self.few is not None and stepwise and out.numel() < _VECTOR:
+            expression = self.few
         compute = types.KINDS[out.dtype if self._computes_in_out(common) else common].compute
         kernel = engine.run(self.label, expression, compute, out, operands)
         traffic.NATIVE[self.name] += 1
-        if self.forms and kernel is not None:
+        if self.forms and kernel is not None and not stepwise:
             offer(self, operands, out, kernel)
         return out
 
@@ -247,3 +269,19 @@ def _divide(self, other, *, rounding_mode=None, out):
 
 
 KERNELS["div.out_mode"] = _divide
+
+
+def _clamp(form: str):
+    """Clamp: with one bound it is another operator."""
+    both = KERNELS[f"clamp{form}"]
+    lower, upper = KERNELS[f"clamp_min{form}"], KERNELS[f"clamp_max{form}"]
+
+    def kernel(self, min=None, max=None, *, out):
+        if max is None:
+            return lower(self, min, out=out)
+        return upper(self, max, out=out) if min is None else both(self, min, max, out=out)
+
+    return kernel
+
+
+KERNELS |= {f"clamp{form}": _clamp(form) for form in (".out", ".Tensor_out")}

@@ -61,6 +61,15 @@ _MEAN = (
                     o[dst + (z * oh + y) * ow + x] = {store}
 """
 )
+_STEPS = """
+                    acc = {T}(0)
+                    for u in range(z0, z1):
+                        for v in range(y0, y1):
+                            for t in range(x0, x1):
+                                acc = R(acc + {load})
+                    acc = R(R(acc / (z1 - z0)) / (y1 - y0))
+                    o[dst + (z * oh + y) * ow + x] = {store_steps}
+"""
 _SPREAD = (
     _SIZE
     + """
@@ -117,6 +126,8 @@ def _kernel(which: str, dtype: torch.dtype, adaptive: bool) -> Kernel:
     kind = types.KINDS[dtype]
     if which == "max":
         text = _MAX
+    elif which == "steps":  # adaptive in three dimensions: the CPU's kernel rounds each step
+        text = types.rounded(_HEAD + _window(True) + _STEPS + "    return 0\n", dtype)
     elif which == "mean":
         text = _HEAD + _window(adaptive) + _MEAN + "    return 0\n"
     else:
@@ -129,6 +140,7 @@ def _kernel(which: str, dtype: torch.dtype, adaptive: bool) -> Kernel:
         load=types.load(dtype, place, kind.compute),
         load_out=types.load(dtype, "a[dst + (z * oh + y) * ow + x]", kind.compute),
         store=types.store(dtype, "acc / size", kind.compute),
+        store_steps=types.store(dtype, "acc / (x1 - x0)", kind.compute),
         store_best=types.store(dtype, "best", kind.compute),
         store_plane=types.store(dtype, "plane[t]", kind.compute),
     )
@@ -215,7 +227,8 @@ def _adaptive_average(spatial: int):
             return fallback(op, self, output_size)
         shape = _meta(op, self, output_size)
         made = tensors.empty(shape, self.dtype, self.device.index)
-        return _pool("mean", spatial, rows.contiguous(self), made, shape, self.shape)
+        which = "steps" if spatial == 3 and self.dtype.itemsize == 2 else "mean"
+        return _pool(which, spatial, rows.contiguous(self), made, shape, self.shape)
 
     def backward(grad_output, self):
         if not _fits(self, grad_output):

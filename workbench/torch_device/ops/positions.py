@@ -240,6 +240,8 @@ def roll(self, shifts, dims=()):
             if shifts
             else "`shifts` required"
         )
+    if not self.dim():
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     made = self
     for shift, dim in zip(shifts, dims, strict=True):
         size = made.shape[dim] if made.dim() else 1

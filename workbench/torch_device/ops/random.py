@@ -20,6 +20,7 @@ from workbench.torch_device.core import tensors
 from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import fallback
+from workbench.torch_device.ops.pointwise import check_out
 
 _DRAW = """
 def kernel(w):
@@ -105,9 +106,8 @@ def bernoulli_out(self, *, generator=None, out):
     chance = tensors.empty(self.shape, torch.float64, self.device.index)
     if not _fits(self) or not _fits(out):
         return fallback(overload("bernoulli.out"), self, generator=generator, out=out)
+    check_out(None, out, self.shape, None)
     draw("uniform", chance, 0, 1, generator)
-    if out.shape != self.shape:
-        out.resize_(self.shape)
     rows.copy(chance < self, out)
     return out
 

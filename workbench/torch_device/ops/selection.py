@@ -139,6 +139,10 @@ def masked_fill_(self, mask, value):
     value = _scalar(value)
     if not isinstance(value, torch.Tensor):
         _check_fits(value, self.dtype)
+    elif value.is_complex() and not self.is_complex():
+        raise RuntimeError(
+            f"value cannot be converted to type {str(self.dtype)[6:]} without overflow"
+        )
     mask = mask.expand(torch.broadcast_shapes(self.shape, mask.shape))
     compute = types.KINDS[self.dtype].compute
     operands = {"self": self, "mask": mask, "value": value}
@@ -204,8 +208,8 @@ _kernels: dict = {}
 
 def arange_out(start, end, step=1, *, out):
     """Write a range of numbers."""
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
+    if step == 0 or (int(step) == 0 and not out.is_floating_point()):
+        raise ValueError("step must be nonzero")
     if any(isinstance(v, float) and not math.isfinite(v) for v in (start, end)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:

@@ -47,6 +47,14 @@ for i in range(n):
     + """
 for i in range(n):
     total += exp(X[i] - top)
+shift = R(log(R(total)))
+for i in range(n):
+    O[i] = X[i] - top - shift
+""",
+    "_log_softmax_outer": _TOP
+    + """
+for i in range(n):
+    total += exp(X[i] - top)
 shift = top + log(total)
 for i in range(n):
     O[i] = X[i] - shift
@@ -76,7 +84,7 @@ def _along(name, inputs, dim, out):
     n = moved[0][1]
     made = tensors.empty(moved[0][0].shape, out.dtype, out.device.index)
     compute = types.KINDS[inputs[0].dtype].compute
-    outer = f"{name}_outer"  # the CPU keeps exponentials in 16 bits where the dimension is not last
+    outer = f"{name}_outer"  # the CPU rounds elsewhere where the dimension is not the last
     body = BODIES[outer if outer in BODIES and dims[0] < out.dim() - 1 else name]
     rows.run(
         name, types.rounded(body, inputs[0].dtype), compute, [t for t, _ in moved], [made], (n, n)

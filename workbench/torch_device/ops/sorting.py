@@ -1,6 +1,6 @@
 """Sorting and order statistics: sort, topk, kthvalue, median, mode, unique, equal.
 
-One row kernel sorts positions, stably, NaN last; the others read its result. It refuses complex
+One row kernel sorts positions, NaN last; the others read its result. It refuses complex
 numbers: they fall back, counted.
 """
 
@@ -15,7 +15,7 @@ from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.core import tensors
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import fallback
-from workbench.torch_device.ops.pointwise import check_out
+from workbench.torch_device.ops.pointwise import check_no_overlap, check_out
 
 _SORT = """
 buffer = np.empty(n, T)
@@ -29,13 +29,32 @@ for i in range(m):
 """
 _UP = _SORT.format(read="i", pick="i", place="k")
 _DOWN = _SORT.format(read="n - 1 - i", pick="n - 1 - i", place="n - 1 - k")
+_SWAPPED = """
+buffer = np.empty(n, T)
+for i in range(n):
+    buffer[i] = X[i]
+order = swapping_order(buffer, m_descending != 0)
+for i in range(m):
+    O[i] = buffer[order[i]]
+    P[i] = order[i]
+"""
+_KTH = """
+buffer = np.empty(n, T)
+for i in range(n):
+    buffer[i] = X[i]
+at = select_order(buffer, m_place)[m_place]
+O[0] = buffer[at]
+P[0] = at
+"""
+_SWAPPING = {torch.float16, torch.bfloat16, torch.bool}
+"""Dtypes whose unstable sort on the CPU is the C++ library's: their ties fall as they do there."""
 
 
 def _fits(tensor: torch.Tensor) -> bool:
     return types.supported(tensor.dtype) and not tensor.is_complex()
 
 
-def ordered(self, dim: int, descending: bool, keep: int | None = None):
+def ordered(self, dim: int, descending: bool, keep: int | None = None, stable: bool = True):
     """Return the first `keep` values along a dimension in order, and their positions."""
     dims = rows.dims_of(self, dim)
     moved, n = rows.last(self, dims)
@@ -47,7 +66,9 @@ def ordered(self, dim: int, descending: bool, keep: int | None = None):
     if prod(shape):
         compute = types.KINDS[self.dtype].compute
         body = _DOWN if descending else _UP
-        rows.run("sort", body, compute, [moved], [values, places], (n, keep))
+        numbers = None if stable else {"m_descending": int(descending)}
+        rows.run("sort", body if stable else _SWAPPED, compute, [moved], [values, places],
+                 (n, keep), numbers)  # fmt: skip
     traffic.NATIVE["sort"] += 1
     if not self.dim():
         return values, places
@@ -62,11 +83,12 @@ def _deliver(made, outs):
 
 
 def sort_out(self, *, stable=None, dim=-1, descending=False, values, indices):
-    """Sort along a dimension, stably."""
+    """Sort along a dimension; stably also where that was not asked for and costs nothing."""
     if not _fits(self):
         return fallback(overload("sort.values_stable"), self, stable=stable, dim=dim,
                         descending=descending, values=values, indices=indices)  # fmt: skip
-    return _deliver(ordered(self, dim, descending), (values, indices))
+    stably = bool(stable) or self.dtype not in _SWAPPING
+    return _deliver(ordered(self, dim, descending, None, stably), (values, indices))
 
 
 def topk_out(self, k, dim=-1, largest=True, sorted=True, *, values, indices):
@@ -97,8 +119,16 @@ def kthvalue_out(self, k, dim=-1, keepdim=False, *, values, indices):
     if not _fits(self):
         return fallback(overload("kthvalue.values"), self, k, dim, keepdim, values=values,
                         indices=indices)  # fmt: skip
-    made = _at(self, dim, keepdim, lambda v: torch.full_like(
-        v.narrow(dim, 0, 1), k - 1, dtype=torch.int64))  # fmt: skip
+    for out in (values, indices):
+        check_no_overlap(out, self)
+    dims = rows.dims_of(self, dim)
+    moved, n = rows.last(self, dims)
+    shape = moved.shape[:-1] if self.dim() else ()
+    made = [tensors.empty(shape, t, self.device.index) for t in (self.dtype, torch.int64)]
+    compute = types.KINDS[self.dtype].compute
+    rows.run("kth", _KTH, compute, [moved], made, (n, 1), {"m_place": k - 1})
+    traffic.NATIVE["kthvalue"] += 1
+    made = [t.unsqueeze(dims[0]) if keepdim and self.dim() else t for t in made]
     return _deliver(made, (values, indices))
 
 

@@ -54,7 +54,7 @@ def wanted() -> str:
 
 def library_path() -> Path:
     """Return where the compiled shim lies, or will."""
-    texts = [*SOURCES, Path(__file__).with_name("quick.h")]
+    texts = [*SOURCES, *sorted(Path(__file__).parent.glob("*.h"))]
     identity = b"".join(p.read_bytes() for p in texts) + torch.__version__.encode()
     return cache_folder() / f"shim_{hashlib.sha256(identity).hexdigest()[:16]}.so"
 

@@ -12,6 +12,7 @@ struct Board {
   std::atomic<int64_t> queued, side;
 };
 extern const Board* board;
+extern int64_t hold;
 extern std::atomic<int> current_device;
 extern int64_t counters[kMaxDevices][kCounters];
 

@@ -13,14 +13,16 @@ and counts its calls itself (`calls`): they appear in no counter of `traffic`.
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
-from workbench.torch_device import ops, vendor
+from workbench.torch_device import ops, traffic, vendor
+from workbench.torch_device.codegen import rows, strided, team
 from workbench.torch_device.codegen.compiler import Kernel
-from workbench.torch_device.codegen.launch import SPLIT_FROM
+from workbench.torch_device.codegen.launch import NOW, SPLIT_FROM
 from workbench.torch_device.core import allocator, devices, memory, tensors, views
 from workbench.torch_device.core.queue import BOARD, HOLD
 from workbench.torch_device.core.views import overload
@@ -45,6 +47,7 @@ _COUNTERS = 5  # allocations, frees, cache hits, live bytes, peak of live bytes:
 
 _library: Any = None
 _plans: dict[str, tuple[int, int]] = {}
+_calls: dict[str, int] = {}
 _offered: set = set()
 
 
@@ -60,6 +63,16 @@ def connect(library) -> None:
     library.wb_board.argtypes = [ctypes.c_void_p, ctypes.c_int64]
     library.wb_calls.restype = ctypes.c_int64
     library.wb_counters.restype = ctypes.POINTER(ctypes.c_int64)
+    library.wb_walk.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    entry: Any = team.PARALLEL
+    address = ctypes.cast(entry, ctypes.c_void_p) if entry else None
+    library.wb_walk(address, strided.driver(False).address)
+    library.wb_copied_bytes.restype = library.wb_library_calls.restype = ctypes.c_int64
+    library.wb_library.argtypes = [text, text, ctypes.c_int64, number]
+    traffic.BYTES.gather = lambda: {"d2d": library.wb_copied_bytes()}
+    traffic.VENDOR.gather = _library_calls
+    vendor.listener = library.wb_library_mode
+    library.wb_library_mode(vendor.enabled)
     counters = library.wb_counters()
     allocator.gather = library.wb_gather
     allocator.statistics = lambda device: _statistics(counters, device)
@@ -70,6 +83,12 @@ def connect(library) -> None:
     tensors.empty_strided = _empty_strided
     tensors.empty = _empty
     ops.in_front, ops.allow_in_front, pointwise.offer = register_rows, allow, offer
+
+
+def _library_calls() -> dict[str, int]:
+    if not _library.wb_library_news():
+        return {}
+    return {name: _library.wb_library_calls(number) for name, number in _calls.items()}
 
 
 def _statistics(counters, device: int) -> allocator.Statistics:
@@ -143,7 +162,8 @@ def _plan(name: str, row: Pointwise, used: set[str], kernels: dict, library) -> 
     roles, defaults = found
     base, _, which = name.partition(".")
     values = (ctypes.c_double * len(defaults))(*defaults)
-    limit = _SMALL if row.name in vendor.POINTWISE else SPLIT_FROM
+    limit = NOW if team.PARALLEL is not None else SPLIT_FROM
+    limit = _SMALL if row.name in vendor.POINTWISE else limit
     number = _library.wb_plan(f"aten::{base}".encode(), which.encode(), roles.encode(), values,
                               in_place, row.result == "bool", generated, limit)  # fmt: skip
     _plans[name] = number, limit
@@ -195,12 +215,35 @@ def register_minimal(library: torch.library.Library) -> set[str]:
         base, _, which = name.partition(".")
         _library.wb_empty(f"aten::{base}".encode(), which.encode(), name == "empty_strided")
         library.impl(name, views.KERNELS[name], WAITING)
-    return {*views.METADATA_KERNELS, "empty.memory_format", "empty_strided"}
+    number = _library.wb_copy(b"aten::_copy_from")
+    library.impl("_copy_from", views.KERNELS["_copy_from"], WAITING)
+    rows.copied = functools.partial(_offer_copy, number)
+    return {*views.METADATA_KERNELS, "empty.memory_format", "empty_strided", "_copy_from"}
+
+
+def _offer_copy(number: int, dtype: torch.dtype, kernel: Kernel) -> None:
+    """Hand the kernel that copies tensors of one dtype to C++."""
+    if dtype in _DTYPE_NUMBERS and dtype not in _offered:
+        _offered.add(dtype)
+        _library.wb_offer(number, _DTYPE_NUMBERS[dtype], kernel.address)
+
+
+def _register_library(kernels: dict[str, Callable], library: torch.library.Library) -> set[str]:
+    """Let C++ call the vendor library where an operator writes into an output."""
+    for name in vendor.WRITING:
+        if name in kernels:
+            base, _, which = name.partition(".")
+            least = _SMALL if name in vendor.POINTWISE else 0
+            number = _library.wb_library(f"aten::{base}".encode(), which.encode(), least,
+                                         vendor.LEFT.get(name, -1))  # fmt: skip
+            library.impl(name, kernels[name], WAITING)
+            _calls[name] = number
+    return set(_calls)
 
 
 def register_rows(kernels: dict[str, Callable], library: torch.library.Library) -> set[str]:
     """Register elementwise operators in C++ and return their names."""
-    taken: set[str] = set()
+    taken = _register_library(kernels, library)
     for row in ROWS.values():
         if isinstance(row, Pointwise):
             used = {name for name, _, mentioned, _ in row.arguments if mentioned}
