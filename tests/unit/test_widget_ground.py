@@ -65,4 +65,4 @@ def test_the_four_provenances_are_drawn_differently():
 def test_labels_along_a_logarithmic_axis_have_room(decades):
     scale = _static.Scale(1e3, 1e3 * 10**decades, 130, 470, log=True)
     places = [scale(value) for value in scale.ticks()]
-    assert all(after - before >= 48 for before, after in itertools.pairwise(places))
+    assert all(after - before >= 60 for before, after in itertools.pairwise(places))
