@@ -174,5 +174,5 @@ def test_a_model_that_is_too_large_with_its_data_is_refused_with_its_size(tmp_pa
     graph = onnx.helper.make_graph([node], "g", *ends, [weight])
     path = tmp_path / "large.onnx"
     path.write_bytes(onnx.helper.make_model(graph, ir_version=9).SerializeToString())
-    with pytest.raises(ModelFileError, match="2400000[0-9]{3} bytes with its data"):
+    with pytest.raises(ModelFileError, match=r"2400000[0-9]{3} bytes with its data"):
         load_model(path)
