@@ -98,6 +98,49 @@ def steady(simulator_s):
     )
 
 
+def note(name, value):
+    """Print one figure that has no bar."""
+    print(f"      {name:58s} {value}")
+
+
+def on(tier, kernel, grid, block, *args):
+    """Return the best time of a launch on one tier, in seconds."""
+
+    def call():
+        with cuda.tier(tier):
+            kernel[grid, block](*args)
+
+    return best_s(call, 1.0)
+
+
+def irregular():
+    """Measure the state machine beside the other tiers, on one core."""
+    numba.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    for size, others in ((64, ("compiled", "lockstep")), (512, ("compiled",))):
+        a = rng.random((size, size), dtype=np.float32)
+        grid, args = (size // 16, size // 16), (a, a, np.zeros_like(a))
+        mine = on("irregular", k.matmul, grid, (16, 16), *args)
+        beside = ", ".join(
+            f"{mine / on(other, k.matmul, grid, (16, 16), *args):.2f} of {other}"
+            for other in others
+        )
+        note(f"matmul {size}x{size}, irregular tier", f"{mine * 1e3:.2f} ms, {beside}")
+    lock, total = np.zeros(1, np.int32), np.zeros(1, np.int64)
+    for kernel, state in ((k.count_under_lock, lock), (k.count_in_turns, None)):
+        times = []
+        for tier in ("irregular", "step-through"):
+            turn = np.zeros(2, np.int32) if state is None else state
+            times.append(on(tier, kernel, 4, 64, turn, total))
+        name = f"{kernel.__name__}, 256 threads, irregular tier"
+        note(name, f"{times[0] * 1e6:.0f} us, step-through {times[1] / times[0]:,.0f} times that")
+    a = rng.random(1 << 16, dtype=np.float32)
+    args = (k.jacobi_over_grid, 256, 256, a, np.zeros_like(a), 10)
+    mine, together = on("irregular", *args), on("lockstep", *args)
+    text = f"{mine * 1e3:.1f} ms, lockstep {together / mine:.1f} times that"
+    note("20 barriers over a grid of 65,536 threads, irregular tier", text)
+
+
 FIRST = """
 import time, numpy as np, sys
 sys.path.insert(0, {here!r})
@@ -156,6 +199,7 @@ def main():
         f"load {os.getloadavg()[0]:.1f}"
     )
     steady(arguments.simulator)
+    irregular()
     if not arguments.steady:
         first_launches()
 

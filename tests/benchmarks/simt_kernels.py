@@ -106,3 +106,38 @@ def tree_sum_by_hand(a, out, blocks):
                     shared[t] += shared[t + k]
             k //= 2
         out[0] += shared[0]
+
+
+@cuda.jit
+def count_under_lock(lock, total):
+    """Every thread adds one, alone: the irregular tier's daily work."""
+    while cuda.atomic.cas(lock, 0, 0, 1) != 0:
+        pass
+    total[0] = total[0] + 1
+    cuda.threadfence()
+    cuda.atomic.exch(lock, 0, 0)
+
+
+@cuda.jit
+def count_in_turns(turn, total):
+    """Every thread waits for its number to come up."""
+    mine = cuda.atomic.add(turn, 1, 1)
+    while turn[0] != mine:
+        pass
+    total[0] = total[0] + 1
+    cuda.threadfence()
+    turn[0] = mine + 1
+
+
+@cuda.jit
+def jacobi_over_grid(a, b, steps):
+    """Smooth an array, with a barrier over the whole grid after every half step."""
+    grid = cuda.cg.this_grid()
+    i = cuda.grid(1)
+    for _ in range(steps):
+        if 0 < i < a.size - 1:
+            b[i] = (a[i - 1] + a[i + 1]) / 2
+        grid.sync()
+        if 0 < i < a.size - 1:
+            a[i] = b[i]
+        grid.sync()

@@ -21,6 +21,8 @@ The pipeline, top to bottom; each folder is one stage, each module a person can 
     compiled/      build.py: source text -> machine code, kept on disk (cache.py); run.py launches
                    it, on threads of host/launcher.py unless pace.py knows it is short; watch.py
                    stops it; background.py compiles while the first answer is being read
+    irregular/     the irregular tier: threads that wait anywhere (locks, flags, barriers over the
+                   grid or in divergent code) as a state machine, compiled too
     runtime/       what the machine code calls: checked access, atomics, lanes, faults, polling
     lockstep/      the lockstep tier: all threads take each step together, as NumPy vectors
     stepping/      the step-through tier: each thread a Python generator, pdb works

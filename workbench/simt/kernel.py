@@ -48,7 +48,8 @@ class Kernel:
         Objects whose ``prepare_args(type, value, stream, retr)`` may change each argument of a
         launch, the last one first, as in Numba; what they append to `retr` runs after it.
     last_tier : str
-        Which tier ran the last launch (``"lockstep"``, ``"compiled"``, ``"step-through"``), ""
+        Which tier ran the last launch (``"lockstep"``, ``"compiled"``, ``"irregular"``,
+        ``"step-through"``), ""
         before the first.
     reason : str
         Why that tier and not the compiled one.

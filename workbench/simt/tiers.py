@@ -3,8 +3,9 @@
 The first launch of few threads runs in lockstep, which starts at once, while the kernel is compiled
 in the background; the second is compiled. What regions cannot hold (views that live across a
 barrier, barriers over the whole grid, threads that wait for memory) is compiled as a state machine,
-the irregular tier. What no compiler here takes runs in lockstep where that can, else step by step,
-with the reason kept in ``kernel.reason``.
+the irregular tier; where threads wait for memory the first launch waits for the compiler, because
+lockstep cannot run it. What no compiler here takes runs in lockstep where that can, else step by
+step, with the reason kept in ``kernel.reason``.
 """
 
 # Syntax trees carry attributes of ours, and Numba is not typed.

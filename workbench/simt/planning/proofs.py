@@ -94,7 +94,7 @@ def waits_for_memory(loop: ast.While) -> bool:
         isinstance(part, ast.Subscript) and hasattr(part, "site") for part in ast.walk(loop.test)
     )
     changes = any(
-        isinstance(part, (ast.Assign, ast.Break, ast.Return, DeviceCall, Sync))
+        isinstance(part, (ast.Assign, ast.AugAssign, ast.Break, ast.Return, DeviceCall, Sync))
         or (isinstance(part, Intrinsic) and part.intrinsic.kind == "atomic")
         for statement in loop.body
         for part in ast.walk(statement)

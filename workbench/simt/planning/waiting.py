@@ -75,11 +75,16 @@ class _Decision:
                 name
                 for written, _ in made
                 for name in written - settled
-                if all(not (reads(s) & names) - settled for written, s in made if name in written)
+                if all(not (_needs(s) & names) - settled for written, s in made if name in written)
             }
             if not new:
                 return bool(names - settled)
             settled |= new
+
+
+def _needs(statement: ast.AST) -> set[str]:
+    """Return the names that an assignment reads, also the one that an update changes."""
+    return reads(statement) | (writes(statement) if isinstance(statement, ast.AugAssign) else set())
 
 
 def may_wait(loop: ast.AST, function_body: list[ast.stmt]) -> bool:
