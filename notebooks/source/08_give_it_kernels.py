@@ -198,8 +198,10 @@ a = torch.randn(512, 512, device="wb")
 for vendor in (False, True):
     wb.vendor_library(vendor)
     a @ a
+    torch.wb.synchronize()
     start = time.perf_counter()
     a @ a
+    torch.wb.synchronize()  # without it you would time the queueing
     taken = time.perf_counter() - start
     print(f"vendor {vendor!s:5}  {2 * 512**3 / taken / 1e9:6.1f} GFLOP/s (measured, one call)")
 
@@ -237,4 +239,5 @@ assert score.failed == 0
 #
 # ## Where next
 #
-# So far every kernel ended before the next line of Python. Notebook 09 queues them.
+# Why did the clock need `synchronize`? Because the product was queued, and Python went on. Notebook
+# 09 is about that queue.

@@ -43,33 +43,56 @@ torch.wb.synchronize()
 # %% [markdown]
 # ## Queued is not done
 #
-# Work on a stream of its own is queued: Python goes on while it runs.
+# A line of Python that uses the device does not wait for it. It puts work on a *stream*, and goes on.
 
 # %%
-side = torch.wb.Stream()
+stream = torch.wb.current_stream()
 start = time.perf_counter()
-with side:
-    y = x @ x
+y = x @ x
 queued = time.perf_counter() - start
-done_at_once = side.query()
-side.synchronize()
+done_at_once = stream.query()
+torch.wb.synchronize()
 whole = time.perf_counter() - start
-print(f"queued after {queued * 1e3:.2f} ms, done after {whole * 1e3:.2f} ms")
+print(f"queued after {queued * 1e3:.2f} ms, done after {whole * 1e3:.2f} ms (measured)")
 assert not done_at_once
 
 # %% [markdown]
-# `y` existed before its numbers did. Who reads it must wait: on the host with `synchronize`, on
-# another stream with an event.
+# `y` existed before its numbers did. Three things wait for them: `synchronize`, whatever brings
+# numbers to the host (`.item()`, `.cpu()`, `print`), and an event.
+
+# %%
+begin, end = torch.wb.Event(enable_timing=True), torch.wb.Event(enable_timing=True)
+begin.record()
+y = x @ x
+end.record()
+y[0, 0].item()  # waits
+print(f"the device took {begin.elapsed_time(end):.2f} ms (measured by two events)")
+
+# %% [markdown]
+# Work on one stream runs in order, so the next line may use `y` at once. Tiny work on a stream with
+# nothing to do is done on the spot: handing it over would take longer, and nobody can tell.
 #
+# What if you need every line to be done when it returns, to find the one that fails? CUDA has
+# `CUDA_LAUNCH_BLOCKING=1`; here it is `WORKBENCH_LAUNCH_BLOCKING=1`, or a switch.
+
+# %%
+wb.launch_blocking(True)
+y = x @ x
+assert stream.query()
+wb.launch_blocking(False)
+
+# %% [markdown]
 # ## A race you switch on
 #
-# One stream computes `y`. The default stream adds it up. The event says: not before `y` is there.
+# Two streams know nothing of each other. One computes `y`, the default one adds it up. The event
+# says: not before `y` is there.
 
 
 # %%
 def sum_of_square():
     producer = torch.wb.Stream()
     y = torch.zeros(400, 400, device="wb")
+    producer.wait_stream(torch.wb.current_stream())  # y is zero before the producer begins
     with wb.recording() as spans:
         with producer:
             torch.mm(x, x, out=y)
