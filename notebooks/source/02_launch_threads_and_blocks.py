@@ -110,7 +110,7 @@ assert not workbench.sanitize(saxpy_blocks[2, 128], *inputs, *saxpy.outputs(*inp
 
 # %% [markdown]
 # **Remember:** test at one less than a block, at a block, at one more, and with at least three
-# blocks. Half of all wrong kernels are right for one block.
+# blocks. A kernel that is wrong between blocks is often right for one.
 #
 # ## More elements than threads
 #

@@ -167,7 +167,7 @@ print(found)
 
 # %% [markdown]
 # Shared memory is not cleared. On a GPU it holds what the block before left there, often zeros, so
-# the test passes. Here it is poisoned for every block. The cure is one word: give the idle threads
+# the test passes. Here it is poisoned for every block. The cure is half a line: give the idle threads
 # something to write, as the shelf does: `partial[t] = x[row, t] if t < cols else 0`.
 #
 # ## Third mistake: a tile full of bank conflicts
@@ -223,9 +223,10 @@ workbench.AccessMap(
 )
 
 # %% [markdown]
-# One more column, the cure for a transpose, does not help here. (Why not? The rows of a warp are four
-# rows of the tile apart.) Rung 3 sorts the columns of the tile by their place in
-# the stride, so that neighbouring lanes read neighbouring banks.
+# No width helps, not even one more column, the cure for a transpose. (Why not? The rows of a warp
+# stand four rows of the tile apart, so they begin a multiple of four banks apart, whatever the
+# width.) Rung 3 sorts the columns of the tile by their place in the stride, so that neighbouring
+# lanes read neighbouring banks.
 
 # %%
 sorted_tile = look(rungs["cuda_3_conflict_free"].conv2d_conflict_free, (8, 8))

@@ -104,20 +104,20 @@ def test_device_functions_are_counted_where_they_stand(monkeypatch):
 
 
 @cuda.jit
-def with_a_row(a, out):
+def with_other_bits(a, out):
     i = cuda.grid(1)
-    if i < a.shape[0]:
-        row = a[i, :]
-        out[i] = row[0]
+    bits = a.view(np.int32)
+    if i < bits.shape[0]:
+        out[i] = bits[i, 0] != 0
 
 
 def test_what_counters_cannot_describe_is_sampled_and_said_so():
     a, out = np.ones((20_000, 1), np.float32), np.zeros(20_000, np.float32)
-    report = inspect(with_a_row[157, 128], a, out)
+    report = inspect(with_other_bits[157, 128], a, out)
     assert (out == 1).all()
     assert "8 of 157 blocks" in report.notes[0]
-    assert report.find("row[0]").sectors_per_request == 4
-    assert report.find("row[0]").requests == pytest.approx(157 * 4, rel=0.15)
+    assert report.find("bits[i, 0]").sectors_per_request == 4
+    assert report.find("bits[i, 0]").requests == pytest.approx(157 * 4, rel=0.15)
 
 
 @cuda.jit
@@ -128,3 +128,51 @@ def past_the_end(a):
 def test_a_large_launch_that_leaves_its_arrays_is_not_measured():
     with pytest.raises(OutOfBoundsError, match="sanitize"):
         inspect(past_the_end[100, 64], np.zeros(6000, np.float32))
+
+
+@cuda.jit
+def lanes_that_skip_turns(a, first, out):
+    t = cuda.grid(1)
+    total = float32(0)
+    for k in range(first, -first, -2):
+        if (t + k) % 3 == 0 and t + k < 64:
+            total += a[t + k]
+    for k in range(5):
+        for j in range(3):
+            if t // 8 == k and j != t % 3:
+                total += a[t]
+    i = 0
+    while i < t % 5 + 1:
+        if i != t % 3:
+            total += a[i]
+        i += 1
+    out[t] = total
+
+
+def test_lanes_that_skip_a_turn_do_not_join_the_request_of_another(monkeypatch):
+    """By hand: in the nested loop lanes 8k to 8k + 7 load in turn (k, j), all of them but those
+    with t % 3 == j; the warp has lanes for k = 0 to 3 (4 to 7 of them leave the loop idle), so it
+    makes 4 * 3 requests, and the second warp, t = 32 to 63, those of k = 4: 3.
+    """
+    arguments = np.ones(128, np.float32), 20, np.zeros(64, np.float32)
+    traced = inspect(lanes_that_skip_turns[2, 32], *arguments)
+    monkeypatch.setattr(module, "TRACED_THREADS", 0)
+    compiled = inspect(lanes_that_skip_turns[2, 32], *arguments)
+    assert not compiled.notes
+    assert facts(compiled) == facts(traced)
+    assert compiled.find("a[t]").requests == 4 * 3 + 3
+
+
+@cuda.jit
+def adds_often(a, out):
+    t = cuda.grid(1)
+    for k in range(a.size):
+        if a[k] > 0:
+            cuda.atomic.add(out, t, 1)
+
+
+def test_a_launch_that_is_counted_twice_is_run_once():
+    a, out = np.ones(5000, np.float32), np.zeros(5120, np.int32)
+    report = inspect(adds_often[40, 128], a, out)
+    assert "more than 4096 times" in report.notes[0]
+    assert (out == 5000).all()

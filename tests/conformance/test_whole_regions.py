@@ -155,9 +155,9 @@ def generated(mode, kernel, kinds, block):
 def test_these_kernels_do_have_regions_that_run_bare(kernel, scalars, block):
     kinds = (float32[::1], *[numba.int64] * scalars)
     one_block = (True, True, True)
-    watched = SanitizerMode(kernel.resolved, ("out",), block, one_block)
+    watched = SanitizerMode(kernel.resolved, {"out": kinds[0].ndim}, block, one_block)
     assert "mark_write(" in generated(watched, kernel, kinds, block)
-    counted = InspectorMode(kernel.resolved, ("out",), block[0] * block[1])
+    counted = InspectorMode(kernel.resolved, {"out": kinds[0].ndim}, block[0] * block[1])
     assert "count_area(" in generated(counted, kernel, kinds, block)
 
 
@@ -180,9 +180,9 @@ def one_each_but_for_a_neighbour(a, out):
 
 def test_an_array_whose_elements_belong_to_one_thread_each_has_no_shadow():
     for kernel, watched in ((one_each, ()), (one_each_but_for_a_neighbour, ("out",))):
-        mode = SanitizerMode(kernel.resolved, ("a", "out"), (8, 8, 1), (False, False, True))
+        mode = SanitizerMode(kernel.resolved, {"a": 2, "out": 2}, (8, 8, 1), (False, False, True))
         assert mode.watched == watched
-    mode = SanitizerMode(one_each.resolved, ("a", "out"), (8, 8, 2), (False, False, True))
+    mode = SanitizerMode(one_each.resolved, {"a": 2, "out": 2}, (8, 8, 2), (False, False, True))
     assert mode.watched == ("out",), "two threads along z share an element"
     a = np.ones((70, 90), np.float32)
     arguments = a, np.zeros_like(a)

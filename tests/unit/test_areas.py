@@ -17,7 +17,8 @@ from workbench.simt.sanitizer.bulk import (
     mark_read,
     mark_write,
 )
-from workbench.simt.sanitizer.shadow import PLANES, SITE_BITS
+from workbench.simt.sanitizer.shadow import PLANES
+from workbench.simt.sanitizer.table import SITE_BITS
 
 SIZE = 8192
 STEP = st.sampled_from([0, 1, 2, 8, 32, 33]) | st.integers(-9, 40)

@@ -158,3 +158,21 @@ def test_a_model_over_the_limit_is_refused_before_its_data_is_read(tmp_path):
         file.truncate(1 << 32)  # sparse: it takes no room
     with pytest.raises(ModelFileError, match="the limit"):
         load_model(tmp_path / "m.onnx")
+
+
+def test_a_model_that_is_too_large_with_its_data_is_refused_with_its_size(tmp_path):
+    rows = 600_000_000
+    with (tmp_path / "weights.bin").open("wb") as file:
+        file.truncate(4 * rows)  # sparse: it takes no room
+    weight = onnx.TensorProto(name="w", data_type=1, dims=[rows])
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", "weights.bin"), ("offset", "0"), ("length", str(4 * rows))):
+        weight.external_data.add(key=key, value=value)
+    node = onnx.helper.make_node("Mul", ["x", "w"], ["y"])
+    info = onnx.helper.make_tensor_value_info
+    ends = [info("x", 1, [1])], [info("y", 1, [rows])]
+    graph = onnx.helper.make_graph([node], "g", *ends, [weight])
+    path = tmp_path / "large.onnx"
+    path.write_bytes(onnx.helper.make_model(graph, ir_version=9).SerializeToString())
+    with pytest.raises(ModelFileError, match=r"2400000[0-9]{3} bytes with its data"):
+        load_model(path)

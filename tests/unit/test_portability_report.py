@@ -210,3 +210,39 @@ def test_where_no_size_runs_the_words_say_so():
 def test_an_open_first_dimension_and_those_of_its_name_are_a_batch_of_one():
     feeds, _ = runnable_feeds(open_model("N, N, H, W"), open_session(open_model()).run)
     assert feeds["x"].shape[:2] == (1, 1)
+
+
+def test_copies_disagreements_and_where_a_body_differs_are_on_the_page():
+    nodes = [{"name": "n", "operator": "MyOp", "provider": "", "reason": "nobody defines it"}]
+    placed = {
+        "asked": "cann",
+        "asked_mode": "",
+        "mode": "operators",
+        "provider": "P",
+        "sentence": "So.",
+        "nodes": nodes,
+        "notes": [],
+        "runs": [],
+        "copies": [{"value": EVIL, "direction": "to device", "bytes_moved": 2048}],
+        "disagreements": ["n7: assigned to P, ran on CPU"],
+        "sources": ["profile: nothing was run"],
+        "optimised": ["removed: 2 Pad"],
+    }
+    parity = {
+        "between": "A and B",
+        "sentence": "They differ.",
+        "notes": ["in iteration 3 of its body"],
+    }
+    page = report_html(
+        {"model": "m", "made_at": "now", "findings": [], "placement": [placed], "parity": parity}
+    )
+    assert "<script" not in page
+    for words in (
+        "2,048",
+        "ran on CPU",
+        "nothing was run",
+        "2 Pad",
+        "iteration 3",
+        "nobody defines",
+    ):
+        assert words in page

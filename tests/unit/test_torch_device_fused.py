@@ -134,3 +134,24 @@ def test_clamping_and_sums_without_nan_equal_the_cpus(dtype):
         theirs, ours = function(x), function(x.to("wb")).cpu()
         assert theirs.dtype == ours.dtype
         torch.testing.assert_close(ours, theirs, equal_nan=True)
+
+
+def test_outputs_that_the_cpu_refuses_are_refused():
+    x, index = torch.randn(6, device="wb"), torch.tensor([1, 2], device="wb")
+    one_place, whole = torch.empty(1, device="wb").expand(6), torch.empty(6, dtype=torch.int32)
+    with pytest.raises(RuntimeError, match="dtype for input and out to match"):
+        torch.amax(x, 0, out=whole[0].to("wb"))
+    with pytest.raises(RuntimeError, match="have dtype float, but got double"):
+        torch.gather(x, 0, index, out=torch.empty(2, dtype=torch.float64, device="wb"))
+    for refused in (
+        lambda: torch.bernoulli(x.sigmoid(), out=one_place),
+        lambda: torch.index_select(x, 0, index, out=one_place[:2]),
+        lambda: torch.take(x, index, out=one_place[:2]),
+        lambda: torch.kthvalue(x, 2, out=(x, torch.empty((), dtype=torch.int64, device="wb"))),
+    ):
+        with pytest.raises(RuntimeError, match="single memory location"):
+            refused()
+    with pytest.raises(ValueError, match="step must be nonzero"):
+        torch.arange(0, 64, 0.5, out=torch.empty(0, dtype=torch.int64, device="wb"))
+    with pytest.raises(IndexError, match="has no dimensions"):
+        x[0].roll(0, 0)

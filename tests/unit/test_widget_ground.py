@@ -1,5 +1,6 @@
 """The shared ground of the widgets: scripts, scales, marks and pictures, with no browser."""
 
+import itertools
 import re
 from xml.etree import ElementTree
 
@@ -58,3 +59,10 @@ def test_the_four_provenances_are_drawn_differently():
     picture = _static.Picture(10, 10, "t")
     drawn = [str(picture.fill("#0072B2", kind)) for kind in _static.look()["provenance"]]
     assert len(set(drawn)) == 4
+
+
+@pytest.mark.parametrize("decades", [0.5, 1, 2, 3.6, 4, 7, 9])
+def test_labels_along_a_logarithmic_axis_have_room(decades):
+    scale = _static.Scale(1e3, 1e3 * 10**decades, 130, 470, log=True)
+    places = [scale(value) for value in scale.ticks()]
+    assert all(after - before >= 60 for before, after in itertools.pairwise(places))

@@ -94,7 +94,7 @@ def _parity(section: dict[str, Any]) -> str:
     first = section.get("first")
     if first:
         text += _table(["first divergence", ""], [[k, v] for k, v in first.items()])
-    return text
+    return text + _list(section.get("notes", []), "")
 
 
 def _latency(section: dict[str, Any]) -> str:

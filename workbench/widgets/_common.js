@@ -142,8 +142,8 @@ const wb = (() => {
     const l = Math.log10(lo), h = Math.log10(hi) === l ? l + 1 : Math.log10(hi);
     const scale = (v) => a + ((Math.log10(v) - l) / (h - l)) * (b - a);
     const room = Math.abs(b - a) / (h - l);
-    const marks = room > 150 ? [1, 2, 5] : room > 70 ? [1, 3] : [1];
-    const every = Math.max(1, Math.ceil(34 / room));
+    const marks = room > 220 ? [1, 2, 5] : room > 140 ? [1, 3] : [1];
+    const every = Math.max(1, Math.ceil(60 / room));
     scale.ticks = [];
     for (let e = Math.floor(l); e <= h; e++) if (e % every === 0) for (const m of marks) {
       const v = m * 10 ** e;

@@ -99,8 +99,8 @@ class Scale:
             return [k * step for k in range(first, last + 1)]
         decades = math.log10(self.high / self.low)
         each = room / max(decades, 0.1)
-        marks = (1, 2, 5) if each > 150 else (1, 3) if each > 70 else (1,)
-        every = max(1, math.ceil(34 / each))
+        marks = (1, 2, 5) if each > 220 else (1, 3) if each > 140 else (1,)
+        every = max(1, math.ceil(60 / each))
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         values = [m * 10.0**e for e in powers if e % every == 0 for m in marks]
         return [v for v in values if self.low * 0.9999 <= v <= self.high * 1.0001]

@@ -51,7 +51,8 @@ class Grade:
 
 
 @cache
-def _cases() -> tuple[Any, ...]:
+def operator_tests() -> tuple[Any, ...]:
+    """Return ONNX's own tests of single operators, each a model with its inputs and outputs."""
     from onnx.backend.test.loader import load_model_tests
 
     with warnings.catch_warnings():
@@ -67,7 +68,7 @@ def grade(provider: Provider, only: str = "") -> Grade:
     InputError
         Where no test has such a name.
     """
-    chosen = [case for case in _cases() if only in case.name]
+    chosen = [case for case in operator_tests() if only in case.name]
     if not chosen:
         raise InputError("No test of ONNX has such a name.", repr(only), "for instance: softmax")
     right, wrong, left, nodes = [], [], [], 0

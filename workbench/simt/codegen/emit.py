@@ -112,9 +112,31 @@ class Mode:
         """Return lines after a thread loop."""
         return []
 
-    def meets(self, name: str, line: int, mask: str | None) -> list[str]:
-        """Return lines at a barrier or warp operation; `mask` is an array or None for all."""
+    def meets(self, name: str, line: int, mask: str | None, lanes: str | None = None) -> list[str]:
+        """Return lines at a barrier or warp operation.
+
+        Parameters
+        ----------
+        name : str
+        line : int
+        mask : str or None
+            An array that says which threads take part; None for all.
+        lanes : str or None
+            The mask that a warp operation is given: a number, an array with one for each thread, or
+            ``""`` where it is computed and not kept; None where there is none to give.
+        """
         return []
+
+    def loop_begins(self, trips: int | None) -> list[str]:
+        """Return lines before a loop of a thread; `trips` is how often it turns, where known."""
+        return []
+
+    def turn_begins(self) -> list[str]:
+        """Return lines at the start of every turn of the innermost loop that has begun."""
+        return []
+
+    def loop_ends(self) -> None:
+        """Take note that the innermost loop is written."""
 
     def fence(self) -> list[str]:
         """Return lines at a memory fence."""

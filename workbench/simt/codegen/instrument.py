@@ -54,8 +54,8 @@ def with_arrays_in_sight(resolved: Resolved, arithmetic: bool = False) -> Resolv
     return result
 
 
-def refuse_unnamed(resolved: Resolved) -> None:
-    """Refuse kernels in which one name does not stand for one array.
+def refuse_hints(resolved: Resolved) -> None:
+    """Refuse kernels that give the caches hints.
 
     Raises
     ------
@@ -63,8 +63,6 @@ def refuse_unnamed(resolved: Resolved) -> None:
     """
     for one in (resolved, *resolved.device_functions.values()):
         for node in ast.walk(one.tree):
-            if isinstance(node, ast.Slice):
-                raise Unwatchable("a slice is another name for the same memory")
             if isinstance(node, Intrinsic) and node.intrinsic.name.startswith(("ld", "st")):
                 raise Unwatchable(f"cuda.{node.intrinsic.name} is not watched at compiled speed")
 

@@ -25,9 +25,12 @@ class Loops:
         """Write a loop with a condition."""
         for name in writes(statement):
             self.ranges.bind(name, None)
+        self.out(*self.mode.loop_begins(1 if _runs_once(statement) else None))
         ends = loop_ends(statement, self.normal.body)
         with self.out.block(f"while {self.text(statement.test)}:"), self.polled(statement, ends):
+            self.out(*self.mode.turn_begins())
             self._branch(statement.test, True, statement.body)
+        self.mode.loop_ends()
         self._leave(statement)
 
     def write_For(self, statement: ast.For) -> None:
@@ -37,8 +40,11 @@ class Loops:
         call = statement.iter
         is_range = isinstance(call, ast.Call) and getattr(call.func, "id", "") == "range"
         if not is_range or not isinstance(statement.target, ast.Name):
+            self.out(*self.mode.loop_begins(None))
             with self.out.block(f"for {self.text(statement.target)} in {self.text(call)}:"):
+                self.out(*self.mode.turn_begins())
                 self.write(statement.body)
+            self.mode.loop_ends()
         else:
             self._range_loop(statement, call)
         self._leave(statement)
@@ -50,6 +56,7 @@ class Loops:
         interval = self.loop_interval(start, stop, constant[2])
         outer = self.trips
         trips = len(range(*constant)) if None not in constant and constant[2] else None
+        self.out(*self.mode.loop_begins(trips))
         if trips is not None and outer * trips * math.prod(self.block) <= STATIC_TRIPS:
             self.trips *= max(trips, 1)
             self.work += self.trips
@@ -61,12 +68,14 @@ class Loops:
             head = f"for {target} in {self.text(call)}:"
             with self.out.block(head), self.polled(statement):
                 self._loop_body(statement, interval)
+        self.mode.loop_ends()
         self.trips = outer
 
     def _loop_body(self, statement: ast.For, interval: Interval | None) -> None:
         name = statement.target.id
         self.done.add(name)
         self.ranges.bind(name, interval if self.stores.get(name) == 1 else None)
+        self.out(*self.mode.turn_begins())
         self.write(statement.body)
 
     def _strips(self, statement, ends, step: int, interval: Interval | None) -> None:
@@ -124,6 +133,11 @@ class Loops:
     def block_cost(self) -> str:
         """Return what a turn of a loop around thread loops costs: all threads' constant loops."""
         return str(16 + self.work * math.prod(self.block) // _TRIPS_PER_FUEL)
+
+
+def _runs_once(statement: ast.While) -> bool:
+    """Return whether a loop is there only to be left: an inlined function with several returns."""
+    return isinstance(statement.test, ast.Constant) and isinstance(statement.body[-1], ast.Break)
 
 
 STOPPED = int(Fault.STOPPED)

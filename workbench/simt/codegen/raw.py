@@ -58,6 +58,44 @@ def place_of(typing_context, array, index):
     return types.int64(array, index), generate
 
 
+@intrinsic
+def place_in(typing_context, root, view, index):
+    """Return the number that ``view[index]`` has in the contiguous array `root` it is a part of.
+
+    -1 where the index is outside the view; ``-2 - n`` where one below zero wraps round to n.
+    """
+    kinds = list(index) if isinstance(index, types.BaseTuple) else [index]
+    if not isinstance(root, types.Array) or not isinstance(view, types.Array):
+        return None
+    if root.dtype != view.dtype or len(kinds) != view.ndim:
+        return None
+    if not all(isinstance(kind, types.Integer) for kind in kinds):
+        return None
+
+    def generate(context, builder, signature, args):
+        whole = _whole(context, builder, signature, args)
+        part = arrayobj.make_array(signature.args[1])(context, builder, args[1])
+        shape = cgutils.unpack_tuple(builder, part.shape, view.ndim)
+        strides = cgutils.unpack_tuple(builder, part.strides, view.ndim)
+        is_tuple = isinstance(signature.args[2], types.BaseTuple)
+        given = cgutils.unpack_tuple(builder, args[2]) if is_tuple else [args[2]]
+        start, base = builder.ptrtoint(part.data, _INT64), builder.ptrtoint(whole.data, _INT64)
+        offset, good, wrapped = builder.sub(start, base), cgutils.true_bit, cgutils.false_bit
+        for one, kind, extent, stride in zip(given, kinds, shape, strides, strict=True):
+            number = context.cast(builder, one, kind, types.int64)
+            below = builder.icmp_signed("<", number, _const(0))
+            inside = builder.select(below, builder.add(number, extent), number)
+            good = builder.and_(good, builder.icmp_unsigned("<", inside, extent))
+            wrapped = builder.or_(wrapped, below)
+            offset = builder.add(offset, builder.mul(inside, stride))
+        size = context.get_abi_sizeof(context.get_data_type(root.dtype))
+        flat = builder.sdiv(offset, _const(size))
+        around = builder.select(wrapped, builder.sub(_const(-2), flat), flat)
+        return builder.select(good, around, _const(-1))
+
+    return types.int64(root, view, index), generate
+
+
 def _element(context, builder, whole, place):
     return builder.gep(whole.data, [place])
 

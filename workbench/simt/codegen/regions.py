@@ -241,10 +241,11 @@ class RegionWriter(Memory):
         sync = node.sync
         mask = f"v_{node.mask}" if node.mask else "_everyone"
         self.everyone |= node.mask is None and (sync.intrinsic.kind == "warp" or bool(node.result))
-        self.out(*self.mode.meets(sync.intrinsic.name, sync.lineno, node.mask and mask))
+        named, lanes = sync.intrinsic.name, _lanes(node)
+        self.out(*self.mode.meets(named, sync.lineno, node.mask and mask, lanes))
         if sync.intrinsic.kind != "warp":
             self._block_meeting(node, mask)
-        elif sync.intrinsic.name in _BITS:
+        elif sync.intrinsic.name in _BITS and node.result:
             warps = -(-self.threads // 32)
             self._array(f"{node.result}a", (warps,), "np.uint32", 4)
             self.out(f"lane_bits({mask}, {mask}, {node.result}a)")
@@ -275,3 +276,14 @@ class RegionWriter(Memory):
 def _lines(body: list[ast.stmt]) -> tuple[int, int]:
     numbers = [part.lineno for s in body for part in ast.walk(s) if getattr(part, "lineno", None)]
     return (min(numbers), max(numbers)) if numbers else (0, 0)
+
+
+def _lanes(node: Meeting) -> str | None:
+    """Return the mask that a warp operation is given, as `Mode.meets` takes it."""
+    sync = node.sync
+    if sync.intrinsic.kind != "warp" or not sync.args:
+        return None
+    given = sync.args[0]
+    if isinstance(given, ast.Constant):
+        return str(given.value)
+    return f"v_{node.published}" if sync.intrinsic.name == "syncwarp" else ""

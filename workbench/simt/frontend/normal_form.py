@@ -101,10 +101,16 @@ def is_simple(node: ast.AST) -> bool:
 
 
 def published_operand(node: Intrinsic | Sync) -> int | None:
-    """Return which operand of a barrier or warp operation the other threads read, if one."""
+    """Return which operand of a barrier or warp operation the other threads read, if one.
+
+    The mask of a `syncwarp` that may differ from lane to lane is one: whoever watches must know who
+    met whom.
+    """
     kind, count = node.intrinsic.kind, len(node.args)
     if kind == "block":
         return 0 if count else None
     if kind == "warp":
+        if node.intrinsic.name == "syncwarp" and count:
+            return None if isinstance(node.args[0], ast.Constant) else 0
         return 1 if count > 1 else None
     return None

@@ -11,7 +11,7 @@ import numpy as np
 from workbench.simt.codegen.instrument import (
     Unwatchable,
     refuse_arguments,
-    refuse_unnamed,
+    refuse_hints,
     with_arrays_in_sight,
 )
 from workbench.simt.compiled import build, run
@@ -69,10 +69,15 @@ def count_compiled(launch: Launch, arguments: tuple[Any, ...]) -> Counted:
              if isinstance(one, np.ndarray)}  # fmt: skip
     tables = np.zeros((workers, mode.table_words), np.int64)
     buffers = np.zeros((workers, mode.buffer_words), np.int64)
+    kept = {n: named[n].copy() for n in mode.written & set(marks)} if mode.looped else {}
     extra = (*(marks[name] for name in mode.arrays), tables, buffers, workers)
     run.run(
         compiled, launch.grid, arguments, extra, launch.shared_bytes, SETTINGS.time_limit_s, workers
     )
+    if (tables[:, 0] == 2).any():
+        for name, old in kept.items():  # whoever counts next runs the kernel again
+            named[name][...] = old
+        raise Unwatchable(f"a thread comes by one place more than {MOST_VISITS} times")
     _check(launch, tables)
     total = tables.sum(axis=0)
     records = tables[:, 1 : mode.operations_at].reshape(workers, mode.places, Word.SIZE)
@@ -95,12 +100,12 @@ def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[InspectorMode
     if key not in kernel.specialisations:
         resolved = kernel.resolved
         named = zip(resolved.source.parameters, arguments, strict=True)
-        arrays = tuple(name for name, one in named if isinstance(one, np.ndarray))
+        ranks = {name: one.ndim for name, one in named if isinstance(one, np.ndarray)}
         kinds = tuple(numba.typeof(one) for one in arguments)
         try:
-            refuse_unnamed(resolved)
+            refuse_hints(resolved)
             resolved = with_arrays_in_sight(resolved, arithmetic=True)
-            mode = InspectorMode(resolved, arrays, launch.block.count)
+            mode = InspectorMode(resolved, ranks, launch.block.count)
             found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
         except KernelSourceError as error:
             found = Unwatchable(error.happened)
@@ -120,19 +125,18 @@ def _check(launch: Launch, tables: np.ndarray) -> None:
             f"{launch.kernel.__name__} used an index outside an array",
             "sanitize the launch first: it names the thread, the line and the index",
         )
-    if (tables[:, 0] == 2).any():
-        raise Unwatchable(f"a thread comes by one place more than {MOST_VISITS} times")
 
 
 def _metrics(site: dict, number: int, records: np.ndarray, mode: InspectorMode) -> AccessMetrics:
     total, most = records.sum(axis=0), records.max(axis=0)
     requests, lanes = int(total[Word.REQUESTS]), int(total[Word.LANES])
     itemsize = int(most[Word.ITEMSIZE])
-    space = mode.spaces[site["array"]]
+    array = mode.root(site["array"])
+    space = mode.spaces[array]
     asked = lanes * itemsize
     is_global = space == "global"
     return AccessMetrics(
-        site["line"], site["text"], site["array"], space, site["kind"], itemsize, requests,
+        site["line"], site["text"], array, space, site["kind"], itemsize, requests,
         lanes / max(1, int(total[Word.PRESENT])), asked,
         int(total[Word.SECTORS]) * SECTOR_BYTES if is_global else asked,
         total[Word.SECTORS] / requests if is_global else 0.0,

@@ -24,6 +24,7 @@ from workbench.simt.codegen.raw import (
     itemsize_of,
     load_flat,
     peek_int,
+    place_in,
     place_of,
     poke_byte,
     poke_int,
@@ -75,6 +76,19 @@ def seen(place, itemsize, record, buffer, visits, lane):
         poke_int(buffer + 8 * (LANES * visit + lane), place * itemsize + 1)
     if visit >= peek_int(record + 8 * 7):
         poke_int(record + 8 * 7, visit + 1)
+    return place
+
+
+@njit(**_INLINED)
+def seen_in_turn(place, itemsize, record, buffer, turn, lane):
+    """Note an access in a numbered turn of the loops around it; return the element.
+
+    Turn 0 is the condition of a loop before its first turn.
+    """
+    if turn < MOST_VISITS:
+        poke_int(buffer + 8 * (LANES * turn + lane), place * itemsize + 1)
+    if turn >= peek_int(record + 8 * 7):
+        poke_int(record + 8 * 7, turn + 1)
     return place
 
 
@@ -277,6 +291,7 @@ def counted(typing_context, counter, value):
 
 
 __all__ = [
-    "address_of", "converted", "counted", "inside", "itemsize_of", "load_flat", "place_of",
-    "seen", "seen_once", "store_flat", "touches", "warp_ends",
+    "address_of", "converted", "counted", "inside", "itemsize_of", "load_flat", "place_in",
+    "place_of",
+    "seen", "seen_in_turn", "seen_once", "store_flat", "touches", "warp_ends",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from workbench.simt.codegen.instrument import (
     stamp_of,
 )
 from workbench.simt.codegen.linear import Linear, NotLinear
+from workbench.simt.codegen.views import view_roots
 from workbench.simt.frontend.normalise import normalise
 from workbench.simt.frontend.resolved import Resolved, Site
 from workbench.simt.inspector.counters import LANES, MOST_VISITS, Space, Word
@@ -31,8 +32,8 @@ class InspectorMode(Mode):
     Parameters
     ----------
     resolved : Resolved
-    arrays : tuple of str
-        The kernel's array parameters.
+    ranks : dict of str to int
+        The kernel's array parameters, with their dimensions.
     threads : int
         Of a block.
     """
@@ -45,17 +46,20 @@ class InspectorMode(Mode):
     )
     hoists = False
 
-    def __init__(self, resolved: Resolved, arrays: tuple[str, ...], threads: int):
+    def __init__(self, resolved: Resolved, ranks: dict[str, int], threads: int):
         normal = normalise(resolved)
-        self.threads, self.arrays = threads, arrays
+        self.threads, self.arrays = threads, (arrays := tuple(ranks))
+        self.roots = view_roots(normal, ranks)
         self.spaces = {**dict.fromkeys(arrays, "global"), **declared_spaces(normal)}
         nodes = [node for statement in normal.body for node in ast.walk(statement)]
         lines = sorted({getattr(node, "lineno", 0) for node in nodes} - {0})
         self.lines = {line: at for at, line in enumerate(lines)}
         self.places = len(normal.sites) + 8
         self.looped = _lines_in_loops(nodes)
+        self.written = {self.root(one.array) for one in normal.sites if one.kind != "load"}
         self.parameters = (*(f"_k_{name}" for name in arrays), "_tables", "_buffers", "_workers")
         self._region: dict[int, tuple[str, bool, bool]] = {}
+        self._loops: list[int | None] = []
 
     # -- where things lie in a worker's table, in words
 
@@ -123,6 +127,32 @@ class InspectorMode(Mode):
             )
         return lines
 
+    def loop_begins(self, trips: int | None) -> list[str]:
+        """Begin to count the turns of a loop."""
+        self._loops.append(trips)
+        return [f"_turn{len(self._loops)} = np.int64(-1)"]
+
+    def turn_begins(self) -> list[str]:
+        """Count a turn."""
+        return [f"_turn{len(self._loops)} += 1"]
+
+    def loop_ends(self) -> None:
+        """Forget the innermost loop."""
+        self._loops.pop()
+
+    def _turn(self) -> str | None:
+        """Return the number that a turn has in all lanes of a warp, or None where it has none.
+
+        Lanes of one warp come together again in every turn. Where an inner loop may turn more often
+        in one lane than in another, turns have no number that a single lane knows.
+        """
+        if not self._loops or None in self._loops[1:]:
+            return None
+        number = "_turn1"
+        for depth, trips in enumerate(self._loops[1:], 2):
+            number = f"({number} * {trips} + _turn{depth})"
+        return number
+
     def operation(self, line: int, node: ast.expr) -> ast.expr:
         """Count an operation where its result is a float."""
         at = self.lines.get(line)
@@ -159,7 +189,11 @@ class InspectorMode(Mode):
         return found
 
     def _matters(self, array: str) -> bool:
-        return self.spaces.get(array, "unknown") in ("global", "shared", "unknown")
+        return self.spaces.get(self.root(array), "unknown") in ("global", "shared", "unknown")
+
+    def root(self, array: str) -> str:
+        """Return the array behind a name."""
+        return self.roots.get(array, array)
 
     def _tell(self, area: str, touch: Touch, translator: Any, found: Shortcut) -> None:
         array, atomic = touch.array, touch.site.kind == "atomic"
@@ -174,7 +208,7 @@ class InspectorMode(Mode):
         numbers = f"np.int64({is_shared}), np.int64({int(atomic)}), np.int64({self.threads})"
         found.after.append(f"count_area({area}, {record}, {size}, {numbers}, {buffer})")
         if not is_shared:
-            found.after += [f"mark_sectors({area}, {size}, {m})" for m in _marks(touch.site)]
+            found.after += [f"mark_sectors({area}, {size}, {m})" for m in _marks(touch.site, array)]
 
     # -- accesses
 
@@ -189,9 +223,11 @@ class InspectorMode(Mode):
 
     def _seen(self, site: Site, array: str, index: str, atomic: bool = False) -> str:
         """Return the element's number, counted."""
-        if array not in self.spaces:
-            raise Unwatchable(f"{array} is another name for the same memory")
-        place = f"inside(place_of({array}, {index}), _table)"
+        root = self.root(array)
+        place = f"place_of({array}, {index})"
+        if root != array:
+            place = f"place_in({root}, {array}, {index})"
+        place, array = f"inside({place}, _table)", root
         space = self.spaces[array]
         if space not in ("global", "shared"):
             return place
@@ -200,29 +236,33 @@ class InspectorMode(Mode):
         record, buffer, visits = self._where(site.number)
         size = f"itemsize_of({array})"
         if space == "global":
-            for marks in _marks(site):
+            for marks in _marks(site, array):
                 place = f"touches({place}, {size}, {marks})"
+        turn = self._turn()
+        if looped and turn:
+            self._region[site.number] = (array, False, atomic)
+            return f"seen_in_turn({place}, {size}, {record}, {buffer}, {turn} + 1, _lane)"
         if looped:
             return f"seen({place}, {size}, {record}, {buffer}, {visits}, _lane)"
         return f"seen_once({place}, {size}, {record}, {buffer}, _lane)"
 
     def load(self, site: Site, array: str, index: str) -> str:
         """Return a counted read."""
-        return f"load_flat({array}, {self._seen(site, array, index)})"
+        return f"load_flat({self.root(array)}, {self._seen(site, array, index)})"
 
     def store(self, site: Site, array: str, index: str, value: str) -> list[str]:
         """Return a counted write."""
         new = f"_v{site.number}"
         return [
-            f"{new} = converted({array}, {value})",
-            f"store_flat({array}, {self._seen(site, array, index)}, {new})",
+            f"{new} = converted({self.root(array)}, {value})",
+            f"store_flat({self.root(array)}, {self._seen(site, array, index)}, {new})",
         ]
 
     def atomic(self, site: Site, call: str, array: str, index: str, operands: list[str]) -> str:
         """Return a counted atomic."""
         done = super().atomic(site, call, array, index, operands)
         may = self._seen(site, array, index, atomic=True)
-        return f"({done} if {may} >= 0 else load_flat({array}, -1))"
+        return f"({done} if {may} >= 0 else load_flat({self.root(array)}, -1))"
 
 
 def mark_bytes(nbytes: int) -> int:
@@ -230,10 +270,10 @@ def mark_bytes(nbytes: int) -> int:
     return nbytes // SECTOR_BYTES + 2
 
 
-def _marks(site: Site) -> list[str]:
+def _marks(site: Site, array: str) -> list[str]:
     """Return where an access marks its sectors: those read stand before those written."""
     places = {"load": "m", "store": "w", "atomic": "mw"}[site.kind]
-    return [f"_{place}_{site.array}" for place in places]
+    return [f"_{place}_{array}" for place in places]
 
 
 def _lines_in_loops(nodes: list[ast.AST]) -> set[int]:

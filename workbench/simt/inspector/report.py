@@ -175,11 +175,11 @@ class InspectionReport:
                 str(one.line),
                 f"{one.kind} {one.text}",
                 one.space,
-                str(one.requests),
+                f"{one.requests:,}",
                 f"{100 * one.active_lane_fraction:.0f} %",
                 f"{one.sectors_per_request:.1f}" if one.space == "global" else "",
-                str(one.bytes_asked),
-                str(one.bytes_moved) if one.space == "global" else "",
+                f"{one.bytes_asked:,}",
+                f"{one.bytes_moved:,}" if one.space == "global" else "",
                 f"{one.bank_conflict_ways}-way" if one.space == "shared" else "",
                 str(one.contention) if one.kind == ATOMIC else "",
             )
@@ -191,17 +191,19 @@ class InspectionReport:
         "bytes moved", "banks", "lanes at one element",
     )  # fmt: skip
 
+    _WORDS = ("access", "memory")
+
     def _summary(self) -> list[str]:
         lines = [
             f"arithmetic intensity: {self.intensity:.3g} operations a byte "
-            f"({self.operation_count} operations, {self.bytes_compulsory} bytes at least)",
+            f"({self.operation_count:,} operations, {self.bytes_compulsory:,} bytes at least)",
             f"occupancy: {self.occupancy}",
         ]
         point = self.roofline_point
         if point is not None:
-            lines.append(
-                f"roof at this intensity: {point[1]:.4g} to {point[2]:.4g} GFLOP/s (data sheet)"
-            )
+            low, high = (f"{one:,.0f}" for one in point[1:])
+            span = low if low == high else f"{low} to {high}"
+            lines.append(f"roof at this intensity: {span} GFLOP/s (data sheet)")
         if self.time is not None:
             lines.append(f"time: {self.time}")
         return [*lines, *self.notes]
@@ -210,7 +212,10 @@ class InspectionReport:
         rows = [self._HEAD, *self._rows()]
         widths = [max(len(row[k]) for row in rows) for k in range(len(self._HEAD))]
         table = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            "  ".join(
+                cell.ljust(width) if name in self._WORDS else cell.rjust(width)
+                for name, cell, width in zip(self._HEAD, row, widths, strict=True)
+            ).rstrip()
             for row in rows
         ]
         place = f"{self.kernel}[{self.grid}, {self.block}] in {os.path.basename(self.path)}"

@@ -67,8 +67,9 @@ class ModelledTime:
     provenance: Provenance = Provenance.MODELLED
 
     def __str__(self) -> str:
+        time = f"{self.time_ns / 1e3:,.2f} µs" if self.time_ns >= 100 else f"{self.time_ns:.2g} ns"
         return (
-            f"{self.time_ns / 1e3:.2f} µs modelled for {self.gpu}, bound by {self.bound} "
+            f"{time} modelled for {self.gpu}, bound by {self.bound} "
             f"({self.model}: {self.stated_error})"
         )
 

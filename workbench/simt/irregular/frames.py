@@ -21,6 +21,7 @@ from workbench.simt.codegen.declared import DeclaredArray, dtype_text, itemsize_
 from workbench.simt.irregular.cells import ALIGNMENT, bytes_of
 from workbench.simt.irregular.flow import Flow
 from workbench.simt.irregular.nodes import End, Jump, jumps
+from workbench.simt.library.vectors import VECTORS
 from workbench.simt.planning.analysis import exposed, reads, writes
 from workbench.simt.planning.nodes import Unplannable
 
@@ -125,6 +126,9 @@ def type_text(kind: types.Type, name: str) -> str:
         parts = [type_text(types.unliteral(part), name) for part in kind]
         if not any(isinstance(part, types.Array) for part in kind):
             return f"numba.types.Tuple(({''.join(part + ', ' for part in parts)}))"
+    if isinstance(kind, types.NamedUniTuple) and kind.instance_class.__name__ in VECTORS:
+        record = f"workbench.simt.library.vectors.VECTORS[{kind.instance_class.__name__!r}].record"
+        return f"numba.types.NamedUniTuple({type_text(kind.dtype, name)}, {kind.count}, {record})"
     raise Unplannable(
         "A value lives while a thread waits that is neither a number, an array nor a tuple.",
         f"{name}: {kind}",

@@ -77,12 +77,19 @@ def _loads(node: ast.AST, view: bool) -> bool:
     return any(isinstance(p, ast.Subscript) and hasattr(p, "site") for p in ast.walk(node))
 
 
+def _is_simple(function: ast.expr, arrays: set[str]) -> bool:
+    """Return whether a call is of a plain name, or asks an array for another shape."""
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return function.attr == "reshape" and function.value.id in arrays
+    return isinstance(function, ast.Name)
+
+
 def _pure(node: ast.AST, arrays: set[str]) -> bool:
     for part in ast.walk(node):
         if isinstance(part, DeviceCall):
             return False
         if isinstance(part, Intrinsic) and part.intrinsic.name not in _PURE_CALLS:
             return False
-        if isinstance(part, ast.Call) and not isinstance(part.func, ast.Name):
+        if isinstance(part, ast.Call) and not _is_simple(part.func, arrays):
             return False
     return True

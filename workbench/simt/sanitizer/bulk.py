@@ -2,7 +2,7 @@
 
 Two `areas` of different threads must be *apart*, elements must be *clean* (nothing unordered has
 touched them), and then the region needs no watching; `mark_write` and `mark_read` leave the stamps
-that watching would have left. See `shadow` for stamps.
+that watching would have left. See `table` for stamps.
 """
 
 # pyright: reportCallIssue=false, reportArgumentType=false
@@ -16,7 +16,7 @@ from numba import njit
 
 from workbench.simt.codegen.areas import ends_of, is_empty
 from workbench.simt.codegen.raw import peek_at, poke_at
-from workbench.simt.sanitizer.shadow import OTHERS, SITE_BITS
+from workbench.simt.sanitizer.table import OTHERS, SITE_BITS
 
 _OPTIONS = {"error_model": "numpy"}
 _INLINED = {"error_model": "numpy", "forceinline": True}

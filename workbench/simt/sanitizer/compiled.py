@@ -16,19 +16,19 @@ from workbench.simt.codegen.declared import declared_arrays
 from workbench.simt.codegen.instrument import (
     Unwatchable,
     refuse_arguments,
-    refuse_unnamed,
+    refuse_hints,
     with_arrays_in_sight,
 )
 from workbench.simt.codegen.names import Names
 from workbench.simt.compiled import build, run
 from workbench.simt.compiled.specialisation import signature_key
-from workbench.simt.errors import BarrierDivergenceError, KernelSourceError
+from workbench.simt.errors import BarrierDivergenceError, KernelSourceError, OutOfBoundsError
 from workbench.simt.kernel import Launch
-from workbench.simt.sanitizer import sentences, shadow
+from workbench.simt.sanitizer import sentences, table
 from workbench.simt.sanitizer.elements import Place, element
 from workbench.simt.sanitizer.findings import Finding, FindingKind, Party
 from workbench.simt.sanitizer.mode import SanitizerMode, refuse_other_orders
-from workbench.simt.sanitizer.shadow import Row, Seen
+from workbench.simt.sanitizer.table import Row, Seen
 from workbench.simt.sanitizer.watch import Sanitizer, listing_line
 from workbench.simt.tiers import SETTINGS
 from workbench.simt.trace.program import Program
@@ -71,7 +71,7 @@ def sanitize_compiled(launch: Launch, arguments: tuple[Any, ...]) -> list[Findin
         workers = 1 if mode.fences else min(run.cores(), launch.grid.count)
     orders = np.zeros(1 + launch.grid.count if mode.fences else 0, np.int64)
     atomics = [False, *(site["kind"] == "atomic" for site in sites)]
-    tables = shadow.new_tables(workers, atomics, orders.ctypes.data if mode.fences else 0)
+    tables = table.new_tables(workers, atomics, orders.ctypes.data if mode.fences else 0)
     shadows = [np.zeros(mode.planes(n) * named[n].size, np.int64) for n in mode.watched]
     before = tuple(_copy(one, name in watched) for name, one in named.items())
     diverged = False
@@ -81,6 +81,11 @@ def sanitize_compiled(launch: Launch, arguments: tuple[Any, ...]) -> list[Findin
         run.run(compiled, launch.grid, arguments, extra, launch.shared_bytes, limit_s, workers)
     except BarrierDivergenceError:
         diverged = True
+    except OutOfBoundsError as error:  # a view, which has no stamp: the tracer can say more
+        for one, old in zip(arguments, before, strict=True):
+            if isinstance(one, np.ndarray):
+                one[...] = old
+        raise Unwatchable("a view begins outside its array") from error
     return _Reading(launch, sites, mode, before, diverged).findings(tables)
 
 
@@ -92,7 +97,7 @@ def _written(launch: Launch, named: dict[str, Any], mode: SanitizerMode) -> set[
         for other, array in arrays.items():
             if other != name and np.may_share_memory(arrays[name], array):
                 raise Unwatchable(f"{name} and {other} share memory")
-    if launch.grid.count > shadow.MOST_BLOCKS or len(mode.normal.sites) > shadow.MOST_SITES:
+    if launch.grid.count > table.MOST_BLOCKS or len(mode.normal.sites) > table.MOST_SITES:
         raise Unwatchable("the launch or the kernel is too large for the stamps")
     return written
 
@@ -104,13 +109,13 @@ def _compiled(launch: Launch, arguments: tuple[Any, ...]) -> tuple[SanitizerMode
     if key not in kernel.specialisations:
         resolved = kernel.resolved
         named = zip(resolved.source.parameters, arguments, strict=True)
-        arrays = tuple(name for name, one in named if isinstance(one, np.ndarray))
+        ranks = {name: one.ndim for name, one in named if isinstance(one, np.ndarray)}
         kinds = tuple(numba.typeof(one) for one in arguments)
         try:
-            refuse_unnamed(resolved)
+            refuse_hints(resolved)
             resolved = with_arrays_in_sight(resolved)
             refuse_other_orders(resolved)
-            mode = SanitizerMode(resolved, arrays, tuple(launch.block), flat)
+            mode = SanitizerMode(resolved, ranks, tuple(launch.block), flat)
             found = mode, build.build(resolved, kinds, tuple(launch.block), mode)
         except KernelSourceError as error:
             found = Unwatchable(error.happened)
@@ -143,7 +148,7 @@ class _Reading:
 
     def findings(self, tables: np.ndarray) -> list[Finding]:
         """Return what the tables hold."""
-        seen = [(Seen(kind), row) for table in tables for kind, row in _rows(shadow.rows_of(table))]
+        seen = [(Seen(kind), row) for one in tables for kind, row in _rows(table.rows_of(one))]
         if not seen:
             return []
         for one in declared_arrays(self.mode.normal, Names()):
@@ -158,18 +163,18 @@ class _Reading:
                 one = self._unwritten(row)
                 if one.array not in raced:
                     kept.setdefault((one.array, one.line), one)
-        blocks = {int(row[Row.LATER]) >> shadow.BLOCK_SHIFT for k, row in seen if k in _REPLAYED}
+        blocks = {int(row[Row.LATER]) >> table.BLOCK_SHIFT for k, row in seen if k in _REPLAYED}
         return [*found, *kept.values(), *self._replay(sorted(blocks))]
 
     def _site(self, stamp: int) -> dict:
-        return self.sites[(stamp & shadow.SITE_MASK) - 1]
+        return self.sites[(stamp & table.SITE_MASK) - 1]
 
     def _party(self, stamp: int, does: str, value: Any) -> Party:
         site = self._site(stamp)
         if site["kind"] == "atomic":
             does, value = "atomically updates", None
-        thread = run.thread_of((stamp >> shadow.SITE_BITS) & shadow.THREAD_MASK, self.launch.block)
-        block = run.thread_of((stamp >> shadow.BLOCK_SHIFT) - 1, tuple(self.launch.grid))
+        thread = run.thread_of((stamp >> table.SITE_BITS) & table.THREAD_MASK, self.launch.block)
+        block = run.thread_of((stamp >> table.BLOCK_SHIFT) - 1, tuple(self.launch.grid))
         text = listing_line(site["file_name"], site["line"])
         return Party(block, thread, does, value, site["line"], site["file_name"], text)
 
@@ -187,7 +192,7 @@ class _Reading:
 
     def _unwritten(self, row: np.ndarray) -> Finding:
         stamp = int(row[Row.LATER])
-        array = self._site(stamp)["array"]
+        array = self.mode.root(self._site(stamp)["array"])
         value = _number(row[Row.NEW : Row.NEW + 1].view(np.float64)[0], self.dtypes[array])
         party = self._party(stamp, "reads", value)
         index = self._index(array, int(row[Row.ELEMENT]))
@@ -201,7 +206,9 @@ class _Reading:
             first, second = (self._site(int(row[k])) for k in (Row.EARLIER, Row.LATER))
             mixed = "atomic" in (first["kind"], second["kind"])
             lines = tuple(sorted((first["line"], second["line"])))
-            groups.setdefault((mixed, second["array"], lines), []).append((kind, row))
+            groups.setdefault((mixed, self.mode.root(second["array"]), lines), []).append(
+                (kind, row)
+            )
         return [self._conflict(mixed, array, rows) for (mixed, array, _), rows in groups.items()]
 
     def _conflict(self, mixed: bool, array: str, rows: list[tuple[Seen, np.ndarray]]) -> Finding:

@@ -7,10 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 from workbench.simt.codegen.raw import poke_int
-from workbench.simt.sanitizer.shadow import KEY_SHIFT, SITE_BITS, note
+from workbench.simt.sanitizer.table import KEY_SHIFT, MET_WORDS, SITE_BITS, note
 
 _OPTIONS: Any = {"error_model": "numpy"}
 
@@ -46,6 +47,86 @@ def warp_apart(mask, key, line, kind, table):
             note(table, kind, earlier, later, line, 0.0, 0.0, np.int64(0))
 
 
+def _mask_of(lanes: Any, thread: Any) -> Any:
+    """Return a thread's mask, of an array or one number for all."""
+
+
+@overload(_mask_of, inline="never")
+def _mask_of_either(lanes, thread):
+    """Compile `_mask_of` for an array and for a number."""
+    if isinstance(lanes, types.Array):
+        return lambda lanes, thread: np.int64(lanes[thread]) & np.int64(0xFFFFFFFF)
+    return lambda lanes, thread: np.int64(lanes) & np.int64(0xFFFFFFFF)
+
+
+@njit(**_OPTIONS)
+def lanes_apart(active, lanes, key, line, kind, table):
+    """Record lanes whose mask names a lane that does not come, or leaves themselves out."""
+    for t in range(active.size):
+        if not active[t]:
+            continue
+        mask, base = _mask_of(lanes, t), t & ~31
+        away = t if not mask >> (t & 31) & 1 else -1
+        for other in range(base, min(base + 32, active.size)):
+            if mask >> (other & 31) & 1 and not active[other]:
+                away = other
+        if away >= 0:
+            earlier = (key << KEY_SHIFT) | (away << SITE_BITS)
+            later = (key << KEY_SHIFT) | (t << SITE_BITS)
+            note(table, kind, earlier, later, line, 0.0, 0.0, np.int64(0))
+
+
+@njit(**_OPTIONS)
+def lanes_meet(active, lanes, key, met):
+    """Let the lanes that meet in a `syncwarp` of some lanes know what each of them knew.
+
+    `met` holds `MET_WORDS` words for each thread t: for each lane the key before which t knows all
+    that the lane has done (a vector clock of the warp), then the lanes that t met last, and the key
+    of that. While the same lanes meet again and again, only the last word changes.
+    """
+    for base in range(0, active.size, 32):
+        end, here, same = min(base + 32, active.size), np.int64(0), True
+        for t in range(base, end):
+            here |= np.int64(active[t]) << (t - base)
+        if here == 0:
+            continue
+        for t in range(base, end):
+            group = _mask_of(lanes, t) & here
+            same &= not active[t] or met[MET_WORDS * t + 32] == group
+        if not same:
+            _regroup(base, end, here, lanes, met)
+        for t in range(base, end):
+            if active[t]:
+                met[MET_WORDS * t + 33] = key
+
+
+@njit(**_OPTIONS)
+def _regroup(base, end, here, lanes, met):
+    """Write out who met last, then let each new group put its knowledge together."""
+    done = np.int64(0)
+    for t in range(base, end):
+        last = met[MET_WORDS * t + 32]
+        for lane in range(32):
+            if here >> (t - base) & 1 and last >> lane & 1:
+                met[MET_WORDS * t + lane] = met[MET_WORDS * t + 33]
+    for t in range(base, end):
+        if not here >> (t - base) & 1 or done >> (t - base) & 1:
+            continue
+        group = _mask_of(lanes, t) & here
+        done |= group
+        for lane in range(end - base):
+            latest = np.int64(0)
+            for other in range(base, end):
+                if group >> (other - base) & 1:
+                    latest = max(latest, met[MET_WORDS * other + lane])
+            for other in range(base, end):
+                if group >> (other - base) & 1:
+                    met[MET_WORDS * other + lane] = latest
+        for other in range(base, end):
+            if group >> (other - base) & 1:
+                met[MET_WORDS * other + 32] = group
+
+
 @njit(**_OPTIONS)
 def meets_others(orders, block, fenced, may):
     """Let an atomic acquire what others released, and release what a fence stands after.
@@ -60,4 +141,4 @@ def meets_others(orders, block, fenced, may):
     return may
 
 
-__all__ = ["left_before", "meets_others", "warp_apart"]
+__all__ = ["lanes_apart", "lanes_meet", "left_before", "meets_others", "warp_apart"]

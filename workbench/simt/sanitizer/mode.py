@@ -18,17 +18,19 @@ from workbench.simt.codegen.instrument import (
     stamp_of,
 )
 from workbench.simt.codegen.linear import NotLinear
+from workbench.simt.codegen.views import view_roots
 from workbench.simt.frontend.intrinsics import WARP_SYNC
 from workbench.simt.frontend.normalise import normalise
 from workbench.simt.frontend.resolved import Intrinsic, Resolved, Site
-from workbench.simt.frontend.source import MISSING
 from workbench.simt.planning.epochs import Epoch
 from workbench.simt.sanitizer.clashes import meetings, same_area
 from workbench.simt.sanitizer.owned import owned_arrays
-from workbench.simt.sanitizer.shadow import (
+from workbench.simt.sanitizer.shadow import PLANES
+from workbench.simt.sanitizer.table import (
     KEY_SHIFT,
+    MET_AT,
+    MET_WORDS,
     MOST_SYNCS,
-    PLANES,
     SITE_BITS,
     SYNC_BITS,
     Seen,
@@ -40,35 +42,29 @@ _STATE = "_start, _barrier, _warp, _table"
 
 
 def refuse_other_orders(resolved: Resolved) -> None:
-    """Refuse kernels ordered by what stamps do not hold: partial masks, waiting loops, the grid.
+    """Refuse kernels ordered by what stamps do not hold: the grid, and loops that wait.
 
     Raises
     ------
     Unwatchable
     """
+    written = {site.array for site in resolved.sites if site.kind != "load"}
     for node in ast.walk(resolved.tree):
-        if isinstance(node, Intrinsic):
-            why = _reason_of(node, resolved)
-            if why:
-                raise Unwatchable(why)
-        loads = isinstance(node, ast.While) and ast.walk(node.test)
-        if loads and any(isinstance(inner, ast.Subscript) for inner in loads):
+        if isinstance(node, Intrinsic) and node.intrinsic.kind == "grid":
+            raise Unwatchable(f"cuda.{node.intrinsic.name} orders accesses of different blocks")
+        if isinstance(node, ast.While) and _may_wait(node, resolved, written):
             raise Unwatchable("a loop may wait for another thread")
 
 
-def _reason_of(node: Intrinsic, resolved: Resolved) -> str:
-    name, kind = node.intrinsic.name, node.intrinsic.kind
-    if kind == "grid":
-        return f"cuda.{name} orders accesses of different blocks"
-    if name in WARP_SYNC and node.args and name != "activemask":
-        mask = node.args[0]
-        value = mask.value if isinstance(mask, ast.Constant) else MISSING
-        if isinstance(mask, ast.Name):
-            value = resolved.source.lookup(mask.id)
-        full = isinstance(value, (int, np.integer)) and int(value) & FULL_MASK == FULL_MASK
-        if not full:
-            return f"the mask of cuda.{name} is not the whole warp"
-    return "cuda.activemask depends on the schedule" if name == "activemask" else ""
+def _may_wait(loop: ast.While, resolved: Resolved, written: set[str]) -> bool:
+    """Return whether a loop goes on until some memory changes, without a barrier inside."""
+    if any(isinstance(n, Intrinsic) and n.intrinsic.kind == "block" for n in ast.walk(loop)):
+        return False
+    constant = set(resolved.source.parameters) - written
+    if any(isinstance(n, Intrinsic) and n.intrinsic.kind == "atomic" for n in ast.walk(loop.test)):
+        return True
+    tested = (inner for inner in ast.walk(loop.test) if isinstance(inner, ast.Subscript))
+    return any(getattr(one.value, "id", "") not in constant for one in tested)
 
 
 class SanitizerMode(Mode):
@@ -77,8 +73,8 @@ class SanitizerMode(Mode):
     Parameters
     ----------
     resolved : Resolved
-    arrays : tuple of str
-        The kernel's array parameters.
+    ranks : dict of str to int
+        The kernel's array parameters, with their dimensions.
     block, grid : tuple of int
     """
 
@@ -91,12 +87,14 @@ class SanitizerMode(Mode):
     )
     hoists = False
 
-    def __init__(self, resolved: Resolved, arrays: tuple[str, ...], block: tuple, grid: tuple):
+    def __init__(self, resolved: Resolved, ranks: dict[str, int], block: tuple, grid: tuple):
         self.normal = normal = normalise(resolved)
+        self.roots = view_roots(normal, ranks)
+        arrays, self.threads = tuple(ranks), block[0] * block[1] * block[2]
         uses: dict[str, set[str]] = {name: set() for name in arrays}
         for site in normal.sites:
-            uses.setdefault(site.array, set()).add(site.kind)
-        owned = owned_arrays(normal, arrays, block, grid)
+            uses.setdefault(self.root(site.array), set()).add(site.kind)
+        owned = owned_arrays(normal, arrays, block, grid) - set(self.roots.values())
         calm = {name for name in arrays if uses[name] <= {"load"} or uses[name] <= {"atomic"}}
         self.name += f" {sorted(owned)}"
         self.spaces = {name: "plain" if name in calm | owned else "global" for name in arrays}
@@ -113,6 +111,10 @@ class SanitizerMode(Mode):
             *(f"_s_{name}" for name in self.watched), *orders, "_tables", "_workers",
         )  # fmt: skip
 
+    def root(self, array: str) -> str:
+        """Return the array behind a name."""
+        return self.roots.get(array, array)
+
     def planes(self, name: str) -> int:
         """Return the words of shadow for each element of an argument."""
         return 1 if name in self.unread else PLANES
@@ -126,6 +128,7 @@ class SanitizerMode(Mode):
             "_worker = (_first * _workers + _blocks - 1) // _blocks",
             "_stamp = np.int64(0)",
             "_p = np.int64(0)",
+            f"_met = np.zeros({MET_WORDS * self.threads}, np.int64)",
         ]
 
     def block_begins(self) -> list[str]:
@@ -135,6 +138,7 @@ class SanitizerMode(Mode):
             f"_key = (np.int64(_blk) + 1) << {SYNC_BITS}",
             f"_start = _barrier = _warp = _key << {KEY_SHIFT}",
             "_table = address_of(_tables) + 8 * _tables.shape[1] * _worker",
+            f"poke_int(_table + {8 * MET_AT}, address_of(_met))",
             *(f"_a_{name} = address_of(_s_{name})" for name in names),
             *(
                 ["_order = address_of(_orders)", "_fenced = np.int64(0)", "_orders[0] = 0"]
@@ -154,21 +158,28 @@ class SanitizerMode(Mode):
         """Prepare the thread's stamp."""
         return [f"_stamp = (_key << {KEY_SHIFT}) | (_t << {SITE_BITS})"]
 
-    def meets(self, name: str, line: int, mask: str | None) -> list[str]:
+    def meets(self, name: str, line: int, mask: str | None, lanes: str | None = None) -> list[str]:
         """Count a synchronisation."""
-        warp = name in WARP_SYNC
+        if name not in WARP_SYNC:
+            check = self._check("left_before", mask or "", "", line, Seen.LEFT_BEFORE_BARRIER)
+            begins = f"_barrier = _warp = _key << {KEY_SHIFT}"
+            return [*([check] if mask else []), "_key += 1", begins]
+        whole = lanes is None or (lanes.isdigit() and int(lanes) & FULL_MASK == FULL_MASK)
+        given = f", np.int64({FULL_MASK})" if whole else f", {lanes}"
         lines = ["_key += 1"]
-        if mask:
-            kind = Seen.WARP_APART if warp else Seen.LEFT_BEFORE_BARRIER
-            check = "warp_apart" if warp else "left_before"
-            lines.insert(
-                0, f"{check}({mask}, _key, np.int64({line}), np.int64({int(kind)}), _table)"
-            )
-        if not warp:
-            lines.append(f"_barrier = _warp = _key << {KEY_SHIFT}")
-        elif name == "syncwarp":
+        if not whole and lanes:
+            active = mask or "_everyone"
+            lines.insert(0, self._check("lanes_apart", active, given, line, Seen.WARP_APART))
+        elif mask and name != "activemask":
+            lines.insert(0, self._check("warp_apart", mask, "", line, Seen.WARP_APART))
+        if name == "syncwarp" and whole and not mask:
             lines.append(f"_warp = _key << {KEY_SHIFT}")
+        elif name == "syncwarp":
+            lines.append(f"lanes_meet({mask or '_everyone'}{given}, _key, _met)")
         return lines
+
+    def _check(self, check: str, active: str, given: str, line: int, kind: Seen) -> str:
+        return f"{check}({active}{given}, _key, np.int64({line}), np.int64({int(kind)}), _table)"
 
     def fence(self) -> list[str]:
         """Note what the block's next atomic releases."""
@@ -196,10 +207,10 @@ class SanitizerMode(Mode):
         if touch.site.kind == "atomic":
             flat = translator.kinds[touch.array].ndim == 1
             return flat and self.spaces[touch.array] == "plain"
-        return self.spaces[touch.array] == "shared"
+        return self.spaces.get(touch.array) == "shared"
 
     def _matters(self, array: str) -> bool:
-        return self.spaces.get(array, "unknown") != "plain"
+        return self.spaces.get(self.root(array), "unknown") != "plain"
 
     def _judge(self, number: int, touches: list[Touch], epoch: Epoch, found: Shortcut) -> None:
         touch, area = touches[number], f"_q{number}"
@@ -231,13 +242,12 @@ class SanitizerMode(Mode):
 
     # -- accesses
 
-    def _space(self, array: str) -> str:
-        if array not in self.spaces:
-            raise Unwatchable(f"{array} is another name for the same memory")
-        return self.spaces[array]
-
     def _place(self, site: Site, array: str, index: str) -> str:
-        return f"plain(place_of({array}, {index}), _stamp | {site.number}, _table)"
+        root = self.root(array)
+        place = f"place_of({array}, {index})"
+        if root != array:
+            place = f"place_in({root}, {array}, {index})"
+        return f"plain({place}, _stamp | {site.number}, _table)"
 
     def _watched(self, array: str, site: Site, action: str, place: str, new: str = "") -> str:
         """Return the call that watches one element of an array."""
@@ -252,33 +262,34 @@ class SanitizerMode(Mode):
 
     def load(self, site: Site, array: str, index: str) -> str:
         """Return a watched read."""
-        place = self._place(site, array, index)
-        if self._space(array) != "plain":
-            place = self._watched(array, site, "read", place)
-        return f"load_flat({array}, {place})"
+        place, root = self._place(site, array, index), self.root(array)
+        if self.spaces[root] != "plain":
+            place = self._watched(root, site, "read", place)
+        return f"load_flat({root}, {place})"
 
     def store(self, site: Site, array: str, index: str, value: str) -> list[str]:
         """Return a watched write."""
-        new = f"_v{site.number}"
+        new, root = f"_v{site.number}", self.root(array)
         lines = [
-            f"{new} = converted({array}, {value})",
+            f"{new} = converted({root}, {value})",
             f"_p = {self._place(site, array, index)}",
-            f"store_flat({array}, _p, {new})",
+            f"store_flat({root}, _p, {new})",
         ]
-        if self._space(array) != "plain":
-            watched = self._watched(array, site, "write", "_p", f", np.float64({new})")
+        if self.spaces[root] != "plain":
+            watched = self._watched(root, site, "write", "_p", f", np.float64({new})")
             lines.insert(2, watched)
         return lines
 
     def atomic(self, site: Site, call: str, array: str, index: str, operands: list[str]) -> str:
         """Return a watched atomic."""
         done = super().atomic(site, call, array, index, operands)
-        space, place = self._space(array), self._place(site, array, index)
+        place, root = self._place(site, array, index), self.root(array)
+        space = self.spaces[root]
         if space == "local":
             raise Unwatchable(f"an atomic on the local array {array}")
         may = f"{place} >= 0"
         if space != "plain":
-            may = self._watched(array, site, "update", place)
+            may = self._watched(root, site, "update", place)
         if self.fences and space != "shared":
             may = f"meets_others(_order, _blk, _fenced, {may})"
-        return f"({done} if {may} else load_flat({array}, -1))"
+        return f"({done} if {may} else load_flat({root}, -1))"

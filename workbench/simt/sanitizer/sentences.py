@@ -44,8 +44,14 @@ class Clash:
     count: int
 
 
+def shown(value: Any) -> str:
+    """Return a value as a sentence tells it: a float32 has seven figures, not seventeen."""
+    text = str(value)
+    return f"{value:.7g}" if isinstance(value, float) and len(text) > 9 else text
+
+
 def _clause(party: Party, name: str) -> str:
-    value = "" if party.value is None else f" {party.value}"
+    value = "" if party.value is None else f" {shown(party.value)}"
     link = {"reads": "from", "writes": "to"}.get(party.does, "in")
     if party.does == "atomically updates":
         return f"{party.name} atomically sets {name} to{value} on line {party.line}"

@@ -106,19 +106,9 @@ def _binary(name: str):
                 if run is None:
                     run = loops[dtype] = _ready(row, dtype, operands_of(dtype))
                 out = empty(self, shape, dtype, count)
-                run(
-                    pack(
-                        0,
-                        count,
-                        out.data_ptr() + DELTA,
-                        1,
-                        self.data_ptr() + DELTA,
-                        1,
-                        other.data_ptr() + DELTA,
-                        1,
-                        1,
-                    )
-                )
+                given = out.data_ptr(), self.data_ptr(), other.data_ptr()
+                to, left, right = (address + DELTA for address in given)
+                run(pack(0, count, to, 1, left, 1, right, 1, 1))
                 counted[name] += 1
                 return out
         elif self.dtype in _FLOATS and isinstance(other, (int, float)):

@@ -257,18 +257,9 @@ def _index_update(name: str, how: str, fill: bool = False):
         fits = types.supported(self.dtype) and self.dim() and not self.is_complex()
         if not fits or not include_self or chosen not in REDUCE or index.dim() > 1:
             given = {"alpha": alpha} if name == "index_add.out" else {}
-            if name == "index_reduce.out":
-                given = {"include_self": include_self}
-            return fallback(
-                op,
-                self,
-                dim,
-                index,
-                source,
-                *args,
-                **given,
-                **({} if out is None else {"out": out}),
-            )
+            given |= {"include_self": include_self} if name == "index_reduce.out" else {}
+            given |= {} if out is None else {"out": out}
+            return fallback(op, self, dim, index, source, *args, **given)
         check_devices(op.name(), (self, index, source), {})
         dim = rows.dims_of(self, dim)[0]
         target = self if out is None else out

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from workbench.torch_device import ops, traffic, vendor
-from workbench.torch_device.codegen import elementwise, rows, team
+from workbench.torch_device.codegen import rows, strided, team
 from workbench.torch_device.codegen.compiler import Kernel
 from workbench.torch_device.codegen.launch import NOW, SPLIT_FROM
 from workbench.torch_device.core import allocator, devices, memory, tensors, views
@@ -66,7 +66,7 @@ def connect(library) -> None:
     library.wb_walk.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     entry: Any = team.PARALLEL
     address = ctypes.cast(entry, ctypes.c_void_p) if entry else None
-    library.wb_walk(address, elementwise.driver(False).address)
+    library.wb_walk(address, strided.driver(False).address)
     library.wb_copied_bytes.restype = library.wb_library_calls.restype = ctypes.c_int64
     library.wb_library.argtypes = [text, text, ctypes.c_int64, number]
     traffic.BYTES.gather = lambda: {"d2d": library.wb_copied_bytes()}
