@@ -12,6 +12,7 @@ from workbench.simt.codegen.context import CONTEXT
 from workbench.simt.codegen.trees import expression
 from workbench.simt.frontend.resolved import DeviceCall, Intrinsic
 from workbench.simt.planning.nodes import MeetingResult
+from workbench.simt.warp_ops import FULL_MASK
 
 
 class Calls:
@@ -83,13 +84,19 @@ class Calls:
             "shfl_up_sync": "lane_shuffled({v}, {m}, _t, (_t & 31) - ({x}))",
             "shfl_down_sync": "lane_shuffled({v}, {m}, _t, (_t & 31) + ({x}))",
             "shfl_xor_sync": "lane_shuffled({v}, {m}, _t, (_t & 31) ^ ({x}))",
-            "match_any_sync": "lane_matching({v}, {m}, _t)",
-            "match_all_sync": "lane_all_matching({v}, {m}, _t)",
-            "ballot_sync": "{r}[_t >> 5]",
-            "any_sync": "({r}[_t >> 5] != 0)",
-            "all_sync": "({r}[_t >> 5] == {r}a[_t >> 5])",
-            "eq_sync": "({r}[_t >> 5] == 0 or {r}[_t >> 5] == {r}a[_t >> 5])",
+            "match_any_sync": "(lane_matching({v}, {m}, _t){own})",
+            "match_all_sync": "lane_all_matching({v}, {m}, _t, np.uint32({among}))",
+            "ballot_sync": "({r}[_t >> 5]{own})",
+            "any_sync": "(({r}[_t >> 5]{own}) != 0)",
+            "all_sync": "((({r}[_t >> 5] ^ {r}a[_t >> 5]){own}) == 0)",
+            "eq_sync": "(({r}[_t >> 5]{own}) == 0 or (({r}[_t >> 5] ^ {r}a[_t >> 5]){own}) == 0)",
             "activemask": "{r}a[_t >> 5]",
         }
         operand = args[2] if len(args) > 2 else ""
-        return expression(forms[name].format(v=published, m=mask, x=operand, r=node.result))
+        # groups of one warp may vote apart, each under its mask: a lane hears only of its own
+        among = args[0] if args else str(FULL_MASK)
+        whole = isinstance(node.args[0], ast.Constant) and among == str(FULL_MASK) if args else True
+        own = "" if whole else f" & np.uint32({among})"
+        return expression(
+            forms[name].format(v=published, m=mask, x=operand, r=node.result, own=own, among=among)
+        )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from workbench.simt.dim3 import Dim3
-from workbench.simt.warp_ops import WARP_SIZE
+from workbench.simt.warp_ops import FULL_MASK, WARP_SIZE
 
 _BITS = np.left_shift(np.uint64(1), np.arange(WARP_SIZE, dtype=np.uint64))
 
@@ -143,17 +143,19 @@ class Lanes:
         same = (table[:, :, None] == table[:, None, :]) & active[:, None, :]
         return self._from_warp((same * _BITS).sum(2).astype(np.uint32))
 
-    def vote(self, name: str, values: Any, mask: np.ndarray) -> Any:
-        """Return what a warp vote or match gives every lane."""
+    def vote(self, name: str, values: Any, mask: np.ndarray, among: Any) -> Any:
+        """Return what a warp vote or match gives every lane, of the lanes `among` which it is."""
         active = self.bits(mask)
         if name == "activemask":
             return active
+        own = (np.asarray(among).astype(np.int64) & FULL_MASK).astype(np.uint32)
+        active = active & own
         if name == "match_any_sync":
-            return self.matching(values, mask)
+            return self.matching(values, mask) & own
         if name == "match_all_sync":
-            all_same = self.matching(values, mask) == active
+            all_same = (self.matching(values, mask) & own) == active
             return np.where(all_same, active, np.uint32(0)), all_same
-        holds = self.bits(self.spread(values) & mask)
+        holds = self.bits(self.spread(values) & mask) & own
         if name == "ballot_sync":
             return holds
         if name == "any_sync":

@@ -20,6 +20,7 @@ from workbench.simt.lockstep.expressions import Expressions, frozen
 from workbench.simt.lockstep.numbers import CannotLockstep, choose, each, numbers, truth
 from workbench.simt.stepping.thread import Thread
 from workbench.simt.types import as_dtype, poisoned_array
+from workbench.simt.warp_ops import FULL_MASK
 
 _PER_LANE = {
     "popc": each(Thread.popc, np.int32),
@@ -160,7 +161,7 @@ class Operations(Expressions):
         if not name.startswith("shfl"):
             value = args[1] if len(args) > 1 else np.bool_(True)
             value = value if name.startswith("match") else truth(value)
-            return self.lanes.vote(name, value, mask)
+            return self.lanes.vote(name, value, mask, args[0] if args else FULL_MASK)
         _, value, operand = args
         numbers(value, operand)
         lane, operand = self.lanes.index("laneid"), operand.astype(np.int64)

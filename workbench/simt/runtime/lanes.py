@@ -109,14 +109,15 @@ def lane_matching(values, mask, thread):
 
 
 @njit(**_OPTIONS)
-def lane_all_matching(values, mask, thread):
-    """Return (the active lanes, True) where they all hold the same value, else (0, False)."""
-    same, active = lane_matching(values, mask, thread), np.uint32(0)
+def lane_all_matching(values, mask, thread, among):
+    """Return (lanes, True) where the active ones of `among` hold one value, else (0, False)."""
+    same, active = lane_matching(values, mask, thread) & among, np.uint32(0)
     base = thread & ~31
     for lane in range(32):
         t = base + lane
         if t < mask.size and mask[t]:
             active |= np.uint32(1) << np.uint32(lane)
+    active &= among
     if same == active:
         return active, True
     return np.uint32(0), False
