@@ -49,6 +49,22 @@ def large_pictures():
     return pictures(96)
 
 
+def speech():
+    """Return waves and their letters, for a recogniser."""
+    return {"input_values": torch.randn(2, 1600), "labels": torch.randint(1, 30, (2, 3))}
+
+
+def captions():
+    """Return pictures and words that describe them."""
+    return {"pixel_values": torch.randn(3, 3, 32, 32), "return_loss": True,
+            "input_ids": torch.randint(3, 90, (3, 8))}  # fmt: skip
+
+
+def scenes():
+    """Return pictures and a class for each pixel."""
+    return {"pixel_values": torch.randn(2, 3, 64, 64), "labels": torch.randint(0, 10, (2, 64, 64))}
+
+
 GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 99, "n_positions": 32}
 GROUPED = TEXT | {"num_key_value_heads": 2}
 BART = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4,
@@ -86,6 +102,28 @@ MODELS = {
                                "ResNetForImageClassification", large_pictures),
     "convnext (convolutional)": ("ConvNextConfig", CONV | PICTURE,
                                  "ConvNextForImageClassification", large_pictures),
+    "gemma2 (decoder)": ("Gemma2Config", GROUPED | {"head_dim": 8, "sliding_window": 4,
+                         "query_pre_attn_scalar": 8}, "Gemma2ForCausalLM", tokens),
+    "mixtral (mixture of experts)": ("MixtralConfig", GROUPED | {"num_local_experts": 4},
+                                     "MixtralForCausalLM", tokens),
+    "deberta_v2 (encoder)": ("DebertaV2Config", TEXT | {"relative_attention": True,
+                             "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
+                             "DebertaV2ForMaskedLM", tokens),
+    "wav2vec2 (speech)": ("Wav2Vec2Config", TEXT | {"conv_dim": [8, 8], "conv_kernel": [10, 3],
+                          "conv_stride": [5, 2], "num_conv_pos_embeddings": 8,
+                          "num_conv_pos_embedding_groups": 4, "num_feat_extract_layers": 2,
+                          "mask_time_prob": 0.0, "layerdrop": 0.0}, "Wav2Vec2ForCTC", speech),
+    "clip (pictures and words)": ("CLIPConfig", {"projection_dim": 16, "text_config": TEXT |
+                                  {"eos_token_id": 2}, "vision_config": {"hidden_size": 32,
+                                  "intermediate_size": 64, "num_hidden_layers": 2,
+                                  "num_attention_heads": 4, "image_size": 32, "patch_size": 8}},
+                                  "CLIPModel", captions),
+    "segformer (segmentation)": ("SegformerConfig", {"num_labels": 10, "depths": [1, 1],
+                                 "hidden_sizes": [8, 16], "num_encoder_blocks": 2,
+                                 "num_attention_heads": [1, 2], "sr_ratios": [4, 2],
+                                 "patch_sizes": [7, 3], "strides": [4, 2], "mlp_ratios": [2, 2],
+                                 "decoder_hidden_size": 16},
+                                 "SegformerForSemanticSegmentation", scenes),
 }  # fmt: skip
 
 
@@ -136,7 +174,7 @@ def compared(name):
     """Train one model on both devices; return the largest relative difference and fallbacks."""
     model, batch = made(name)
     there = copy.deepcopy(model).to("wb")
-    moved = {k: v.to("wb") for k, v in batch.items()}
+    moved = {k: v.to("wb") if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
     want = losses(model, batch)
     wb.reset()
     got = losses(there, moved)
