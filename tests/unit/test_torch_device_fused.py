@@ -155,3 +155,9 @@ def test_outputs_that_the_cpu_refuses_are_refused():
         torch.arange(0, 64, 0.5, out=torch.empty(0, dtype=torch.int64, device="wb"))
     with pytest.raises(IndexError, match="has no dimensions"):
         x[0].roll(0, 0)
+
+
+def test_softmax_of_a_single_number_is_that_of_one_element(library):
+    x = torch.tensor(3.0, device="wb")
+    assert x.softmax(0).item() == 1
+    assert x.log_softmax(0).item() == 0

@@ -85,7 +85,7 @@ def _along(name, inputs, dim, out):
     made = tensors.empty(moved[0][0].shape, out.dtype, out.device.index)
     compute = types.KINDS[inputs[0].dtype].compute
     outer = f"{name}_outer"  # the CPU rounds elsewhere where the dimension is not the last
-    body = BODIES[outer if outer in BODIES and dims[0] < out.dim() - 1 else name]
+    body = BODIES[outer if outer in BODIES and dims and dims[0] < out.dim() - 1 else name]
     rows.run(
         name, types.rounded(body, inputs[0].dtype), compute, [t for t, _ in moved], [made], (n, n)
     )
