@@ -120,6 +120,7 @@ def test_an_optimizers_state_crosses_devices():
 def test_large_work_returns_before_it_is_done_and_an_event_tells_the_time():
     x = torch.randn(700, 700, device="wb")
     x @ x
+    torch.wb.synchronize()
     begin, end, gate = torch.wb.Event(True), torch.wb.Event(True), threading.Event()
     begin.record()
     torch.wb.current_stream().put("a long piece of work", lambda: gate.wait(5))
