@@ -255,3 +255,14 @@ def test_a_grad_scaler_shrinks_and_grows_as_on_the_cpu_without_leaving_the_devic
             scales[device] += [scaler.get_scale(), weight.sum().item()]
     assert scales["wb"] == pytest.approx(scales["cpu"])
     assert not [name for name in wb.LOG if "_amp_" in name]
+
+
+def test_what_is_queued_in_inference_mode_may_write_to_that_modes_tensors():
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(2))
+    images = torch.randn(8, 3, 64, 64)
+    with torch.inference_mode():
+        expected = net(images)
+        there, given = net.to("wb"), images.to("wb")
+        for _ in range(3):  # the first call teaches the results' layouts; the next are queued
+            found = there(given)
+        torch.testing.assert_close(found.cpu(), expected, rtol=1e-4, atol=1e-5)

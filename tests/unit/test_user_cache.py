@@ -12,7 +12,7 @@ import pytest
 from workbench import cache, cuda
 from workbench.errors import InputError, UnavailableError
 from workbench.portability import _compile
-from workbench.portability.workers import environments
+from workbench.portability.workers import environments, installing
 from workbench.torch_device.codegen import compiler
 
 
@@ -78,7 +78,7 @@ def test_what_must_have_its_folder_is_refused(nowhere):
     assert "WORKBENCH_CACHE" in raised.value.advice
     assert cache.place("a").as_posix() in raised.value.saw
     with pytest.raises(UnavailableError, match="There is no place to install"):
-        environments.add_build("cann", lambda line: None)
+        installing.add_build("cann", lambda line: None)
     with pytest.raises(UnavailableError, match="There is no place to keep what we compile"):
         _compile.compiled(Path(compiler.__file__), ())
     assert not environments.build_availability("cann"), "asking what is installed needs no folder"

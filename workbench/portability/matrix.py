@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from workbench.catalog import folder
 from workbench.errors import DataFileError, ExecutionError
 from workbench.measurement import now
@@ -27,7 +29,7 @@ def node_models() -> list[tuple[str, Any]]:
     """Return name and model of ONNX's node tests."""
     from onnx.backend.test.loader import load_model_tests
 
-    with warnings.catch_warnings():
+    with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the test data divides by zero on purpose
         return [(case.name, case.model) for case in load_model_tests(kind="node")]
 

@@ -55,7 +55,7 @@ def operator_tests() -> tuple[Any, ...]:
     """Return ONNX's own tests of single operators, each a model with its inputs and outputs."""
     from onnx.backend.test.loader import load_model_tests
 
-    with warnings.catch_warnings():
+    with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the test data divides by zero on purpose
         return tuple(load_model_tests(kind="node"))
 

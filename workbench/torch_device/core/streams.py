@@ -194,9 +194,18 @@ def _stream(number: int, device: int) -> Stream:
     if made is None:
         made = STREAMS[number, device] = object.__new__(Stream)
         made.stream_id, made.device_index = number, device
-        mine = {device: made}
-        made.queue = Queue(repr(made), number != 0, lambda: setattr(_here, "streams", mine))
+        made.queue = Queue(repr(made), number != 0, lambda: _begin(made))
     return made
+
+
+def _begin(stream: Stream) -> None:
+    """Put the thread on its stream, where it may write to what inference mode made, too.
+
+    Gradients are the caller's business, and were seen to when a piece was queued.
+    """
+    _here.streams = {stream.device_index: stream}
+    _here.inference = torch.inference_mode()
+    _here.inference.__enter__()
 
 
 def default(device: int | None = None) -> Stream:
