@@ -10,28 +10,22 @@ that the claim holds: running it does.
 from __future__ import annotations
 
 import json
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from workbench.catalog import folder
 from workbench.errors import DataFileError, ExecutionError
 from workbench.measurement import now
 from workbench.portability.placement import Placement
 from workbench.portability.previewing import opset_of
+from workbench.portability.provider.grade import operator_tests
 
 
 def node_models() -> list[tuple[str, Any]]:
     """Return name and model of ONNX's node tests."""
-    from onnx.backend.test.loader import load_model_tests
-
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the test data divides by zero on purpose
-        return [(case.name, case.model) for case in load_model_tests(kind="node")]
+    return [(case.name, case.model) for case in operator_tests()]
 
 
 def operator_of(model: Any, name: str, siblings: Mapping[str, Any]) -> str:
