@@ -95,8 +95,7 @@ class Calls:
         operand = args[2] if len(args) > 2 else ""
         # groups of one warp may vote apart, each under its mask: a lane hears only of its own
         among = args[0] if args else str(FULL_MASK)
-        whole = isinstance(node.args[0], ast.Constant) and among == str(FULL_MASK) if args else True
-        own = "" if whole else f" & np.uint32({among})"
+        own = "" if among == str(FULL_MASK) else f" & np.uint32({among})"
         return expression(
             forms[name].format(v=published, m=mask, x=operand, r=node.result, own=own, among=among)
         )
