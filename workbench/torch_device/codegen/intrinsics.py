@@ -118,16 +118,16 @@ def call_kernel(typing_context, address, words):
 
 
 @intrinsic
-def call_with(typing_context, address, first, second):
-    """Call a C function of two words, such as one of Python's or the C library's."""
+def call_with(typing_context, address, arguments):
+    """Call a C function with a tuple of words: one of Python's, the C library's or OpenMP's."""
+    count = len(arguments)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context, builder, signature, given):
         i64 = ir.IntType(64)
-        kind = ir.FunctionType(i64, [i64, i64])
-        function = builder.inttoptr(arguments[0], kind.as_pointer())
-        return builder.call(function, arguments[1:])
+        function = builder.inttoptr(given[0], ir.FunctionType(i64, [i64] * count).as_pointer())
+        return builder.call(function, [builder.extract_value(given[1], i) for i in range(count)])
 
-    return types.int64(types.int64, types.int64, types.int64), generate
+    return types.int64(types.int64, types.UniTuple(types.int64, count)), generate
 
 
 @intrinsic

@@ -7,7 +7,7 @@ that is: streams run by themselves.
 from __future__ import annotations
 
 from workbench.torch_device.core import devices, streams
-from workbench.torch_device.core.queue import Gate
+from workbench.torch_device.driver.queue import Gate
 
 dropping_waits = False
 """Whether `Event.wait` does nothing: the mistake that `timeline.dropped_waits` lets one see."""
