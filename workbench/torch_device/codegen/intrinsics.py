@@ -104,6 +104,27 @@ def f4_to_brain(value):
     return types.uint16((types.uint32(0x7FC00000) if nan else rounded) >> types.uint32(16))
 
 
+def _extreme(which: str, *flags: str):
+    @intrinsic
+    def choose(typing_context, a, b):
+        def generate(context, builder, signature, arguments):
+            kind = context.get_value_type(signature.return_type)
+            function = builder.module.declare_intrinsic(
+                f"llvm.{which}", [kind], ir.FunctionType(kind, [kind, kind])
+            )
+            return builder.call(function, arguments, fastmath=flags)
+
+        return a(a, a), generate
+
+    return choose
+
+
+maximum, minimum = _extreme("maximum"), _extreme("minimum")
+"""The larger or smaller of two floats, NaN where one of them is."""
+maxnum, minnum = _extreme("maxnum", "nnan", "nsz"), _extreme("minnum", "nnan", "nsz")
+"""The same where neither is NaN: one instruction. With NaN the result must not be used."""
+
+
 @intrinsic
 def call_kernel(typing_context, address, words):
     """Call another kernel by its address."""
@@ -194,6 +215,10 @@ __all__ = [
     "i2",
     "i4",
     "i8",
+    "maximum",
+    "maxnum",
+    "minimum",
+    "minnum",
     "offset_words",
     "p_c8",
     "p_c16",

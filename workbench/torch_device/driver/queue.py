@@ -157,7 +157,7 @@ class Queue:
         piece : Piece, Gate or None
             Kept while it is queued. None ends the thread.
         kind : int, optional
-            `PYTHON`, `KERNEL`, `ALWAYS` (a kernel that no error stops), or `PASSES` (one that waits).
+            `PYTHON`, `KERNEL`, `ALWAYS` (no error stops it), or `PASSES` (it waits, too).
         address, words : int, tuple of int, optional
             The kernel's; at most ``WORDS - 2`` words.
         """
