@@ -43,7 +43,8 @@ class Event:
 
     def synchronize(self) -> None:
         """Wait on the host until the event has happened."""
-        if self._gate is not None:
+        if self._gate is not None and not self._gate.is_open():
+            devices.check_not_forked()
             self._gate.wait()
 
     def elapsed_time(self, end: Event) -> float:

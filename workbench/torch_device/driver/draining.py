@@ -18,8 +18,8 @@ from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 
 SLOTS = 1024  # pieces; CUDA's launch queue has about as many, and waits when it is full, too
 WORDS = 160  # of a slot: its kind, its kernel's address, the kernel's words
-PYTHON, KERNEL, ALWAYS, PASSES = range(4)
-"""Kinds of pieces; the last two are done on a failed stream, too; the last waits for a gate."""
+PYTHON, KERNEL, PASSES, OPENS = range(4)
+"""Kinds of pieces; the last two wait for a gate and open one, on a failed stream, too."""
 (PUSHED, DONE, FAILED, STATUS, HELPED, SIDE, ACQUIRE, RELEASE, WAKE, HEAD, RING, BOARD, STEP_AT,
  ADVANCE_AT) = range(14)  # fmt: skip
 """The loop's words: counts of pieces, marks, functions, two locks (the thread sleeps on the first;
@@ -35,7 +35,10 @@ def kernel(w):
     slot = p_i8(w[{RING}] + done % {SLOTS} * {8 * WORDS})
     if slot[0] == {PYTHON} or w[{STATUS}] or slot[0] == {PASSES} and w[{HELPED}]:
         return {OTHERS}
-    if slot[0] >= {ALWAYS} or not add_to(address_of(w) + {8 * FAILED}, 0):
+    if slot[0] == {OPENS}:  # counted first: who has waited finds the stream idle
+        call_kernel(w[{ADVANCE_AT}], w)
+        return call_kernel(slot[1], offset_words(slot, 2))
+    if slot[0] == {PASSES} or not add_to(address_of(w) + {8 * FAILED}, 0):
         w[{STATUS}] = call_kernel(slot[1], offset_words(slot, 2))
     return {OTHERS} if w[{STATUS}] else call_kernel(w[{ADVANCE_AT}], w)
 """

@@ -23,10 +23,10 @@ from typing import NamedTuple
 
 from workbench.torch_device.driver import draining
 from workbench.torch_device.driver.draining import (
-    ALWAYS,
     DONE,
     FAILED,
     HEAD,
+    OPENS,
     PASSES,
     PUSHED,
     PYTHON,
@@ -157,7 +157,7 @@ class Queue:
         piece : Piece, Gate or None
             Kept while it is queued. None ends the thread.
         kind : int, optional
-            `PYTHON`, `KERNEL`, `ALWAYS` (no error stops it), or `PASSES` (it waits, too).
+            `PYTHON`, `KERNEL`, `PASSES` or `OPENS`.
         address, words : int, tuple of int, optional
             The kernel's; at most ``WORDS - 2`` words.
         """
@@ -165,7 +165,7 @@ class Queue:
             if self._thread is None:
                 self._start()
             at = self._words[PUSHED]
-            while at - self._words[DONE] >= SLOTS:
+            while at - self._words[DONE] >= SLOTS - 1:  # the one just counted may still be read
                 time.sleep(1e-4)
             slot = at % SLOTS
             self._pieces[slot] = piece
@@ -180,7 +180,7 @@ class Queue:
             return
         clock = (draining.CLOCK_AT, draining.CLOCK_ID, ctypes.addressof(gate.words))
         words = (gate.lock, draining.RELEASE_AT, *clock)
-        self.push(gate, ALWAYS, draining.kernel(draining.OPEN).address, words)
+        self.push(gate, OPENS, draining.kernel(draining.OPEN).address, words)
 
     def wait_for(self, gate: Gate) -> None:
         """Let work pushed from now on wait for a gate."""
