@@ -188,7 +188,7 @@ class Lab:
 
 
 @pytest.fixture(scope="session")
-def jupyterlab(tmp_path_factory):
+def jupyterlab(tmp_path_factory, start_for_session):
     """Start JupyterLab over an empty folder; yield its address and the folder."""
     folder = tmp_path_factory.mktemp("lab")
     with socket.socket() as probe:
@@ -204,20 +204,17 @@ def jupyterlab(tmp_path_factory):
         "JUPYTERLAB_WORKSPACES_DIR": str(folder.parent / "workspaces"),
         "IPYTHONDIR": str(folder.parent / "ipython"),
     }
-    said = log.open("w")
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"),
-            *("--allow-root", f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0"),
-            *(f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"),
-            "--ServerApp.terminals_enabled=False",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        ],
-        stdout=said,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        cwd=folder,
-    )
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"),
+        *("--allow-root", f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0"),
+        *(f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"),
+        "--ServerApp.terminals_enabled=False",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    with log.open("w") as said:
+        server = start_for_session(
+            command, stdout=said, stderr=subprocess.STDOUT, env=environment, cwd=folder
+        )
     base = f"http://127.0.0.1:{port}"
     try:
         _wait_for(server, f"{base}/api/status?token={TOKEN}", log)
@@ -225,7 +222,6 @@ def jupyterlab(tmp_path_factory):
     finally:
         server.terminate()
         server.wait(20)
-        said.close()
 
 
 def _wait_for(server, url, log, timeout_s=60):

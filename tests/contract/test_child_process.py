@@ -93,8 +93,8 @@ def test_ctrl_c_is_the_parents_to_handle(child):
     assert child.ask("call", "child_factory:process", ()) == pid
 
 
-def test_a_busy_child_ends_soon_after_its_parent_was_killed(environment):
-    parent = subprocess.Popen(
+def test_a_busy_child_ends_soon_after_its_parent_was_killed(environment, start):
+    parent = start(
         [
             sys.executable,
             "-c",
@@ -106,9 +106,7 @@ def test_a_busy_child_ends_soon_after_its_parent_was_killed(environment):
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert parent.stdout is not None
     pid = int(parent.stdout.readline())
-    parent.stdout.close()
     parent.kill()
     parent.wait()
     deadline = time.monotonic() + 10

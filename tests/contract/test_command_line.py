@@ -293,27 +293,26 @@ def descendants_that_linger(process, seconds=6):
 
 
 LONG_RACE = ("race", "saxpy", "--size", "1000", "--seconds", "60")
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 
-def started(*words, **options):
-    """Start a command and return its process once the command line has taken over."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", UP, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        **options,
-    )
-    assert process.stderr is not None
-    assert process.stderr.readline() == "up\n"
-    return process
+@pytest.fixture
+def begin(start):
+    """Return what starts a command and gives its process once the command line has taken over."""
+
+    def command(*words, **options):
+        line = [sys.executable, "-P", "-c", UP, *words]
+        process = start(line, start_new_session=True, **PIPES, **options)
+        assert process.stderr.readline() == "up\n"
+        return process
+
+    return command
 
 
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.5, 1.5, 3.0])
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_ending_a_race_at_any_moment_leaves_nothing_behind(after, how):
-    process = started(*LONG_RACE, "--targets", "numpy,torch_cpu")
+def test_ending_a_race_at_any_moment_leaves_nothing_behind(after, how, begin):
+    process = begin(*LONG_RACE, "--targets", "numpy,torch_cpu")
     time.sleep(after * random.uniform(0.8, 1.2))
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(getattr(signal, how))
@@ -339,8 +338,8 @@ def jupyterlab_has_taken_over(process):
     [(["tour"], a_kernel_runs), (["lab", "--no-browser"], jupyterlab_has_taken_over)],
     ids=["tour", "lab"],
 )
-def test_ctrl_c_ends_the_long_commands_and_their_children(words, ready, after, tmp_path):
-    process = started(*words, cwd=tmp_path)
+def test_ctrl_c_ends_the_long_commands_and_their_children(words, ready, after, tmp_path, begin):
+    process = begin(*words, cwd=tmp_path)
     seen = psutil.Process(process.pid)
     deadline = time.monotonic() + 60
     while not ready(seen) and time.monotonic() < deadline:
@@ -359,14 +358,9 @@ def test_ctrl_c_ends_the_long_commands_and_their_children(words, ready, after, t
 
 
 @pytest.mark.parametrize("after_s", [0.05, 0.1, 0.2])
-def test_ctrl_c_while_the_command_line_is_being_loaded_shows_no_traceback(after_s):
+def test_ctrl_c_while_the_command_line_is_being_loaded_shows_no_traceback(after_s, start):
     # the interpreter's own first milliseconds are Python's
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "workbench", "targets"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start([sys.executable, "-P", "-m", "workbench", "targets"], **PIPES)
     time.sleep(after_s)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -374,8 +368,8 @@ def test_ctrl_c_while_the_command_line_is_being_loaded_shows_no_traceback(after_
     assert not ours, errors
 
 
-def test_what_was_measured_before_ctrl_c_is_shown_and_kept(store):
-    process = started(*LONG_RACE, "--targets", "numpy")
+def test_what_was_measured_before_ctrl_c_is_shown_and_kept(store, begin):
+    process = begin(*LONG_RACE, "--targets", "numpy")
     time.sleep(5)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=30)

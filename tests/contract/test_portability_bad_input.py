@@ -90,7 +90,7 @@ def test_a_worker_takes_its_folder_along():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
-def test_a_busy_worker_does_not_outlive_a_parent_that_is_killed():
+def test_a_busy_worker_does_not_outlive_a_parent_that_is_killed(start):
     code = (
         "import os, signal, sys, time; from pathlib import Path\n"
         "from workbench.portability.workers.process import Worker\n"
@@ -98,9 +98,10 @@ def test_a_busy_worker_does_not_outlive_a_parent_that_is_killed():
         "os.kill(child, signal.SIGSTOP)\n"  # as deaf to its socket as one in native code
         "print(child, flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([str(HERE), "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-        child = int(parent.stdout.readline())
-        parent.kill()
+    parent = start([str(HERE), "-c", code], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
     state, deadline = Path(f"/proc/{child}/stat"), time.monotonic() + 10
     while state.exists() and state.read_text().split(")")[1].split()[0] != "Z":
         assert time.monotonic() < deadline, "it is still there"

@@ -127,7 +127,7 @@ def test_a_provider_that_eats_memory_is_ended_at_its_limit_and_says_which(model)
 
 
 @linux
-def test_a_busy_worker_that_a_passing_thread_started_lives_on_and_ends_with_its_parent():
+def test_a_busy_worker_that_a_passing_thread_started_lives_on_and_ends_with_its_parent(start):
     code = (
         "import os, signal, sys, threading, time; from pathlib import Path\n"
         "from workbench.portability.workers.process import Worker\n"
@@ -138,9 +138,10 @@ def test_a_busy_worker_that_a_passing_thread_started_lives_on_and_ends_with_its_
         "os.kill(child, signal.SIGSTOP)\n"  # as deaf to its socket as one in native code
         "print(child, flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as one:
-        child = int(one.stdout.readline())
-        one.kill()
+    parent = start([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
     state, deadline = Path(f"/proc/{child}/stat"), time.monotonic() + 10
     while state.exists() and state.read_text().split(")")[1].split()[0] != "Z":
         assert time.monotonic() < deadline, "it is still there"

@@ -161,17 +161,15 @@ def test_the_size_is_announced_first_and_the_share_that_has_come_is_shown(index)
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_a_download_that_is_cut_in_the_middle_of_a_file_goes_on_from_there(index, end):
+def test_a_download_that_is_cut_in_the_middle_of_a_file_goes_on_from_there(index, end, start):
     index.stop_after = 1_500_000
-    with subprocess.Popen(
-        ADD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as first:
-        deadline = time.monotonic() + 60
-        while part_size() < index.stop_after:
-            assert time.monotonic() < deadline, first.communicate()[0] if first.poll() else "slow"
-            time.sleep(0.02)
-        first.send_signal(end)
-        words = first.communicate(timeout=30)[0]
+    first = start(ADD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 60
+    while part_size() < index.stop_after:
+        assert time.monotonic() < deadline, first.communicate()[0] if first.poll() else "slow"
+        time.sleep(0.02)
+    first.send_signal(end)
+    words = first.communicate(timeout=30)[0]
     assert first.returncode
     assert "Traceback" not in words
     assert not environments.build_availability("cann")
@@ -253,23 +251,23 @@ def test_where_nothing_is_configured_the_index_is_pips_own(monkeypatch):
     assert index.startswith("https://")
 
 
-def test_a_terminal_is_shown_a_bar(index):
+def test_a_terminal_is_shown_a_bar(index, start):
     pty = pytest.importorskip("pty", reason="a terminal to show a bar on needs Linux's pty")
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    with subprocess.Popen(ADD, stdout=theirs, stderr=theirs, env=environment) as added:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # how Linux tells that the terminal has no other end any more
-                break
-            if not piece:
-                break
-            shown += piece
+    added = start(ADD, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # how Linux tells that the terminal has no other end any more
+            break
+        if not piece:
+            break
+        shown += piece
     os.close(ours)
-    assert added.returncode == 0
+    assert added.wait() == 0
     assert "━".encode() in shown
     assert b"/3.0 MB" in shown
     assert b"cann is ready" in shown

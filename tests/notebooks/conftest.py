@@ -75,10 +75,10 @@ def resident_bytes(process):
 
 
 @pytest.fixture(scope="session")
-def server_pid(tmp_path_factory):
+def server_pid(tmp_path_factory, start_for_session):
     """A JupyterLab server that does nothing but take its share of the memory."""
     folder = tmp_path_factory.mktemp("server")
-    server = subprocess.Popen(
+    server = start_for_session(
         [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"),
             *(f"--ServerApp.root_dir={folder}", "--LabApp.news_url="),

@@ -17,9 +17,9 @@ from workbench.errors import InputError, UnknownNameError
 
 
 @pytest.fixture
-def started():
-    """JupyterLab, started through the command line; yields the process and its first address."""
-    process = subprocess.Popen(
+def started(start):
+    """JupyterLab, started through the command line: the process and its first address."""
+    process = start(
         [sys.executable, "-m", "workbench", "lab", "01", "--no-browser"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -29,11 +29,7 @@ def started():
     while address is None and time.monotonic() < end:
         address = re.search(r"http://localhost:\d+/lab\S*", process.stdout.readline())
     assert address is not None
-    yield process, address.group()
-    if process.poll() is None:
-        process.kill()
-    process.stdout.close()
-    process.wait()
+    return process, address.group()
 
 
 def get(url, end_s=30):

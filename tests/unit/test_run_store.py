@@ -64,13 +64,11 @@ def test_a_run_comes_back_as_it_was_saved(tmp_path):
     assert store.uuids() == []
 
 
-def test_nothing_that_was_saved_is_lost_when_the_process_is_killed(tmp_path):
+def test_nothing_that_was_saved_is_lost_when_the_process_is_killed(tmp_path, start):
     path, dice = tmp_path / "runs.sqlite", random.Random(1)
     saved = {}
     for _ in range(6):
-        child = subprocess.Popen(
-            [sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE, text=True
-        )
+        child = start([sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE, text=True)
         for _ in range(dice.randrange(1, 12)):
             uuid, count = child.stdout.readline().split()
             saved[uuid] = int(count)
@@ -78,7 +76,6 @@ def test_nothing_that_was_saved_is_lost_when_the_process_is_killed(tmp_path):
         for line in child.stdout.read().splitlines():
             if line.count(" ") == 1:
                 saved[line.split()[0]] = int(line.split()[1])
-        child.stdout.close()
         child.wait()
     store = Store(path)
     for uuid, count in saved.items():

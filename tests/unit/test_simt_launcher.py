@@ -367,17 +367,22 @@ a = np.zeros(1, np.int64)
 """
 
 
-def _script(tmp_path, text):
-    path = tmp_path / "script.py"
-    path.write_text(SCRIPT + text)
-    return subprocess.Popen(
-        [sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+@pytest.fixture
+def script(tmp_path, start):
+    """Return what runs a few lines in a Python of their own."""
+
+    def begin(text):
+        path = tmp_path / "script.py"
+        path.write_text(SCRIPT + text)
+        command = [sys.executable, str(path)]
+        return start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    return begin
 
 
-def test_ctrl_c_ends_a_script_within_a_second(tmp_path):
+def test_ctrl_c_ends_a_script_within_a_second(script):
     text = "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    child = _script(tmp_path, text + "print('begins', flush=True)\nendless[1, 1](a)\n")
+    child = script(text + "print('begins', flush=True)\nendless[1, 1](a)\n")
     assert child.stdout.readline() == "begins\n"
     time.sleep(3)
     started = time.perf_counter()
@@ -388,9 +393,8 @@ def test_ctrl_c_ends_a_script_within_a_second(tmp_path):
     assert "KeyboardInterrupt: The kernel was stopped" in stderr
 
 
-def test_python_ends_with_a_launch_under_way(tmp_path):
-    child = _script(
-        tmp_path,
+def test_python_ends_with_a_launch_under_way(script):
+    child = script(
         "endless.compile(a, block=1)\n"
         "threading.Thread(target=endless[1, 1], args=(a,), daemon=True).start()\n"
         "time.sleep(0.5)\nprint('ends', flush=True)\n",
@@ -401,9 +405,8 @@ def test_python_ends_with_a_launch_under_way(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_forked_child_launches_as_its_parent_does(tmp_path):
-    child = _script(
-        tmp_path,
+def test_a_forked_child_launches_as_its_parent_does(script):
+    child = script(
         "v = np.zeros(1 << 16)\n"
         "for _ in range(3):\n    add_one[256, 256](v)\n"
         "pid = os.fork()\n"
