@@ -15,8 +15,8 @@ from torch import nn
 import workbench.torch_device as wb
 from workbench.errors import UnavailableError
 from workbench.torch_device import tier
-from workbench.torch_device.core.queue import BOARD
 from workbench.torch_device.core.streams import StreamError
+from workbench.torch_device.driver.queue import BOARD
 from workbench.torch_device.pure_python import NeedsShimError
 
 

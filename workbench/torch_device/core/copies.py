@@ -15,8 +15,8 @@ import torch
 
 from workbench.torch_device import traffic
 from workbench.torch_device.core import memory, streams, tensors
-from workbench.torch_device.core.queue import BOARD
 from workbench.torch_device.core.tensors import host
+from workbench.torch_device.driver.queue import BOARD
 from workbench.torch_device.overlap import check_partial, check_single
 
 _SET_ASIDE = 1 << 16  # bytes of pageable memory that CUDA, too, copies before it returns

@@ -13,7 +13,7 @@ import torch
 from workbench.errors import ExecutionError
 from workbench.torch_device.codegen import compiler
 from workbench.torch_device.core import memory
-from workbench.torch_device.core.queue import BOARD, HOLD
+from workbench.torch_device.driver.queue import BOARD, HOLD
 
 
 class ForkedProcessError(ExecutionError, RuntimeError):

@@ -22,10 +22,10 @@ import torch
 
 from workbench.errors import ExecutionError
 from workbench.torch_device import traffic
-from workbench.torch_device.codegen.draining import KERNEL, WORDS
 from workbench.torch_device.core import allocator, devices, memory
 from workbench.torch_device.core.devices import check_not_forked, current_device, index_of
-from workbench.torch_device.core.queue import BOARD, Gate, Piece, Queue, add
+from workbench.torch_device.driver.draining import KERNEL, WORDS
+from workbench.torch_device.driver.queue import BOARD, Gate, Piece, Queue, add
 
 SMALL = 1 << 15  # elements an idle stream's caller does itself: some 20 us, a hand-over costs 30
 LARGE = 1 << 62
@@ -95,11 +95,11 @@ class Stream:
             self.queue.push(Piece(name, traffic.caller(), work, always=always))
 
     def put_kernel(self, kernel, words: tuple[int, ...], amount: int, explain, work) -> None:
-        """Queue a compiled kernel, which needs no Python then, or do `work` instead now."""
+        """Queue a compiled or shared-out kernel, which needs no Python then, or do `work` now."""
         if observe or len(words) > WORDS - 2 or self._works_now(amount):
             self.put(kernel.name, work, amount)
         else:
-            piece = Piece(kernel.name, traffic.caller(), None, explain)
+            piece = Piece(kernel.name, traffic.caller(), None, explain, keeps=kernel)
             self.queue.push(piece, KERNEL, kernel.address, words)
 
     def _works_now(self, amount: int) -> bool:

@@ -1,5 +1,5 @@
 // Running a compiled kernel from C++: over any strides, on as many cores as PyTorch uses. Part of
-// quick.cpp; `codegen/elementwise.py` and `codegen/team.py` do the same for what Python launches.
+// quick.cpp; `codegen/elementwise.py` and `driver/team.py` do the same for what Python launches.
 #pragma once
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
