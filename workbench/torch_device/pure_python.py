@@ -3,7 +3,8 @@
 PyTorch builds a bare storage in C++, through an allocator that this tier does not have: the call
 would crash the process. Here `torch.UntypedStorage(n, device="wb")` is answered from a block of our
 own instead, which is what deepcopy, pickle, `torch.save` and `torch.load` need. The device-neutral
-`torch.Stream` and `torch.Event` would be silent no-ops, and raise; `torch.wb.Stream` works.
+`torch.Stream` and `torch.Event` would be silent no-ops, and raise; `torch.wb.Stream` works. A
+`torch.Generator` of the device exists in C++ only, and raises in our words.
 """
 
 # PyTorch's private parts and the pictures' keyword tables are untyped.
@@ -35,13 +36,15 @@ def _is_ours(device) -> bool:
 
 
 def install() -> None:
-    """Patch the three classes of PyTorch that would crash or pretend on this tier."""
+    """Patch the classes of PyTorch that would crash, pretend or not explain on this tier."""
     torch.UntypedStorage.__new__ = staticmethod(_new_storage)
     torch.UntypedStorage.to = _storage_to
     torch.Tensor.pin_memory = _refuse_pinning
     torch.autograd._engine_run_backward = _run_backward
     torch.Stream = _refusing(torch.Stream, "torch.Stream", "use torch.wb.Stream")
     torch.Event = _refusing(torch.Event, "torch.Event", "use torch.wb.Event")
+    seeded = "leave generator=None and seed the device's own with torch.manual_seed"
+    torch.Generator = _refusing(torch.Generator, "torch.Generator", seeded, bare=False)
 
 
 _plain_new = torch._C.StorageBase.__new__
@@ -88,7 +91,9 @@ def _run_backward(*args, **kwargs):
         ) from error
 
 
-def _refusing(original: type, name: str, instead: str) -> type:
+def _refusing(original: type, name: str, instead: str, bare: bool = True) -> type:
+    """Return a stand-in for a class that refuses our device; `bare`: no device means ours, too."""
+
     class Meta(type):
         def __instancecheck__(cls, value):
             return isinstance(value, original)
@@ -98,7 +103,7 @@ def _refusing(original: type, name: str, instead: str) -> type:
 
         def __call__(cls, *args, **kwargs):
             device = kwargs.get("device", args[0] if args else None)
-            if device is None or isinstance(device, int) or _is_ours(device):
+            if (bare and device is None) or isinstance(device, int) or _is_ours(device):
                 raise needs_shim(name, instead)
             return original(*args, **kwargs)
 
