@@ -11,10 +11,12 @@ own instead, which is what deepcopy, pickle, `torch.save` and `torch.load` need.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from workbench.errors import UnavailableError
-from workbench.torch_device.core import devices, memory, tensors
+from workbench.torch_device.core import devices, memory, streams, tensors
 
 
 class NeedsShimError(UnavailableError, RuntimeError):
@@ -40,8 +42,8 @@ def install() -> None:
     torch.UntypedStorage.to = _storage_to
     torch.Tensor.pin_memory = _refuse_pinning
     torch.autograd._engine_run_backward = _run_backward
-    torch.Stream = _refusing(torch.Stream, "torch.Stream", "use torch.wb.Stream")
-    torch.Event = _refusing(torch.Event, "torch.Event", "use torch.wb.Event")
+    torch.Stream = _for_us(torch.Stream, streams.Stream)
+    torch.Event = _for_us(torch.Event, _refuse_event)
 
 
 _plain_new = torch._C.StorageBase.__new__
@@ -69,6 +71,10 @@ def _storage_to(self, *, device, non_blocking=False):
     return made.copy_(self, non_blocking)
 
 
+def _refuse_event(*args, **kwargs):
+    raise needs_shim("torch.Event", "use torch.wb.Event")
+
+
 def _refuse_pinning(self, device=None):
     raise needs_shim("pinned memory", "leave pin_memory=False: copies then wait for the stream")
 
@@ -88,7 +94,9 @@ def _run_backward(*args, **kwargs):
         ) from error
 
 
-def _refusing(original: type, name: str, instead: str) -> type:
+def _for_us(original: type, ours: Callable) -> type:
+    """Return a class like one of PyTorch's that makes another thing for this device."""
+
     class Meta(type):
         def __instancecheck__(cls, value):
             return isinstance(value, original)
@@ -97,9 +105,11 @@ def _refusing(original: type, name: str, instead: str) -> type:
             return issubclass(other, original)
 
         def __call__(cls, *args, **kwargs):
+            if "stream_id" in kwargs:
+                return original(*args, **kwargs)
             device = kwargs.get("device", args[0] if args else None)
             if device is None or isinstance(device, int) or _is_ours(device):
-                raise needs_shim(name, instead)
+                return ours(*args, **kwargs)
             return original(*args, **kwargs)
 
     return Meta(original.__name__, (), {"__doc__": original.__doc__})
