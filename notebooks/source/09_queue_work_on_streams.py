@@ -36,7 +36,7 @@ import workbench.torch_device as wb
 from workbench.widgets.stream_timeline import StreamTimeline
 
 wb.vendor_library(False)
-x = torch.randn(400, 400, device="wb")
+x = torch.randn(1000, 1000, device="wb")
 x @ x  # compiles the kernel, once
 torch.wb.synchronize()
 
@@ -91,7 +91,7 @@ wb.launch_blocking(False)
 # %%
 def sum_of_square():
     producer = torch.wb.Stream()
-    y = torch.zeros(400, 400, device="wb")
+    y = torch.zeros_like(x)
     producer.wait_stream(torch.wb.current_stream())  # y is zero before the producer begins
     with wb.recording() as spans:
         with producer:
