@@ -3,7 +3,8 @@
 PyTorch builds a bare storage in C++, through an allocator that this tier does not have: the call
 would crash the process. Here `torch.UntypedStorage(n, device="wb")` is answered from a block of our
 own instead, which is what deepcopy, pickle, `torch.save` and `torch.load` need. The device-neutral
-`torch.Stream` and `torch.Event` would be silent no-ops, and raise; `torch.wb.Stream` works.
+`torch.Stream` and `torch.Event` would be silent no-ops, and raise; `torch.wb.Stream` works. A
+`torch.Generator` of the device exists in C++ only, and raises in our words.
 """
 
 # PyTorch's private parts and the pictures' keyword tables are untyped.
@@ -37,13 +38,14 @@ def _is_ours(device) -> bool:
 
 
 def install() -> None:
-    """Patch the three classes of PyTorch that would crash or pretend on this tier."""
+    """Patch the classes of PyTorch that would crash, pretend or not explain on this tier."""
     torch.UntypedStorage.__new__ = staticmethod(_new_storage)
     torch.UntypedStorage.to = _storage_to
     torch.Tensor.pin_memory = _refuse_pinning
     torch.autograd._engine_run_backward = _run_backward
     torch.Stream = _for_us(torch.Stream, streams.Stream)
     torch.Event = _for_us(torch.Event, _refuse_event)
+    torch.Generator = _for_us(torch.Generator, _refuse_generator, bare=False)
 
 
 _plain_new = torch._C.StorageBase.__new__
@@ -75,6 +77,11 @@ def _refuse_event(*args, **kwargs):
     raise needs_shim("torch.Event", "use torch.wb.Event")
 
 
+def _refuse_generator(*args, **kwargs):
+    seeded = "leave generator=None and seed the device's own with torch.manual_seed"
+    raise needs_shim("torch.Generator", seeded)
+
+
 def _refuse_pinning(self, device=None):
     raise needs_shim("pinned memory", "leave pin_memory=False: copies then wait for the stream")
 
@@ -94,8 +101,8 @@ def _run_backward(*args, **kwargs):
         ) from error
 
 
-def _for_us(original: type, ours: Callable) -> type:
-    """Return a class like one of PyTorch's that makes another thing for this device."""
+def _for_us(original: type, ours: Callable, bare: bool = True) -> type:
+    """Return a stand-in for a class that makes ours for our device; `bare`: with no device, too."""
 
     class Meta(type):
         def __instancecheck__(cls, value):
@@ -108,7 +115,7 @@ def _for_us(original: type, ours: Callable) -> type:
             if "stream_id" in kwargs:
                 return original(*args, **kwargs)
             device = kwargs.get("device", args[0] if args else None)
-            if device is None or isinstance(device, int) or _is_ours(device):
+            if (bare and device is None) or isinstance(device, int) or _is_ours(device):
                 return ours(*args, **kwargs)
             return original(*args, **kwargs)
 

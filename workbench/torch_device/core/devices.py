@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 
 from workbench.errors import ExecutionError
+from workbench.torch_device.codegen import compiler
 from workbench.torch_device.core import memory
 from workbench.torch_device.driver.queue import BOARD, HOLD
 
@@ -95,3 +96,4 @@ def _mark_forked() -> None:
 
 
 os.register_at_fork(after_in_child=_mark_forked)
+compiler.check_process = check_not_forked

@@ -51,6 +51,14 @@ int64_t run_shared(Run run, int64_t* words, int64_t count, int64_t weight = 1) {
   return shared.status;
 }
 
+// Whether elements of a tensor share memory with each other: an expanded view, not to be written to.
+bool repeats(const at::Tensor& tensor) {
+  auto sizes = tensor.sizes(), steps = tensor.strides();
+  for (size_t d = 0; d < sizes.size(); d++)
+    if (sizes[d] > 1 && steps[d] == 0) return true;
+  return false;
+}
+
 // Whether a tensor of one shape can stand for one of another, as broadcasting has it.
 bool expands(c10::IntArrayRef from, c10::IntArrayRef to) {
   if (from.size() > to.size()) return false;
