@@ -11,6 +11,15 @@ def mine(a, x, y):
 race = Race("saxpy", ["numpy", mine], size=100_000, seconds=60, keep=False)
 race
 """
+SIX = """
+from workbench.widgets.race import Race
+def a_function_of_mine(a, x, y):
+    return a * x + y
+targets = ["numpy", "torch_cpu", "torch_wb", "ort_cpu", "simt", a_function_of_mine]
+race = Race("saxpy", targets, size=100_000, seconds=3, keep=False)
+race.start().join(120)
+race
+"""
 FINISHED = """
 from workbench.widgets.race import Race
 race = Race("saxpy", ["numpy"], size=10_000, seconds=0.5, keep=False)
@@ -166,7 +175,10 @@ def test_the_roofline_changes_its_data_type_and_devices(lab):
     selects.nth(1).select_option("nvidia_t4")
     page.wait_for_function("() => document.querySelector('.wb').textContent.includes('nvidia_t4')")
     selects.nth(0).select_option("float32")
-    page.wait_for_function("() => document.querySelector('.wb').textContent.includes('float32')")
+    page.locator(".wb-table caption", has_text="Roofs for dense float32, from data").wait_for()
+    assert page.locator(".wb-table caption").first.inner_text() == "Work under the roofs"
+    point = page.locator(".wb-table").first.locator("tbody tr").first
+    assert "0.167" in point.inner_text(), "the intensity of saxpy, with its digits"
     notebook.screenshot("roofline-light", page.locator(".wb").first)
     notebook.theme(dark=True)
     assert light_text_on_dark(page)
@@ -210,6 +222,20 @@ def test_a_recording_plays_pauses_and_carries_its_caption(lab):
     notebook.theme(dark=True)
     assert light_text_on_dark(page)
     notebook.screenshot("replay-dark", page.locator(".wb").first)
+
+
+@pytest.mark.parametrize("source", [SIX, REPLAY])
+def test_the_tables_of_a_race_fit_a_page_of_800_pixels(lab, source):
+    notebook = lab.notebook([source], width=800)
+    notebook.run_all()
+    notebook.page.locator(".wb svg").first.wait_for()
+    name = "race-800" if source is SIX else "replay-800"
+    notebook.screenshot(name, notebook.page.locator(".wb").first)
+    too_wide = notebook.page.locator(".wb-scroll").evaluate_all(
+        """all => all.filter(one => one.scrollWidth > one.clientWidth + 1)
+            .map(one => `${one.scrollWidth} > ${one.clientWidth}`)"""
+    )
+    assert too_wide == []
 
 
 @pytest.mark.parametrize("width", [600])

@@ -430,14 +430,25 @@ def test_what_a_killed_race_left_in_memory_is_removed_by_the_next_one(tmp_path, 
     from workbench.bench import child
 
     monkeypatch.setattr(child, "_memory_folder", lambda: str(tmp_path))
-    gone, mine, foreign = (
-        tmp_path / f"{child._PREFIX}{owner}-x" for owner in (2**22 + 1, os.getpid(), "old")
-    )
-    for folder in (gone, mine, foreign):
-        folder.mkdir()
-        (folder / "audit-1.npz").write_bytes(b"much")
+    me = os.getpid()
+    left = {
+        f"{2**22 + 1}-77-x": False,
+        f"{2**22 + 1}-x": False,
+        f"{me}-x": True,
+        f"{me}-{child._started(me)}-x": True,
+        f"{me}-1-x": not child._started(me),  # an earlier process had this number
+        "nameless": True,
+        "forgotten": False,
+    }
+    for name in left:
+        (tmp_path / f"{child._PREFIX}{name}").mkdir()
+        (tmp_path / f"{child._PREFIX}{name}" / "audit-1.npz").write_bytes(b"much")
+    forgotten = tmp_path / f"{child._PREFIX}forgotten"
+    for path in (forgotten / "audit-1.npz", forgotten):
+        os.utime(path, (1e9, 1e9))
     child.remove_orphans()
-    assert [folder.exists() for folder in (gone, mine, foreign)] == [False, True, True]
+    found = {path.name.removeprefix(child._PREFIX) for path in tmp_path.iterdir()}
+    assert found == {name for name, stays in left.items() if stays}
 
 
 def doubts_of(label, ns, devices):
@@ -492,13 +503,52 @@ def test_processor_time_used_after_a_call_is_seen():
 
     worker = threading.Thread(target=spin)
     worker.start()
-    lane = Lane("mine", None, trusted=False, last_ns=60_000)
+    lane = Lane("mine", RunsQuickly(), trusted=False, last_ns=60_000)
     try:
         with pytest.raises(ExecutionError, match="works on after its call"):
             _watch_often(lingering, lane)
     finally:
         stop.set()
         worker.join()
+
+
+class RunsQuickly:
+    """A runner whose call is over at once."""
+
+    def run(self):
+        return None
+
+
+def test_what_the_watching_thread_needs_to_wake_up_is_not_held_against_the_code(monkeypatch):
+    from workbench.bench import suspicion
+    from workbench.bench.engine import Lane
+
+    spent = iter(range(0, 10**12, 61_000))  # every look at a clock finds 61 µs more
+
+    class Clocks:
+        process_time_ns = thread_time_ns = staticmethod(lambda: now[0])
+        sleep = staticmethod(lambda seconds: now.__setitem__(0, next(spent)))
+
+    now = [0]
+    monkeypatch.setattr(suspicion, "time", Clocks)
+    lane = Lane("mine", RunsQuickly(), trusted=False, last_ns=8_000)
+    _watch_often(suspicion.Lingering(), lane)
+
+
+def test_nobody_is_accused_of_what_is_not_so_again(monkeypatch):
+    from workbench.bench import suspicion
+    from workbench.bench.engine import Lane
+    from workbench.errors import ExecutionError
+
+    lane = Lane("mine", RunsQuickly(), trusted=False, last_ns=8_000)
+    busy = iter([61_000] * 8 + [3_000] * 8 + [61_000] * 16)
+    monkeypatch.setattr(suspicion, "_busy_while_asleep", lambda seconds: next(busy))
+    lingering = suspicion.Lingering()
+    for _ in range(8):
+        lingering.watch(lane)
+    with pytest.raises(ExecutionError, match="61 µs of processor time follow"):
+        _watch_often(lingering, lane)
+    assert not list(busy), "it is accused once both series are complete"
 
 
 def _watch_often(lingering, lane):

@@ -1,5 +1,6 @@
 """Roofline, Scaling and Replay: their state, which is plain JSON, with no browser."""
 
+import itertools
 import json
 from xml.etree import ElementTree
 
@@ -152,6 +153,31 @@ def test_a_replay_names_machine_and_date_and_marks_everything_as_recorded(tmp_pa
     assert {lane["provenance"] for lane in widget.view["lanes"]} == {"recorded"}
     assert len(widget.view["series"][0]["samples_ns"]) == 200
     assert "<b>" not in still(widget)
+
+
+def test_a_recording_from_an_accelerator_names_it_wherever_the_machine_is_named(tmp_path):
+    run = make_run()
+    run.environment["devices"] = {"torch_cpu": "NVIDIA H200", "another": "NVIDIA H200"}
+    widget = Replay(recording.write_json([run], tmp_path / "gpu.json"))
+    assert "on a machine, with NVIDIA H200, 20" in widget.caption()
+    assert "a machine, with NVIDIA H200" in still(widget).split("saxpy, 1,000 elements, warm")[1]
+    assert "with NVIDIA H200" in Roofline(["nvidia_h200"], [run]).view["points"][0]["source"]
+    assert "with NVIDIA H200" in scaling([run])["machine"]
+
+
+def test_names_of_points_that_lie_close_are_drawn_apart_and_above_the_axis():
+    from workbench.widgets import _roofline_picture
+    from workbench.widgets._static import apart
+
+    assert apart([10, 12, 98, 99], bottom=100) == [10, 23, 87, 100]
+    names = ("numpy", "torch_cpu", "ort_cpu", "simt")
+    run = make_run(latencies={name: 1000.0 + at for at, name in enumerate(names)})
+    picture = ElementTree.fromstring(Roofline(["nvidia_h200"], [run]).picture())
+    texts = [one for one in picture.iter("{http://www.w3.org/2000/svg}text")]
+    heights = sorted(float(one.get("y")) for one in texts if "(measured)" in one.text)
+    assert len(heights) == 4
+    assert min(b - a for a, b in itertools.pairwise(heights)) >= 13
+    assert heights[-1] < _roofline_picture.BOTTOM
 
 
 def test_a_replay_refuses_what_is_no_recording(tmp_path):

@@ -39,6 +39,38 @@ def test_runs_are_listed_shown_drawn_exported_and_deleted(kept, tmp_path, capsys
     assert Store().load(kept.uuid).recorded
 
 
+def test_a_picture_is_svg_and_says_so(kept, tmp_path, capsys):
+    assert typed("results", kept.uuid, "--plot", str(tmp_path / "r.png")) == 2
+    assert "name it .svg" in capsys.readouterr().err
+    assert not (tmp_path / "r.png").exists()
+
+
+def test_a_race_is_recorded_in_one_command_and_replayed(tmp_path, monkeypatch, capsys):
+    from workbench import Replay
+
+    monkeypatch.setenv("WORKBENCH_STORE", str(tmp_path / "runs.sqlite"))
+    path = tmp_path / "saxpy_here.json"
+    words = ("race", "saxpy", "--size", "500", "--targets", "numpy", "--seconds", "0.5", "--json")
+    assert typed(*words, "--record", str(path)) == 0
+    said = capsys.readouterr()
+    assert "recorded in" in said.err
+    state = json.loads(said.out)
+    play = Replay(path)
+    assert play.run.uuid == state["uuid"]
+    assert play.caption().startswith("Recorded: saxpy, 500 elements")
+    assert play.run.machine in play.caption()
+
+
+@pytest.mark.parametrize("place", ["no/such/folder/r.json", "r.csv", ""])
+def test_a_recording_that_cannot_be_written_is_refused_before_the_race(
+    place, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(RaceSession, "start", lambda self: pytest.fail("it raced"))
+    words = ("race", "saxpy", "--targets", "numpy", "--no-save", "--record")
+    assert typed(*words, str(tmp_path / place)) == 2
+    assert "Try: " in capsys.readouterr().err
+
+
 def test_a_damaged_run_is_named_in_the_list_beside_the_others(kept, capsys):
     other = replace(kept, uuid="f" * 32)
     store = Store()

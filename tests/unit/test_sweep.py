@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import time
 
 import psutil
@@ -68,6 +69,46 @@ def test_a_target_that_cannot_run_it_is_left_out_and_named(tmp_path):
     sweep.run()
     assert [e["target"] for e in events if e["event"] == "left out"] == ["torch_npu"]
     assert sweep.complete()
+
+
+def test_what_cannot_run_here_is_never_complete_because_something_else_is(tmp_path):
+    store, events = Store(tmp_path / "runs.sqlite"), []
+    kept(store, ["numpy"])
+    for targets in (["torch_npu"], ["numpy", "torch_npu"]):
+        sweep = Sweep("s", ["saxpy"], targets, sizes=[50], store=store)
+        sweep.subscribe(events.append)
+        sweep.run()
+    kinds = [event["event"] for event in events]
+    alone = ["started", "left out", "failed", "finished"]
+    assert kinds == [*alone, "left out", "skipped", "finished"]
+    assert [e["target"] for e in events if e["event"] == "left out"] == ["torch_npu"] * 2
+
+
+def test_scaling_reads_the_samples_of_what_it_draws_and_names_what_is_damaged(
+    tmp_path, monkeypatch
+):
+    from workbench import Scaling
+
+    store = Store(tmp_path / "runs.sqlite")
+    for number in range(3):
+        kept(store, ["numpy"], started_at=f"2026-01-0{number + 1}T00:00:00+00:00")
+    last = store.uuids()[-1]
+    with_samples, load = [], Store.load
+
+    def counted(self, uuid, *, samples=True):
+        with_samples.extend([uuid] * samples)
+        return load(self, uuid, samples=samples)
+
+    monkeypatch.setattr(Store, "load", counted)
+    sweep = Sweep("s", ["saxpy"], ["numpy"], sizes=[50], store=store)
+    assert not Scaling(sweep).view["trouble"]
+    assert with_samples == [last]
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE runs SET facts = '{torn' WHERE uuid = ?", (last,))
+    db.close()
+    chart = Scaling(sweep)
+    assert "damaged" in chart.view["trouble"]
+    assert last[:8] in chart.view["trouble"]
 
 
 def test_sizes_surround_the_usual_one():

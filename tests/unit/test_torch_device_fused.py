@@ -4,8 +4,9 @@ import pytest
 import torch
 
 import workbench.torch_device as wb
-from workbench.torch_device.codegen import elementwise, team
+from workbench.torch_device.codegen import elementwise
 from workbench.torch_device.codegen.launch import SPLIT_FROM
+from workbench.torch_device.driver import team
 
 F = torch.nn.functional
 
@@ -100,15 +101,15 @@ def test_shared_work_covers_every_element_once_and_keeps_each_status(monkeypatch
     words = (out.data_ptr(), 1, source.data_ptr(), 1)
     for threads in (1, 2, 5):
         out.zero_()
-        assert team.share(kernel, count, words, threads) == 0
+        assert team.run(team.share_out(kernel, count, words, threads)) == 0
         assert torch.equal(out, -source)
     pair = (("self", torch.int64), ("other", torch.int64))
     divided = elementwise.loop("floor_divide_out", "self // other", "i8", torch.int64, pair)
     source += 1
     words = (out.data_ptr(), 1, source.data_ptr(), 1, source.data_ptr(), 1)
-    assert team.share(divided, count, words, 2) == 0
+    assert team.run(team.share_out(divided, count, words, 2)) == 0
     source[count - 5] = 0
-    assert team.share(divided, count, words, 2) == 1
+    assert team.run(team.share_out(divided, count, words, 2)) == 1
 
 
 def test_large_work_done_in_place_or_over_permuted_memory_is_right():

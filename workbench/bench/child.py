@@ -33,6 +33,7 @@ from workbench.errors import InputError
 PACKAGE = Path(__file__).resolve().parents[1]
 _PREFIX = "workbench-race-"
 _MOST_PRINTED = 2**20
+_FORGOTTEN_S = 86_400
 _START = "from workbench.bench.worker import main; main()"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -50,7 +51,7 @@ class Child:
 
     def __init__(self, config: dict[str, Any], threads: int):
         remove_orphans()
-        prefix = f"{_PREFIX}{os.getpid()}-"
+        prefix = f"{_PREFIX}{os.getpid()}-{_started(os.getpid())}-"
         self.folder = Path(tempfile.mkdtemp(prefix=prefix, dir=_memory_folder()))
         self.began_s, self.reported_ns = time.monotonic(), 0.0
         self.labels = [lane["label"] for lane in config["lanes"]]
@@ -129,16 +130,45 @@ class Child:
 
 
 def remove_orphans() -> None:
-    """Remove what races left in memory whose process was killed."""
-    for folder in Path(_memory_folder() or tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+    """Remove what races left in memory whose process was killed.
+
+    A folder's name carries its process's number and when that process started, so that a later
+    process of the same number is not taken for it. Folders whose names carry no number (of earlier
+    versions) go when nothing in them was written for a day.
+    """
+    for folder in Path(_memory_folder() or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
-            if owner.isdigit() and folder.stat().st_uid == os.getuid():
-                os.kill(int(owner), 0)
-        except ProcessLookupError:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.stat().st_uid == os.getuid() and _orphaned(folder):
+                shutil.rmtree(folder, ignore_errors=True)
         except OSError:
-            continue  # it is gone already, or the number is somebody else's process now
+            continue  # it is gone already
+
+
+def _orphaned(folder: Path) -> bool:
+    """Say whether the race that made a folder is over."""
+    owner, _, rest = folder.name.removeprefix(_PREFIX).partition("-")
+    if not (owner.isdigit() and rest):
+        written = max(one.stat().st_mtime for one in (folder, *folder.iterdir()))
+        return time.time() - written > _FORGOTTEN_S
+    try:
+        os.kill(int(owner), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return True  # the number is somebody else's process now
+    since = rest.partition("-")[0]
+    return since.isdigit() and since != _started(int(owner))
+
+
+def _started(process: int) -> str:
+    """Return when a process started, in ticks since the system's start; "" where it is not told.
+
+    Source: proc(5), ``/proc/[pid]/stat``, field 22; the second one may hold spaces and brackets.
+    """
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
 
 
 def _memory_folder() -> str | None:

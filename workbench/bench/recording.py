@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from workbench import catalog
 from workbench.bench.records import LaneRecord, Run
 from workbench.errors import DataFileError, InputError
 
@@ -35,12 +37,19 @@ def write(runs: Iterable[Run], path: str | Path) -> Path:
         Where the file's name ends in neither.
     UnavailableError
         Where Parquet is asked for and pyarrow is not installed.
+    DataFileError
+        Where the file cannot be written.
     """
-    if _kind(path) == ".parquet":
-        from workbench.bench import parquet
+    try:
+        if _kind(path) == ".parquet":
+            from workbench.bench import parquet
 
-        return parquet.write(runs, path)
-    return write_json(runs, path)
+            return parquet.write(runs, path)
+        return write_json(runs, path)
+    except OSError as error:
+        raise DataFileError(
+            "The file cannot be written.", f"{path}: {error}", "name a place of your own"
+        ) from error
 
 
 def read(path: str | Path) -> list[Run]:
@@ -58,6 +67,40 @@ def read(path: str | Path) -> list[Run]:
 
         return parquet.read(path)
     return read_json(path)
+
+
+def shipped() -> dict[str, str]:
+    """Return the recordings that ship, by name, each with where it was taken.
+
+    Raises
+    ------
+    DataFileError
+        Where one of them is damaged.
+    """
+    found = {}
+    for path in sorted((catalog.folder("datasets") / "recordings").glob("*.json")):
+        runs = read(path)
+        places = dict.fromkeys(f"{run.where()}, {run.started_at[:10]}" for run in runs)
+        found[path.stem] = "; ".join(places)
+    return found
+
+
+def require_place(path: str | Path) -> None:
+    """Raise where no recording could be written at `path`, before anything is measured for it.
+
+    Raises
+    ------
+    InputError
+        As `write`.
+    DataFileError
+        Where there is no such folder, or it may not be written to.
+    """
+    _kind(path)
+    folder = Path(path).resolve().parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK)) or Path(path).is_dir():
+        raise DataFileError(
+            "The recording cannot be written there.", str(path), "name a file in a folder of yours"
+        )
 
 
 def _kind(path: str | Path) -> str:

@@ -174,6 +174,11 @@ class Run:
         """Return everything but lanes and conditions, JSON-able."""
         return {name: getattr(self, name) for name in self.FACTS}
 
+    def where(self) -> str:
+        """Return the machine in words, with the accelerators that its lanes ran on."""
+        devices = sorted({str(name) for name in self.environment.get("devices", {}).values()})
+        return f"{self.machine}, with {' and '.join(devices)}" if devices else self.machine
+
     def provenance_of(self, lane: LaneRecord) -> Provenance:
         """Return how the lane's numbers are to be shown: measured elsewhere is recorded."""
         if self.recorded and lane.provenance is Provenance.MEASURED:

@@ -47,7 +47,7 @@ def scaling(runs: Iterable[Run]) -> dict[str, Any]:
     return {
         "problem": kept[0].problem if kept else "",
         "size_means": kept[0].size_means if kept else "",
-        "machine": kept[0].machine if kept else "",
+        "machine": kept[0].where() if kept else "",
         "baseline": kept[0].baseline if kept else "",
         "lines": [{"label": label, "points": points} for label, points in lines.items()],
         "crossings": _crossings(kept),

@@ -39,6 +39,7 @@ def summarise(
     lanes = [_lane(run, record, told["lanes"][record.label]) for record in run.lanes.values()]
     return {
         **run.facts(),
+        "where": run.where(),
         "threshold": told["threshold"],
         "lanes": lanes,
         "waiting": waiting,

@@ -144,6 +144,27 @@ class Sweep:
         uuids = self.store.uuids(sweep=self.name)
         return [run for run in map(self.store.load, uuids) if self._alike(run)]
 
+    def newest(self, problem: str | None) -> tuple[list[Run], list[DataFileError]]:
+        """Return the last run of each size of one problem, with samples, and what is damaged.
+
+        Only these runs' samples are read: a sweep that was gone through often keeps many more.
+        """
+        last, damaged = {}, []
+        for uuid in self.store.uuids(sweep=self.name):
+            try:
+                run = self.store.load(uuid, samples=False)
+                if run.problem == problem and self._alike(run):
+                    last[run.size] = uuid
+            except DataFileError as error:
+                damaged.append(error)
+        found = []
+        for uuid in last.values():
+            try:
+                found.append(self.store.load(uuid))
+            except DataFileError as error:
+                damaged.append(error)
+        return found, damaged
+
     def complete(self) -> set[Cell]:
         """Return the cells that need not be measured again: one run has every target wanted."""
         kept = []
@@ -156,7 +177,9 @@ class Sweep:
                 kept.append((Cell(run.problem, run.size), set(run.lanes)))
         problems = {cell.problem for cell, _ in kept}
         wanted = {problem: set(self._able(problem)[0]) for problem in problems}
-        return {cell for cell, lanes in kept if wanted[cell.problem] <= lanes}
+        return {
+            cell for cell, lanes in kept if wanted[cell.problem] and wanted[cell.problem] <= lanes
+        }
 
     def _whole(self, run: Run) -> bool:
         """Say whether a kept run was measured for as long as this sweep measures."""
@@ -179,6 +202,8 @@ class Sweep:
         for number, cell in enumerate(self.cells):
             about = {"cell": number, "cells": len(self.cells), **vars(cell)}
             if cell in finished:
+                for address, reason in self._left_out_by_name(cell).items():
+                    self._tell(event="left out", target=address, reason=reason, **about)
                 self._tell(event="skipped", **about)
                 continue
             if self._stop.is_set():
@@ -221,6 +246,10 @@ class Sweep:
             trouble=session.trouble,
             **about,
         )
+
+    def _left_out_by_name(self, cell: Cell) -> dict[str, str]:
+        """Return the targets that were asked for by name and cannot run here, with the reasons."""
+        return self._able(cell.problem)[1] if self.targets is not None else {}
 
     def _able(self, name: str) -> tuple[list[str], dict[str, str]]:
         """Return the addresses that can run a problem, and the others with their reasons."""

@@ -170,9 +170,7 @@ class Worker:
     def _watch_for_others(self, lane: Lane) -> None:
         """Look after a few quick calls whether something the code started goes on by itself."""
         for _ in range(suspicion.WATCHES):
-            start = CLOCK()
-            lane.runner.run()
-            lane.last_ns = CLOCK() - start
+            suspicion.call(lane)
             if lane.last_ns > 20_000_000:
                 return  # while it races there will be watches enough
             self.lingering.watch(lane)

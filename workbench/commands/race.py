@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from workbench.bench import RaceSession
+    from workbench.bench.records import Run
     from workbench.problem import Problem
 
 _MODELLED = "modelled: predictions, not to be ranked with measurements"
@@ -38,18 +40,23 @@ def command(
     ] = None,
     seconds: Annotated[float, typer.Option(help="Measuring time.")] = 10.0,
     threads: Annotated[int, typer.Option(help="Threads that each library may use.")] = 1,
+    record: Annotated[
+        Path | None, typer.Option(help="Write the run into this .json or .parquet.")
+    ] = None,
     save: Annotated[bool, typer.Option(help="Keep the run; see `workbench results`.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the final state as JSON.")] = False,
 ):
     """Race one problem on every target in reach, live."""
     from workbench import catalog
-    from workbench.bench import RaceSession
+    from workbench.bench import RaceSession, recording
     from workbench.errors import InputError
 
     if not 0 < seconds < float("inf"):
         raise InputError(
             "That is no time to measure.", f"--seconds {seconds}", "a number above zero"
         )
+    if record is not None:
+        recording.require_place(record)
     chosen = catalog.load_problem(problem)
     lanes, left_out = _lanes(chosen, targets)
     chosen.inputs(chosen.test_sizes[0], 0)  # a data file that is missing is found before the race
@@ -65,6 +72,8 @@ def command(
     )
     stopped = _run(session, show=not as_json)
     _finish(session, left_out, as_json)
+    if record is not None:
+        _record(session.run, record)
     if stopped:
         raise KeyboardInterrupt
     if any(record.error or not len(record.samples_ns) for record in session.records()):
@@ -147,6 +156,15 @@ def _finish(session: RaceSession, left_out: list, as_json: bool) -> None:
         screen.print(words(f"not in the race: {name}: {answer.reason}", "dim"))
 
 
+def _record(run: Run, path: Path) -> None:
+    """Write the run as a recording; the words go beside what `--json` prints, not into it."""
+    from workbench.bench import recording
+
+    recording.write([run], path)
+    said = f"{len(run.lanes)} lanes recorded in {path}: Replay({str(path)!r}) plays them"
+    typer.echo(plain(said), err=True)
+
+
 def _picture(session: RaceSession, left_s: float | None) -> Group:
     """Return the race as it stands: a sentence, tables by provenance, and what went wrong."""
     from rich.console import Group
@@ -174,7 +192,7 @@ def _table(lanes: list[dict], baseline: str) -> Table:
     for lane in _fastest_first(lanes):
         table.add_row(
             words(lane["label"], "red" if lane["error"] else ""),
-            words(lane["provenance"]),
+            words(lane["provenance"] if lane["count"] else "–"),
             f"{lane['count']:,}",
             _duration(lane["first_call_ns"]),
             _duration(lane.get("p50")),

@@ -169,10 +169,21 @@ def _compare(store: Store, named: list[str], as_json: bool) -> None:
 
 def _plot(store: Store, named: list[str], path: Path) -> None:
     from workbench.bench.summary import summarise
+    from workbench.errors import DataFileError, InputError
     from workbench.widgets import _race_picture
 
-    run = store.load(_needed(named)[0])
-    _written(path, lambda: path.write_text(_race_picture.draw(summarise(run)), encoding="utf-8"))
+    if path.suffix != ".svg":
+        raise InputError("A picture is SVG.", str(path), "name it .svg")
+    if len(_needed(named)) > 1:
+        raise InputError("One run is drawn.", f"{len(named)} named", "draw them one by one")
+    run = store.load(named[0])
+    picture = _race_picture.draw(summarise(run))
+    try:
+        path.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise DataFileError(
+            "The file cannot be written.", f"{path}: {error}", "name a place of your own"
+        ) from error
     console().print(words(f"run {run.uuid[:8]} in {path}"))
 
 
@@ -180,8 +191,8 @@ def _export(store: Store, uuids: list[str], path: Path) -> None:
     from workbench.bench import recording
 
     found = [store.load(uuid) for uuid in uuids]
-    _written(path, lambda: recording.write(found, path))
-    console().print(words(f"{len(found)} runs in {path}"))
+    recording.write(found, path)
+    console().print(words(f"{len(found)} {'run' if len(found) == 1 else 'runs'} in {path}"))
 
 
 def _import(store: Store, path: Path) -> None:
@@ -194,14 +205,3 @@ def _import(store: Store, path: Path) -> None:
             continue
         store.save(run)
         console().print(words(f"{run.uuid[:8]}: {run.problem}, recorded on {run.machine}"))
-
-
-def _written(path: Path, write: Any) -> None:
-    from workbench.errors import DataFileError
-
-    try:
-        write()
-    except OSError as error:
-        raise DataFileError(
-            "The file cannot be written.", f"{path}: {error}", "name a place of your own"
-        ) from error

@@ -81,7 +81,8 @@ class Screen:
     def _text(self, event: dict[str, Any]) -> str:
         kind = event["event"]
         if kind in ("finished", "stopped"):
-            return f"{kind}: {event['cells']} cells. See `workbench results`."
+            cells = "1 cell" if event["cells"] == 1 else f"{event['cells']} cells"
+            return f"{kind}: {cells}. See `workbench results`."
         where = f"[{event['cell'] + 1}/{event['cells']}] {event['problem']} at {event['size']:,}"
         if kind == "measured":
             calls = sum(lane["count"] for lane in event["lanes"])

@@ -154,6 +154,7 @@ def fallback(op: Any, *args: Any, **kwargs: Any) -> Any:
             f"write one: wb.stub({name!r}) prints the skeleton",
         )
     check_devices(name, args, kwargs)
+    generators.check_target(kwargs.get("generator"), (*args, *kwargs.values()))
     streams.wait_for_current()
     crossing = _Crossing()
     args = [

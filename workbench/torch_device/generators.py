@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 
 from workbench.torch_device.core import memory
+from workbench.torch_device.core.tensors import NAME
 
 _MASK = (1 << 64) - 1
 
@@ -62,13 +63,28 @@ def draw_key(generator, device: int) -> int:
         For a generator of another device, in PyTorch's words.
     """
     source = _DEFAULT[device] if generator is None else generator
-    if isinstance(source, torch.Generator) and source.device.type != "wb":
-        raise RuntimeError(
-            f"Expected a 'wb' device type for generator but found '{source.device.type}'"
-        )
+    if isinstance(source, torch.Generator) and source.device.type != NAME:
+        raise _other_device(NAME, source)
     offset = source.get_offset()
     source.set_offset(offset + 1)
     return _mix((source.initial_seed() + 0x9E3779B97F4A7C15 * (offset + 1)) & _MASK) >> 1
+
+
+def check_target(generator, values) -> None:
+    """Raise, in PyTorch's words, where a device's generator is to fill a host tensor.
+
+    PyTorch dispatches by the generator, too, so such a call comes here.
+    """
+    if isinstance(generator, torch.Generator) and generator.device.type == NAME:
+        given = [v.device.type for v in values if isinstance(v, torch.Tensor)]
+        if given and NAME not in given:
+            raise _other_device(given[0], generator)
+
+
+def _other_device(wanted: str, generator: torch.Generator) -> RuntimeError:
+    return RuntimeError(
+        f"Expected a '{wanted}' device type for generator but found '{generator.device.type}'"
+    )
 
 
 def on_cpu(generator, device: int) -> torch.Generator:

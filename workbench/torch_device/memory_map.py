@@ -46,8 +46,8 @@ def _tensors(device: int) -> Iterator[torch.Tensor]:
     """Return the tensors on a device that Python can see."""
     for thing in gc.get_objects():
         if issubclass(type(thing), torch.Tensor) and thing.device == torch.device("wb", device):
-            with contextlib.suppress(RuntimeError):  # a compiler's fake tensor has no memory
-                thing.untyped_storage().data_ptr()
+            with contextlib.suppress(RuntimeError):  # fake: no memory; nested: no shape
+                _ = thing.untyped_storage().data_ptr(), thing.shape
                 yield thing
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workbench.torch_device.core import events, streams
-from workbench.torch_device.core.queue import HOLD, add
+from workbench.torch_device.driver.queue import HOLD, add
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,14 @@
               wb.badge(provenance)  wb.legend()          the same four marks in tables and legends
    axes       wb.linear([lo, hi], [x0, x1])  wb.log(...)     scales: s(value), s.ticks, s.log
               wb.spans(values)                            pads a domain; log above two decades
-              wb.apart([{y, ...}], gap)                   moves direct labels apart
+              wb.apart([{y, ...}], gap, bottom)           moves direct labels apart, none below bottom
               wb.axisX(scale, y, label, format, top)      wb.axisY(scale, x, label, format, right)
    pictures   wb.lanes(view)                             one row of samples for each lane of a race,
                                                           null while there are none
-   words      wb.table(caption, columns, rows)           columns: [{key, label, number, render}]
+   words      wb.table(caption, columns, rows)           columns: [{key, label, number, render}], with
+                                                          render(value) or render(value, row)
+              wb.detail(main, detail)                     a cell in two lines where a table is narrow
+              wb.ratio({speedup, low, high})              "1.02x (0.998 to 1.043)", as such a cell
               wb.sentence(root)                           returns say(text): shown at once, announced
                                                           to screen readers at most every 2 s
    time       wb.throttled(fn, ms)                        last call wins, at most every `ms`
@@ -175,16 +178,23 @@ const wb = (() => {
     ]),
     svg("text", { x: 4, y: Math.min(...scale.range) - 8 }, label + (scale.isLog ? " (log scale)" : "")));
 
+  const detail = (main, more) => [main, " ", el("span", { class: "wb-detail" }, more)];
+  const times = (x) => (Math.abs(x - 1) < 0.1 ? x.toFixed(3) : number(x)); // near 1, 1.003 is not 1
+  const ratio = ({ speedup, low, high }) => detail(`${times(speedup)}x`, `(${times(low)} to ${times(high)})`);
+  // A long name may be broken after an underscore, and nowhere else.
+  const breakable = (name) => String(name).split(/(?<=_)/).flatMap((part, at) => (at ? [el("wbr"), part] : [part]));
   const table = (caption, columns, rows) => {
     const cell = (row, { key, number: isNumber, render }, at) => el(at === 0 ? "th" : "td",
       { class: isNumber ? "wb-number" : null, scope: at === 0 ? "row" : null },
-      render ? render(row[key], row) : row[key] ?? "–");
+      // A renderer that takes one value gets one: wb.number's second one is a number of digits.
+      render ? (render.length > 1 ? render(row[key], row) : render(row[key])) : at === 0 ? breakable(row[key] ?? "–") : row[key] ?? "–");
     return el("div", { class: "wb-scroll", tabindex: 0 }, el("table", { class: "wb-table" },
       el("caption", {}, caption),
       el("thead", {}, el("tr", {}, columns.map((c) => el("th", { scope: "col", class: c.number ? "wb-number" : null }, c.label)))),
       el("tbody", {}, rows.map((row) => el("tr", {}, columns.map((c, at) => cell(row, c, at)))))));
   };
 
+  const short = (name) => (name.length > 16 ? `${name.slice(0, 15)}…` : name); // what fits beside its row
   const lanes = (view) => {
     const W = 760, LEFT = 130, RIGHT = 470, ROW = 40, TOP = 26;
     const told = view.lanes.filter((lane) => lane.low !== undefined);
@@ -220,7 +230,7 @@ const wb = (() => {
         svg("path", { d: dots, stroke: drawn.colour, "stroke-width": 2.8, "stroke-linecap": "round", opacity: 0.6 }),
         svg("line", { class: "wb-line", x1: x(lane.p50), x2: x(lane.p50), y1: y - 14, y2: y + 14, style: "stroke-width:2" }),
         mark(drawn, 12, y, lane.provenance),
-        svg("text", { x: 24, y: y + 4 }, lane.label),
+        svg("text", { x: 24, y: y + 4 }, short(lane.label), svg("title", {}, lane.label)),
         svg("text", { x: RIGHT + 70, y: y + 4, "text-anchor": "end" }, time(lane.p50)),
       );
       if (lane.low !== undefined) node.append(
@@ -230,9 +240,10 @@ const wb = (() => {
     return node;
   };
 
-  const apart = (labels, gap = 13) => {
+  const apart = (labels, gap = 13, bottom = Infinity) => {
     const sorted = [...labels].sort((a, b) => a.y - b.y);
-    sorted.forEach((one, at) => { if (at && one.y < sorted[at - 1].y + gap) one.y = sorted[at - 1].y + gap; });
+    sorted.forEach((one, at) => { if (at) one.y = Math.max(one.y, sorted[at - 1].y + gap); });
+    sorted.reduceRight((most, one) => { one.y = Math.min(one.y, most); return one.y - gap; }, bottom);
     return sorted;
   };
 
@@ -270,5 +281,5 @@ const wb = (() => {
   };
 
   return { el, svg, root, button, select, slider, time, si, number, count, look, mark, fill, badge,
-    legend, linear, log, spans, axisX, axisY, table, lanes, apart, throttled, frame, sentence, listen };
+    legend, linear, log, spans, axisX, axisY, detail, ratio, table, lanes, apart, throttled, frame, sentence, listen };
 })();

@@ -41,7 +41,7 @@ def _facts(view: dict[str, Any], shown: list[dict[str, Any]]) -> list[str]:
         return []
     batch = f"batches of {view['batch']}, " if view["batch"] > 1 else ""
     work = f"{view['problem']}, {view['size']:,} {view['size_means']}, {batch}{view['cache']} cache"
-    where = f"{view['machine']}, {view['started_at'][:16].replace('T', ' ')}"
+    where = f"{view['where']}, {view['started_at'][:16].replace('T', ' ')}"
     lanes = [
         f"{lane['label']}: {lane['provenance']}, median {time_text(lane['p50'])}, p95 "
         f"{time_text(lane['p95'])}, {_accuracy(lane)}, {lane['count']:,} calls"
@@ -74,7 +74,8 @@ def _row(picture: Picture, lane: dict[str, Any], y: float, scale: Scale, ratio: 
         picture.add("circle", cx=scale(value), cy=y + dy, r=1.4, fill=colour, fill_opacity=0.6)
     picture.line(x50, y - 14, x50, y + 14, stroke="#222", stroke_width=2)
     picture.mark(12, y, colour, shape, lane["provenance"])
-    picture.text(24, y + 4, lane["label"])
+    name = lane["label"]
+    picture.text(24, y + 4, name if len(name) <= 16 else f"{name[:15]}…")  # as in _common.js
     picture.text(RIGHT + 70, y + 4, time_text(lane["p50"]), anchor="end")
     if "low" in lane:
         low, high, middle = (ratio(lane[key]) for key in ("low", "high", "speedup"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from workbench.widgets._static import Picture, Scale, apart, look, look_of, si_text, spanning
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 96, 560, 78, 380
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 820, 96, 560, 78, 380
 DASHES = (None, "7 4", "2 3", "9 3 2 3", "1 4")
 
 
@@ -20,22 +20,22 @@ def draw(view: dict[str, Any]) -> str:
     tops = [_roof(picture, roof, at, x, y) for at, roof in enumerate(view["roofs"])]
     for height, roof in zip(apart(tops), view["roofs"], strict=True):
         picture.text(RIGHT + 6, height, roof["title"])
-    for point in view["points"]:
-        colour, shape = look_of(point["label"])
-        place = x(point["intensity"]), y(point["gflop_per_s"])
-        picture.mark(*place, colour, shape, point["provenance"])
-        picture.text(place[0] + 9, place[1] + 4, f"{point['label']} ({point['provenance']})")
+    places = [(x(point["intensity"]), y(point["gflop_per_s"])) for point in view["points"]]
+    heights = apart([height + 4 for _, height in places], bottom=BOTTOM - 3)
+    for point, place, height in zip(view["points"], places, heights, strict=True):
+        picture.mark(*place, *look_of(point["label"]), point["provenance"])
+        picture.text(place[0] + 9, height, f"{point['label']} ({point['provenance']})")
     return picture.svg()
 
 
 def scales(view: dict, left: float, right: float, bottom: float, top: float) -> tuple[Scale, Scale]:
     """Return log axes that hold all roofs and points, with room on both sides of the ridges."""
     ridges = [end for roof in view["roofs"] for end in roof["ridge"]] or [10.0]
-    where = [point["intensity"] for point in view["points"]]
+    where = [point["intensity"] / 2 for point in view["points"]]  # room for marks and names
     x = spanning([*where, min(ridges) / 30, max(ridges) * 10], left, right, log=True)
     peaks = [peak for roof in view["roofs"] for peak in roof["compute_gflop_per_s"]]
     feet = [x.low * width for roof in view["roofs"] for width in roof["bandwidth_gb_per_s"]]
-    what = [point["gflop_per_s"] for point in view["points"]]
+    what = [point["gflop_per_s"] / 2 for point in view["points"]]
     return x, spanning(
         [*peaks, *feet, *what, 1.0] if not peaks else [*peaks, *feet, *what], bottom, top, log=True
     )

@@ -106,12 +106,20 @@ class Scale:
         return [v for v in values if self.low * 0.9999 <= v <= self.high * 1.0001]
 
 
-def apart(places: list[float], gap: float = 13) -> list[float]:
-    """Return the heights of direct labels, moved down where they would lie on each other."""
-    moved, last = dict.fromkeys(range(len(places)), 0.0), -math.inf
-    for at in sorted(range(len(places)), key=places.__getitem__):
-        last = moved[at] = max(places[at], last + gap)
-    return list(moved.values())
+def apart(places: list[float], gap: float = 13, bottom: float = math.inf) -> list[float]:
+    """Return the heights of direct labels, moved where they would lie on each other.
+
+    Down first, and up again where the last ones would come to lie below `bottom`.
+    """
+    moved, order = list(places), sorted(range(len(places)), key=places.__getitem__)
+    least, most = -math.inf, bottom
+    for at in order:
+        moved[at] = max(moved[at], least)
+        least = moved[at] + gap
+    for at in reversed(order):
+        moved[at] = min(moved[at], most)
+        most = moved[at] - gap
+    return moved
 
 
 def spanning(

@@ -1,14 +1,14 @@
 function laneTable(view) {
   const ratio = (value, row) => (row.speedup === undefined ? (row.label === view.baseline ? "baseline" : "–")
-    : `${wb.number(row.speedup)}x (${wb.number(row.low)} to ${wb.number(row.high)})`);
+    : wb.ratio(row));
   const verdict = (value, row) => (row.error ? `failed: ${row.error.happened} ${row.error.saw}`
-    : row.label === view.baseline ? "" : value || "too few rounds");
-  const error = (value, row) => (row.audits ? `${wb.number(value)} (${row.audits} checked)` : "–");
+    : row.label === view.baseline ? "" : value || (row.count ? "too few rounds" : "–"));
+  const error = (value, row) => (row.audits ? wb.detail(wb.number(value), `(${row.audits} checked)`) : "–");
   const about = view.problem ? `${view.problem}, ${wb.count(view.size)} ${view.size_means}, ${view.batch > 1 ? `batches of ${view.batch}, ` : ""}${view.cache} cache, `
     + `${view.threads} thread${view.threads === 1 ? "" : "s"}; differences under ${wb.number(100 * view.threshold, 2)} % are noise` : "No race yet";
   return wb.table(about, [
     { key: "label", label: "lane" },
-    { key: "provenance", label: "obtained", render: (kind) => wb.badge(kind) },
+    { key: "provenance", label: "obtained", render: (kind, row) => (row.count ? wb.badge(kind) : "–") },
     { key: "p50", label: "median", number: true, render: wb.time },
     { key: "p95", label: "p95", number: true, render: wb.time },
     { key: "speedup", label: `speed against ${view.baseline || "the baseline"}`, number: true, render: ratio },

@@ -13,7 +13,7 @@ function upTo(view, share) {
 }
 
 function laneTable(view, whole) {
-  const ratio = (value, row) => (row.speedup === undefined ? "–" : `${wb.number(row.speedup)}x (${wb.number(row.low)} to ${wb.number(row.high)})`);
+  const ratio = (value, row) => (row.speedup === undefined ? (row.label === view.baseline ? "baseline" : "–") : wb.ratio(row));
   return wb.table(whole ? view.caption : `${view.caption}; so far`, [
     { key: "label", label: "lane" },
     { key: "p50", label: "median", number: true, render: wb.time },

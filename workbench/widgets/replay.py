@@ -88,7 +88,8 @@ class Replay(Widget):
         kind = "Recorded" if run.recorded else "Measured here"
         return (
             f"{kind}: {run.problem}, {run.size:,} {run.size_means}, batch {run.batch}, "
-            f"{run.cache} cache, {run.threads} thread(s), on {run.machine}, {run.started_at}"
+            f"{run.cache} cache, {run.threads} thread{'' if run.threads == 1 else 's'}, on "
+            f"{run.where()}, {run.started_at}"
         )
 
     def sentence(self) -> str:

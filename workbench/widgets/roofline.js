@@ -1,4 +1,4 @@
-const W = 760, LEFT = 96, RIGHT = 560, TOP = 26, BOTTOM = 330;
+const W = 820, LEFT = 96, RIGHT = 560, TOP = 26, BOTTOM = 330;
 const DASHES = [null, "7 4", "2 3", "9 3 2 3", "1 4"];
 const flops = (v) => wb.si(v * 1e9, "FLOP/s");
 
@@ -6,10 +6,11 @@ function scales(view) {
   const ridges = view.roofs.flatMap((roof) => roof.ridge);
   if (!ridges.length) ridges.push(10);
   const where = view.points.map((point) => point.intensity);
-  const xs = wb.spans([...where, Math.min(...ridges) / 30, Math.max(...ridges) * 10], { log: true }).domain;
+  // Room to the left of the least intensity and below the least throughput, for marks and names.
+  const xs = wb.spans([...where.map((value) => value / 2), Math.min(...ridges) / 30, Math.max(...ridges) * 10], { log: true }).domain;
   const peaks = view.roofs.flatMap((roof) => roof.compute_gflop_per_s);
   const feet = view.roofs.flatMap((roof) => roof.bandwidth_gb_per_s.map((b) => b * xs[0]));
-  const ys = [...peaks, ...feet, ...view.points.map((point) => point.gflop_per_s)];
+  const ys = [...peaks, ...feet, ...view.points.map((point) => point.gflop_per_s / 2)];
   return [wb.log(xs, [LEFT, RIGHT]), wb.log(wb.spans(ys.length ? ys : [1, 1000], { log: true }).domain, [BOTTOM, TOP])];
 }
 
@@ -36,10 +37,9 @@ function drawRoofs(view) {
     names.push({ text: roof.title, y: Number(lines[1][2].split(",")[1]) + 4 });
   });
   wb.apart(names).forEach((name) => node.append(wb.svg("text", { x: RIGHT + 6, y: name.y }, name.text)));
-  view.points.forEach((point) => {
-    const px = x(point.intensity), py = y(point.gflop_per_s);
-    node.append(wb.mark(wb.look(point.label), px, py, point.provenance), wb.svg("text", { x: px + 9, y: py + 4 }, point.label));
-  });
+  const labels = view.points.map((point) => ({ text: point.label, x: x(point.intensity), y: y(point.gflop_per_s) + 4 }));
+  view.points.forEach((point) => node.append(wb.mark(wb.look(point.label), x(point.intensity), y(point.gflop_per_s), point.provenance)));
+  wb.apart(labels, 13, BOTTOM - 3).forEach((one) => node.append(wb.svg("text", { x: one.x + 9, y: one.y }, one.text)));
   return node;
 }
 

@@ -133,7 +133,7 @@ class Roofline(Widget):
             try:
                 roofs.append(_roof(name, self._dtype, self._density))
             except UnavailableError as error:
-                missing.append({"device": name, "why": f"{error.happened} {error.saw}"})
+                missing.append({"device": name, "why": error.happened})
         rows = [_place(point, roofs) for point in self._points]
         self.view = {
             "dtype": self._dtype,
@@ -169,7 +169,7 @@ def points(run: Run) -> list[dict[str, Any]]:
             f"{run.problem} states {run.bytes_moved} bytes and {run.operations} operations",
             "give the problem bytes_moved and operations",
         )
-    where = f"{run.problem}, {run.size:,} {run.size_means}; {run.machine}, {run.started_at}"
+    where = f"{run.problem}, {run.size:,} {run.size_means}; {run.where()}, {run.started_at}"
     return [
         {
             "label": one.target,

@@ -30,7 +30,7 @@ function tables(view) {
     label: line.label, provenance: line.points[0].provenance,
     ...Object.fromEntries(line.points.map((p) => [`at${p.size}`, p])),
   }));
-  const cell = (p) => (p ? `${wb.time(p.p50)} (${wb.time(p.p25)} to ${wb.time(p.p75)})` : "–");
+  const cell = (p) => (p ? wb.detail(wb.time(p.p50), `(${wb.time(p.p25)} to ${wb.time(p.p75)})`) : "–");
   const lines = wb.table(`${view.problem}: median and middle half; ${view.machine}`, [
     { key: "label", label: "lane" },
     ...sizes.map((size) => ({ key: `at${size}`, label: wb.count(size), number: true, render: cell })),

@@ -51,7 +51,8 @@ class Scaling(Widget):
         self._progress, self._state, self._trouble = "", "new" if self.sweep else "done", ""
         if self.sweep:
             self.sweep.subscribe(self._heard_sweep)
-            self._runs = self.sweep.runs()
+            self._runs, damaged = self.sweep.newest(self._problem)
+            self._trouble = "\n".join(str(error) for error in damaged)
         self._show()
         self.on_msg(self._heard)
 
@@ -113,7 +114,7 @@ class Scaling(Widget):
         if kind == "progress":
             return
         if kind in ("finished", "stopped"):
-            self._state, self._progress = "done", f"{kind}: {event['cells']} cells"
+            self._state, self._progress = "done", f"{kind}: {_cells(event['cells'])}"
         else:
             where = f"{event['problem']} at {event['size']:,}"
             self._progress = f"{event['cell'] + 1} of {event['cells']}: {where}, {kind}"
@@ -121,11 +122,16 @@ class Scaling(Widget):
                 self._trouble = event["error"]
             if kind == "left out":
                 self._trouble = f"without {event['target']}: {event['reason']}"
-        if kind == "measured" and self.sweep is not None:
+        drawn = kind == "measured" and event["problem"] == self._problem
+        if drawn and self.sweep is not None:
             self._runs.append(self.sweep.store.load(event["run"]))
         self._show()
         if kind in ("measured", "finished", "stopped"):
             self.settle()
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
 
 
 def _sentence(found: dict[str, Any]) -> str:

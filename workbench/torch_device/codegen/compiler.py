@@ -43,6 +43,7 @@ from workbench.torch_device.codegen.vector_math import *
 _RELEASES_GIL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p)
 _KEEPS_GIL = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_char_p)
 _lock = threading.Lock()
+_COSTS = "the device's kernels and its shim are compiled again in each process"
 
 
 def cache_folder() -> Path:
@@ -51,11 +52,13 @@ def cache_folder() -> Path:
         "torch_device",
         f"kernels-{_VERSION}-numba-{numba.__version__}",
         holds="to keep the device's compiled kernels",
-        costs="the device's kernels and its shim are compiled again in each process",
+        costs=_COSTS,
     )
 
 
 _folder: Path | None = None
+check_process: Callable[[], None] = lambda: None  # noqa: E731
+"""Raises where this process may not use the device; `core.devices` puts its own here."""
 
 
 class Kernel:
@@ -69,7 +72,7 @@ class Kernel:
     run, run_briefly : callable
         Call it with a ``bytes`` of words; the second keeps Python's lock, for small work.
     source : Path
-        The file with its text.
+        The file with its text, or where it would lie if the disk were not full.
     """
 
     def __init__(self, name: str, compiled, source: Path):
@@ -97,19 +100,43 @@ def compile_kernel(name: str, body: str, fast: bool = False) -> Kernel:
         ``def kernel(w): ...``; may use what `intrinsics` exports.
     fast : bool, optional
         Whether sums may be reordered and multiply-adds fused, which lets loops use vector units.
+
+    Warns
+    -----
+    CacheRefusedWarning
+        Once, where the disk is full: the kernel is compiled for this process alone.
     """
     global _folder
+    check_process()  # in a forked child, a thread that is not there may hold the lock for ever
     text = _HEADER.format(fast=', fastmath={"reassoc", "contract", "nsz"}' if fast else "") + body
     digest = hashlib.sha256((text + _functions_of(body)).encode()).hexdigest()[:16]
     with _lock:
         _folder = _folder or cache_folder()
         path = _folder / f"{name}_{digest}.py"
-        if not path.exists():
-            scratch = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            compiled = _from_file(path, text)
+        except OSError as error:  # a full disk: refused to the text, or to Numba's machine code
+            cache.say_refused(error, _COSTS)
+            compiled = _in_memory(path, text)
+    return Kernel(name, compiled, path)
+
+
+def _from_file(path: Path, text: str):
+    if not path.exists():
+        scratch = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
             scratch.write_text(text)
             scratch.replace(path)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module  # Numba finds a cached kernel's constants by this name
-        spec.loader.exec_module(module)
-    return Kernel(name, module.kernel, path)
+        finally:
+            scratch.unlink(missing_ok=True)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # Numba finds a cached kernel's constants by this name
+    spec.loader.exec_module(module)
+    return module.kernel
+
+
+def _in_memory(path: Path, text: str):
+    names = {"__name__": path.stem}
+    exec(compile(text.replace("cache=True, ", ""), str(path), "exec"), names)
+    return names["kernel"]

@@ -104,6 +104,27 @@ def f4_to_brain(value):
     return types.uint16((types.uint32(0x7FC00000) if nan else rounded) >> types.uint32(16))
 
 
+def _extreme(which: str, *flags: str):
+    @intrinsic
+    def choose(typing_context, a, b):
+        def generate(context, builder, signature, arguments):
+            kind = context.get_value_type(signature.return_type)
+            function = builder.module.declare_intrinsic(
+                f"llvm.{which}", [kind], ir.FunctionType(kind, [kind, kind])
+            )
+            return builder.call(function, arguments, fastmath=flags)
+
+        return a(a, a), generate
+
+    return choose
+
+
+maximum, minimum = _extreme("maximum"), _extreme("minimum")
+"""The larger or smaller of two floats, NaN where one of them is."""
+maxnum, minnum = _extreme("maxnum", "nnan", "nsz"), _extreme("minnum", "nnan", "nsz")
+"""The same where neither is NaN: one instruction. With NaN the result must not be used."""
+
+
 @intrinsic
 def call_kernel(typing_context, address, words):
     """Call another kernel by its address."""
@@ -118,16 +139,16 @@ def call_kernel(typing_context, address, words):
 
 
 @intrinsic
-def call_with(typing_context, address, first, second):
-    """Call a C function of two words, such as one of Python's or the C library's."""
+def call_with(typing_context, address, arguments):
+    """Call a C function with a tuple of words: one of Python's, the C library's or OpenMP's."""
+    count = len(arguments)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context, builder, signature, given):
         i64 = ir.IntType(64)
-        kind = ir.FunctionType(i64, [i64, i64])
-        function = builder.inttoptr(arguments[0], kind.as_pointer())
-        return builder.call(function, arguments[1:])
+        function = builder.inttoptr(given[0], ir.FunctionType(i64, [i64] * count).as_pointer())
+        return builder.call(function, [builder.extract_value(given[1], i) for i in range(count)])
 
-    return types.int64(types.int64, types.int64, types.int64), generate
+    return types.int64(types.int64, types.UniTuple(types.int64, count)), generate
 
 
 @intrinsic
@@ -194,6 +215,10 @@ __all__ = [
     "i2",
     "i4",
     "i8",
+    "maximum",
+    "maxnum",
+    "minimum",
+    "minnum",
     "offset_words",
     "p_c8",
     "p_c16",

@@ -12,10 +12,10 @@ from struct import Struct
 
 import torch
 
-from workbench.torch_device.codegen import team
 from workbench.torch_device.codegen.compiler import Kernel
 from workbench.torch_device.core import memory, streams
-from workbench.torch_device.core.queue import BOARD
+from workbench.torch_device.driver import team
+from workbench.torch_device.driver.queue import BOARD
 
 NOW = 1 << 19  # elements that an idle device's caller does itself: some 100 us on two cores
 SPLIT_FROM = 1 << 15  # elements; below it, waking another core costs more than it saves
@@ -69,8 +69,12 @@ def launch(
             raise explain(status)
 
     stream = streams.current(_device_of(words))
-    if amount < SPLIT_FROM or torch.get_num_threads() < 2:
+    cores = _cores(count, amount)
+    if cores < 2:
         stream.put_kernel(kernel, (0, count, *words), amount, explain, work)
+    elif team.PARALLEL is not None:
+        shared = team.share_out(kernel, count, words, cores)
+        stream.put_kernel(shared, shared.words, amount, explain, work)
     else:
         stream.put(kernel.name, work, amount)
 
@@ -84,8 +88,12 @@ def _device_of(words: tuple[int, ...]) -> int | None:
     return None
 
 
+def _cores(count: int, amount: int) -> int:
+    return min(torch.get_num_threads(), count) if amount >= SPLIT_FROM else 1
+
+
 def _run(kernel: Kernel, count: int, words: tuple[int, ...], weight: int) -> int:
-    cores = min(torch.get_num_threads(), count)
-    if cores < 2 or count * weight < SPLIT_FROM:
+    cores = _cores(count, count * weight)
+    if cores < 2:
         return kernel.run(pack(0, count, *words))
-    return team.share(kernel, count, words, cores)
+    return team.run(team.share_out(kernel, count, words, cores))

@@ -1,4 +1,4 @@
-"""Comparing and ordering in kernels: floats as whole numbers, and two ways to sort positions.
+"""Ordering in kernels: ways to sort positions, and to find the k-th.
 
 `stable_order` is what ``stable=True`` promises. `swapping_order` is introsort (D. R. Musser,
 Software: Practice and Experience 27, 1997) with the choices of the C++ library that PyTorch's CPU
@@ -14,34 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from workbench.torch_device.codegen.intrinsics import bits_of_f4, f4, f4_of_bits, i4
-
 _inline = njit(error_model="numpy")
 _FEW = 16  # elements: runs this short are left to the insertion sort
-
-
-@_inline
-def order_of(x, nan_order):
-    """Return a whole number that orders float32 as ``<`` does, with NaN at `nan_order`.
-
-    The bits of a float are ordered like a sign and a magnitude; flipping the magnitude of negative
-    ones makes two's complement of them. Comparing whole numbers is what vector units do best.
-    """
-    bits = bits_of_f4(x)
-    order = bits ^ (i4(bits >> 31) & 0x7FFFFFFF)
-    return i4(nan_order) if x != x else i4(order)
-
-
-@_inline
-def rank_of(x, nan_order):
-    """Return `order_of`, the two zeros being equal."""
-    return i4(0) if x == f4(0.0) else order_of(x, nan_order)
-
-
-@_inline
-def of_order(order):
-    """Return the float32 of an `order_of`."""
-    return f4_of_bits(i4(order ^ (i4(order >> 31) & 0x7FFFFFFF)))
 
 
 @_inline
@@ -187,4 +161,4 @@ def select_order(keys, k):
     return order
 
 
-__all__ = ["of_order", "order_of", "rank_of", "select_order", "stable_order", "swapping_order"]
+__all__ = ["select_order", "stable_order", "swapping_order"]

@@ -15,8 +15,9 @@ import torch
 
 from workbench.torch_device import traffic
 from workbench.torch_device.core import memory, streams, tensors
-from workbench.torch_device.core.queue import BOARD
 from workbench.torch_device.core.tensors import host
+from workbench.torch_device.driver.queue import BOARD
+from workbench.torch_device.overlap import check_partial, check_single
 
 _SET_ASIDE = 1 << 16  # bytes of pageable memory that CUDA, too, copies before it returns
 
@@ -29,8 +30,10 @@ def copy_from(source, destination, non_blocking=False):
     way = traffic.direction(source, destination)
     nbytes = source.numel() * source.element_size()
     traffic.count(way, nbytes)
-    if not nbytes:
+    if not nbytes or source is destination:
         return destination
+    check_single(destination)
+    check_partial(destination, source)
     if way == "d2d" and source.device == destination.device:
         done = on_device(source, destination)
     elif way != "d2d" and _plain(source, destination):

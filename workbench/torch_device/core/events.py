@@ -7,7 +7,7 @@ that is: streams run by themselves.
 from __future__ import annotations
 
 from workbench.torch_device.core import devices, streams
-from workbench.torch_device.core.queue import Gate
+from workbench.torch_device.driver.queue import Gate
 
 dropping_waits = False
 """Whether `Event.wait` does nothing: the mistake that `timeline.dropped_waits` lets one see."""
@@ -43,7 +43,8 @@ class Event:
 
     def synchronize(self) -> None:
         """Wait on the host until the event has happened."""
-        if self._gate is not None:
+        if self._gate is not None and not self._gate.is_open():
+            devices.check_not_forked()
             self._gate.wait()
 
     def elapsed_time(self, end: Event) -> float:

@@ -1,16 +1,17 @@
 """Device memory: an address space of its own that the host cannot read.
 
-One anonymous file is mapped twice. PyTorch is given addresses in the first mapping, which nobody
-may read or write: a host access faults there, as it does on a real accelerator. Kernels add `DELTA`
-and use the second, read-write mapping of the same bytes. No system call is needed per operator and
-no other thread ever sees the memory unprotected.
+PyTorch is given addresses in a range that nobody may read or write: a host access faults there, as
+it does on a real accelerator. The bytes lie `DELTA` further on, where kernels work. No system call
+is needed per operator, and no other thread ever sees the memory unprotected. Large pages are asked
+for, as GPUs use them: fewer addresses have to be looked up on the way through a tensor.
 
-It refuses to hand out memory (`allocator` does) and to pretend: where there is no ``memfd_create``
-(anywhere but Linux) there is one plain mapping, `FAULTS` is False, and `WHY_NOT` says so.
+It refuses to hand out memory (`allocator` does) and to pretend: anywhere but on Linux there is one
+plain mapping, `FAULTS` is False, and `WHY_NOT` says so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -21,8 +22,7 @@ import torch
 from workbench.errors import InputError
 
 PAGE = 4096
-_PROT_NONE, _MAP_SHARED = 0, 1  # <sys/mman.h> of Linux
-_MADV_REMOVE = 9  # <asm-generic/mman-common.h>: drop the pages and their bytes
+_PROT_NONE, _MAP_NORESERVE = 0, 0x4000  # <sys/mman.h> of Linux; Python names them from 3.13 on
 
 
 def from_environment(name: str, default: int, least: int, most: int) -> int:
@@ -46,39 +46,45 @@ DEVICE_BYTES = from_environment("WORKBENCH_DEVICE_MEMORY_MIB", 1024, 1, 1 << 16)
 _TOTAL = DEVICE_COUNT * DEVICE_BYTES
 
 
-def _map_twice() -> tuple[int, mmap.mmap]:
-    """Map one memory file for PyTorch (no access) and for kernels (read and write)."""
-    descriptor = os.memfd_create("wb-device-memory")
-    os.ftruncate(descriptor, _TOTAL)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-    closed = libc.mmap(None, _TOTAL, _PROT_NONE, _MAP_SHARED, descriptor, 0)
-    if closed in (None, ctypes.c_void_p(-1).value):
-        raise OSError(ctypes.get_errno(), "mmap of the device's address space")
-    opened = mmap.mmap(descriptor, _TOTAL)
-    os.close(descriptor)
-    return closed, opened
-
-
-FAULTS = sys.platform == "linux" and hasattr(os, "memfd_create")
+FAULTS = sys.platform == "linux"
 """Whether a host access to device memory faults."""
 
 WHY_NOT = (
     ""
     if FAULTS
     else f"on {sys.platform} device memory is an ordinary mapping: a host access to it does not "
-    "fault, because memfd_create exists on Linux only"
+    "fault, because the range of addresses that nobody may use is made by Linux's calls only"
 )
 
-if FAULTS:
-    BASE, _open = _map_twice()
-else:
-    _open = mmap.mmap(-1, _TOTAL)
-    BASE = torch.frombuffer(_open, dtype=torch.uint8).data_ptr()
+
+def _closed_range() -> int:
+    """Return the first address of a range that nobody may read or write."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+    closed = libc.mmap(None, _TOTAL, _PROT_NONE, flags, -1, 0)
+    if closed in (None, ctypes.c_void_p(-1).value):
+        raise OSError(ctypes.get_errno(), "mmap of the device's address space")
+    return closed
+
+
+def _open_range() -> mmap.mmap:
+    """Return the bytes themselves, on large pages where the system has them."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+    opened = mmap.mmap(-1, _TOTAL, flags=flags)
+    with contextlib.suppress(OSError):  # a kernel without them: slower, and nothing else
+        opened.madvise(mmap.MADV_HUGEPAGE)
+    return opened
+
+
+_open = _open_range() if FAULTS else mmap.mmap(-1, _TOTAL)
 
 BYTES = torch.frombuffer(_open, dtype=torch.uint8)
-"""The read-write mapping as one host tensor of bytes: what the kernels' side sees."""
+"""The bytes as one host tensor: what the kernels' side sees."""
+
+BASE = _closed_range() if FAULTS else BYTES.data_ptr()
+"""The first device address."""
 
 STORAGE = BYTES.untyped_storage()
 DELTA = BYTES.data_ptr() - BASE
@@ -106,7 +112,7 @@ def storage_at(address: int) -> torch.UntypedStorage:
 
 
 def read(address: int, nbytes: int) -> bytes:
-    """Copy bytes out of device memory, through the kernels' mapping."""
+    """Copy bytes out of device memory, where kernels work."""
     return ctypes.string_at(address + DELTA, nbytes)
 
 
@@ -115,4 +121,4 @@ def release(address: int, nbytes: int) -> None:
     first = -(-address // PAGE) * PAGE
     last = (address + nbytes) // PAGE * PAGE
     if FAULTS and last > first:
-        _open.madvise(_MADV_REMOVE, first - BASE, last - first)
+        _open.madvise(mmap.MADV_DONTNEED, first - BASE, last - first)

@@ -15,7 +15,8 @@ import torch
 from torch._decomp import decomposition_table
 
 from workbench.torch_device.core.views import overload
-from workbench.torch_device.ops.pointwise import check_no_overlap, check_out, check_same
+from workbench.torch_device.ops.pointwise import check_out, check_same
+from workbench.torch_device.overlap import check_no_overlap
 
 INCLUDED = (
     # losses

@@ -21,8 +21,8 @@ from workbench.torch_device.codegen import elementwise as engine
 from workbench.torch_device.codegen import types
 from workbench.torch_device.core import allocator, tensors
 from workbench.torch_device.core.memory import DELTA
-from workbench.torch_device.core.queue import BOARD
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.driver.queue import BOARD
 from workbench.torch_device.ops.pointwise import KERNELS as ROWS
 
 BINARY = ("add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor")

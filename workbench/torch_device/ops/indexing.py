@@ -25,12 +25,8 @@ from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import check_devices, fallback
-from workbench.torch_device.ops.pointwise import (
-    check_no_overlap,
-    check_out,
-    check_same,
-    check_single,
-)
+from workbench.torch_device.ops.pointwise import check_out, check_same
+from workbench.torch_device.overlap import check_no_overlap, check_single
 
 _PICK = """
 def kernel(w):
@@ -96,10 +92,10 @@ def _place(dtype: torch.dtype, which: str, how: str) -> Kernel:
     return compile_kernel(f"place_{how}", text)
 
 
-def _out_of_range(index: torch.Tensor, size: int, words: str):
+def _out_of_range(index: torch.Tensor, size: int, words: str, wrap: bool):
     def explain(status: int) -> Exception:
         values = index.cpu().reshape(-1)
-        bad = values[(values < -size) | (values >= size)]
+        bad = values[(values < (-size if wrap else 0)) | (values >= size)]
         kind = RuntimeError if words is _SCATTER else IndexError  # as the CPU's kernels raise
         return kind(words.format(index=int(bad[0]) if bad.numel() else "?", size=size))
 
@@ -131,7 +127,7 @@ def take_along(data, dim, index, shape, which, words, wrap=False) -> torch.Tenso
         *(t.data_ptr() + DELTA for t in (data, index, out)),
         int(wrap),
     )
-    explain = _out_of_range(index, size, words)
+    explain = _out_of_range(index, size, words, wrap)
     launch(_pick(data.dtype, which), out.numel(), words_, explain=explain)
     return out
 
@@ -150,7 +146,7 @@ def put_along(data, dim, index, source, which, how, words, wrap=False) -> None:
         *(t.data_ptr() + DELTA for t in (data, index, source)),
         int(wrap),
     )
-    explain = _out_of_range(index, size, words)
+    explain = _out_of_range(index, size, words, wrap)
     if source.numel():
         launch(_place(data.dtype, which, how), outer, words_, picked * inner, explain)
 
@@ -265,6 +261,7 @@ def _index_update(name: str, how: str, fill: bool = False):
         target = self if out is None else out
         if out is not None:
             check_out(op, out, self.shape, self.dtype)
+        check_single(target)
         made = tensors.empty(self.shape, self.dtype, self.device.index)
         rows.copy(self, made)
         index = index.reshape(-1)

@@ -22,6 +22,7 @@ from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import check_devices, fallback
 from workbench.torch_device.ops import elementwise as table
+from workbench.torch_device.overlap import check_partial, check_single
 
 _VECTOR = 32  # 16-bit elements in PyTorch's widest vector (AVX-512, and two of AVX2's)
 Row = str | dict[str, str]
@@ -78,15 +79,6 @@ def check_out(op: Any, out: torch.Tensor, shape, common: torch.dtype | None) -> 
     check_single(out)
 
 
-def check_single(out: torch.Tensor) -> None:
-    """Raise, in PyTorch's words, where elements of an output share memory with each other."""
-    if any(n > 1 and step == 0 for n, step in zip(out.shape, out.stride(), strict=True)):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location. Please clone() the tensor before performing the operation."
-        )
-
-
 def check_same(out: torch.Tensor, dtype: torch.dtype) -> None:
     """Raise, in PyTorch's words, where an output has another dtype than the result."""
     if out.dtype != dtype:
@@ -97,28 +89,6 @@ def check_same(out: torch.Tensor, dtype: torch.dtype) -> None:
 
 def _word(dtype: torch.dtype) -> str:
     return {torch.float32: "float", torch.float64: "double"}.get(dtype, str(dtype)[6:])
-
-
-def check_no_overlap(out: torch.Tensor, *inputs) -> None:
-    """Raise, in PyTorch's words, where an output shares memory with an input."""
-    if not out.numel():
-        return
-    storage = out.untyped_storage().data_ptr()
-    first, last = _bytes_of(out)
-    for value in inputs:
-        if isinstance(value, torch.Tensor) and value.numel() and value.device == out.device:
-            begin, end = _bytes_of(value)
-            if value.untyped_storage().data_ptr() == storage and begin < last and first < end:
-                raise RuntimeError(
-                    "unsupported operation: some elements of the input tensor and the written-to "
-                    "tensor refer to a single memory location. Please clone() the tensor before "
-                    "performing the operation."
-                )
-
-
-def _bytes_of(tensor: torch.Tensor) -> tuple[int, int]:
-    start = tensor.data_ptr()
-    return start, start + tensors.span(tensor.size(), tensor.stride()) * tensor.element_size()
 
 
 def _title(dtype: torch.dtype) -> str:
@@ -230,7 +200,8 @@ class Pointwise:
         if self.result == "float" and not (common.is_floating_point or common.is_complex):
             dtype = torch.get_default_dtype()
         if self.in_place:
-            return args[0]
+            check_single(args[0])
+            return _apart(args[0], values)
         if self.out_name is None:
             return like(values, dtype)
         out = kwargs.get(self.out_name)
@@ -241,7 +212,14 @@ class Pointwise:
         if out.device.type != NAME:
             check_devices(self.op.name(), args, kwargs)
         check_out(self.op, out, result_shape(values), None if self.result == "bool" else dtype)
-        return out
+        return _apart(out, values)
+
+
+def _apart(out: torch.Tensor, values) -> torch.Tensor:
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            check_partial(out, value)
+    return out
 
 
 def _rows() -> dict[str, Callable]:

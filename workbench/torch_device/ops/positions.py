@@ -30,7 +30,8 @@ from workbench.torch_device.ops.indexing import (
     put_along,
     take_along,
 )
-from workbench.torch_device.ops.pointwise import check_no_overlap, check_out
+from workbench.torch_device.ops.pointwise import check_out
+from workbench.torch_device.overlap import check_no_overlap, check_single
 
 _COUNT = """
 def kernel(w):
@@ -191,6 +192,7 @@ def index_put_(self, indices, values, accumulate=False, unsafe=False):
         )
     if not any(i is not None for i in indices):
         return fallback(op, self, indices, values, accumulate, unsafe)
+    check_single(self)
     used, flat, shape, at = _flat_index(self, indices)
     others = [d for d in range(self.dim()) if d not in used]
     rest = [self.shape[d] for d in others]

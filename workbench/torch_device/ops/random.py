@@ -7,7 +7,7 @@ expression of that number and, for the normal one, a second. It refuses complex 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, wraps
 
 import torch
 
@@ -21,6 +21,7 @@ from workbench.torch_device.core.memory import DELTA
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import fallback
 from workbench.torch_device.ops.pointwise import check_out
+from workbench.torch_device.overlap import check_single
 
 _DRAW = """
 def kernel(w):
@@ -55,6 +56,7 @@ def _kernel(dtype: torch.dtype, name: str) -> Kernel:
 def draw(name: str, self: torch.Tensor, a: float, b: float, generator) -> torch.Tensor:
     """Fill a tensor from a distribution."""
     key = generators.draw_key(generator, self.device.index)
+    check_single(self)
     dense = self.is_contiguous()
     made = self if dense else tensors.empty(self.shape, self.dtype, self.device.index)
     numbers = [engine.number_words(float(x))[1][0] for x in (a, b)]
@@ -117,6 +119,7 @@ def bernoulli_tensor_(self, p, *, generator=None):
     chance = tensors.empty(self.shape, torch.float64, self.device.index)
     if not _fits(self) or p.device != self.device:
         return fallback(overload("bernoulli_.Tensor"), self, p, generator=generator)
+    check_single(self)
     draw("uniform", chance, 0, 1, generator)
     rows.copy(chance < p, self)
     return self
@@ -218,7 +221,18 @@ def native_dropout(self, p, train):
     return self * mask * (1 / (1 - p)), mask
 
 
-KERNELS = {
+def _checked(kernel):
+    @wraps(kernel)
+    def random(*args, **kwargs):
+        generator = kwargs.get("generator")
+        if generator is not None:
+            generators.check_target(generator, (*args, *kwargs.values()))
+        return kernel(*args, **kwargs)
+
+    return random
+
+
+_KERNELS = {
     "uniform_": uniform_,
     "normal_": normal_,
     "bernoulli_.float": bernoulli_,
@@ -239,3 +253,4 @@ KERNELS = {
     "randperm.generator_out": randperm_out,
     "native_dropout": native_dropout,
 }
+KERNELS = {name: _checked(kernel) for name, kernel in _KERNELS.items()}

@@ -28,44 +28,37 @@ O[0] = acc
 """
 _HIGHEST = {"f": "-np.inf", "i": "-0x7fffffffffffffff - 1"}
 _LOWEST = {"f": "np.inf", "i": "0x7fffffffffffffff"}
-_EXTREME = """
-acc = order_of(X[0], {nan})
+_GREATER = {"f": "maximum(acc, x)", "i": "x if x > acc else acc"}
+_LESSER = {"f": "minimum(acc, x)", "i": "x if x < acc else acc"}
+_SINGLE = """
+acc = T({first})
+size = i4(0)
 for i in range(n):
-    acc = {choose}(acc, order_of(X[i], {nan}))
-O[0] = of_order(acc)
-"""
-_GREATER = "x if (x > acc or x != x) else acc"
-_LESSER = "x if (x < acc or x != x) else acc"
+    x = X[i]
+    acc = {choose}(acc, x)
+    size = max(size, i4(bits_of_f4(x) & 0x7fffffff))
+O[0] = T(np.nan) if size > 0x7f800000 else acc
+"""  # a NaN's bits are larger than infinity's; looking for them apart keeps the chain short
 _ARG = """
-best = X[0]
-at = 0
+acc = X[0]
 for i in range(1, n):
     x = X[i]
-    if (x {sign} best or x != x) and best == best:
-        best = x
-        at = i
-"""
-_ARG_OF_SINGLE = """
-best = rank_of(X[0], {nan})
-for i in range(n):
-    best = {choose}(best, rank_of(X[i], {nan}))
+    acc = {step}
 at = 0
 start = 0
 while start < n:
     stop = min(n, start + 1024)
     met = False
     for i in range(start, stop):
-        met |= rank_of(X[i], {nan}) == best
+        met |= X[i] == acc or X[i] != X[i]
     if met:
         at = start
-        while rank_of(X[at], {nan}) != best:
+        while X[at] != acc and X[at] == X[at]:
             at += 1
         stop = n
     start = stop
 """
-_ARGMAX4 = _ARG_OF_SINGLE.format(choose="max", nan="0x7fffffff")
-_ARGMIN4 = _ARG_OF_SINGLE.format(choose="min", nan="-0x80000000")
-_ARGMAX, _ARGMIN = _ARG.format(sign=">"), _ARG.format(sign="<")
+_ARGMAX, _ARGMIN = ({k: _ARG.format(step=step[k]) for k in "fi"} for step in (_GREATER, _LESSER))
 
 BODIES = {
     "sum": {k: _SUM.format(term="X[i]", finish="acc") for k in "fi"},
@@ -73,20 +66,18 @@ BODIES = {
                                  finish="acc"),
                "f": _SUM.format(term="(X[i] if X[i] == X[i] else T(0))", finish="acc"),
                "i": _SUM.format(term="X[i]", finish="acc")},
-    "mean": {"f": _SUM.format(term="X[i]", finish="acc / n")},
+    "mean": {"f": _SUM.format(term="X[i]", finish="acc / f_count")},
     "prod": {k: _FOLD.format(first=1, step="R(acc * x)") for k in "fi"},
-    "amax": {k: _FOLD.format(first=_HIGHEST[k], step=_GREATER) for k in "fi"}
-    | {"f4": _EXTREME.format(choose="max", nan="0x7fffffff")},
-    "amin": {k: _FOLD.format(first=_LOWEST[k], step=_LESSER) for k in "fi"}
-    | {"f4": _EXTREME.format(choose="min", nan="-0x80000000")},
+    "amax": {k: _FOLD.format(first=_HIGHEST[k], step=_GREATER[k]) for k in "fi"}
+    | {"f4": _SINGLE.format(first=_HIGHEST["f"], choose="maxnum")},
+    "amin": {k: _FOLD.format(first=_LOWEST[k], step=_LESSER[k]) for k in "fi"}
+    | {"f4": _SINGLE.format(first=_LOWEST["f"], choose="minnum")},
     "any": {k: _FOLD.format(first=0, step="T(1) if x != 0 else acc") for k in "fi"},
     "all": {k: _FOLD.format(first=1, step="acc if x != 0 else T(0)") for k in "fi"},
-    "argmax": {k: _ARGMAX + "O[0] = at" for k in "fi"} | {"f4": _ARGMAX4 + "O[0] = at"},
-    "argmin": {k: _ARGMIN + "O[0] = at" for k in "fi"} | {"f4": _ARGMIN4 + "O[0] = at"},
-    "max": {k: _ARGMAX + "O[0] = best\nP[0] = at" for k in "fi"}
-    | {"f4": _ARGMAX4 + "O[0] = X[at]\nP[0] = at"},
-    "min": {k: _ARGMIN + "O[0] = best\nP[0] = at" for k in "fi"}
-    | {"f4": _ARGMIN4 + "O[0] = X[at]\nP[0] = at"},
+    "argmax": {k: _ARGMAX[k] + "O[0] = at" for k in "fi"},
+    "argmin": {k: _ARGMIN[k] + "O[0] = at" for k in "fi"},
+    "max": {k: _ARGMAX[k] + "O[0] = acc\nP[0] = at" for k in "fi"},
+    "min": {k: _ARGMIN[k] + "O[0] = acc\nP[0] = at" for k in "fi"},
     "count_nonzero": {k: _SUM.format(term="(T(1) if X[i] != 0 else T(0))", finish="i8(acc)")
                       for k in "fi"},
     "cumsum": {k: "acc = A(0)\nfor i in range(n):\n    acc += X[i]\n    O[i] = acc" for k in "fi"},
@@ -106,9 +97,9 @@ BODIES = {
     "norm2": {"f": _SUM.format(term="X[i] * X[i]", finish="math.sqrt(acc)")},
     "norm0": {"f": _SUM.format(term="(T(1) if X[i] != 0 else T(0))", finish="acc")},
     "normp": {"f": _SUM.format(term="T(abs(X[i]) ** f_ord)", finish="acc ** (1 / f_ord)")},
-    "norminf": {"f": _FOLD.format(first=0, step="abs(x) if (abs(x) > acc or x != x) else acc")},
+    "norminf": {"f": _FOLD.format(first=0, step="maximum(acc, abs(x))")},
     "normneginf": {"f": _FOLD.format(first="np.inf",
-                                     step="abs(x) if (abs(x) < acc or x != x) else acc")},
+                                     step="minimum(acc, abs(x))")},
 }  # fmt: skip
 """Name -> kind of number (``f``, ``i``) -> text; ``A`` is the accumulator's type."""
 
@@ -122,8 +113,8 @@ FOLDS = {
     },
     "mean": {"f": ("0", "acc + x", "acc / n")},
     "prod": {k: ("1", "R(acc * x)", "acc") for k in "fi"},
-    "amax": {k: (_HIGHEST[k], _GREATER, "acc") for k in "fi"},
-    "amin": {k: (_LOWEST[k], _LESSER, "acc") for k in "fi"},
+    "amax": {k: (_HIGHEST[k], _GREATER[k], "acc") for k in "fi"},
+    "amin": {k: (_LOWEST[k], _LESSER[k], "acc") for k in "fi"},
     "any": {k: ("0", "1 if x != 0 else acc", "acc") for k in "fi"},
     "all": {k: ("1", "acc if x != 0 else 0", "acc") for k in "fi"},
     "count_nonzero": {k: ("0", f"acc + {_NONZERO}", "acc") for k in "fi"},
@@ -132,5 +123,6 @@ FOLDS = {
 }
 """Name -> kind -> a fold for `codegen.columns`: reductions that need not see a row in order."""
 
-TWO_STAGE = {"sum", "nansum", "prod", "amax", "amin", "any", "all"}
-"""Reductions whose partial results reduce by the same text: a long row is cut into pieces."""
+TWO_STAGE = {name: (name, name) for name in ("sum", "prod", "amax", "amin", "any", "all")}
+TWO_STAGE |= {"nansum": ("nansum", "sum"), "mean": ("sum", "mean")}
+"""How a long row is reduced in pieces, shared out between the cores, and how their results are."""

@@ -55,8 +55,11 @@ def reduce(name, self, dims, out_dtypes, shape, numbers=None) -> list[torch.Tens
         traffic.NATIVE[name] += 1
         return made
     data, n = rows.last(self, dims)
+    if name == "mean":
+        numbers = {"f_count": float(n)}
     if count == 1 and n >= _LONG and name in TWO_STAGE:
-        data, n, found = _in_pieces(name, found, data.reshape(-1), made[0].dtype, numbers)
+        data = _in_pieces(TWO_STAGE[name][0], data.reshape(-1), made[0].dtype)
+        n, found = len(data), text(TWO_STAGE[name][1], data.dtype)
     rows.run(name, *found, [data], made, (n, 1), numbers, count=count)
     traffic.NATIVE[name] += 1
     return made
@@ -81,16 +84,19 @@ def _by_columns(name: str, compute: str, self, dims: list[int], made: list) -> b
     return True
 
 
-def _in_pieces(name, found, data, out_dtype, numbers):
+def _in_pieces(name: str, data: torch.Tensor, out_dtype: torch.dtype) -> torch.Tensor:
     """Reduce a long row to a short one, the pieces shared out between the cores."""
     wide = torch.float64 if data.dtype is torch.float64 else out_dtype
+    if name in ("sum", "nansum") and wide in (torch.float16, torch.bfloat16):
+        wide = torch.float32  # a mean's sum may be more than these hold
     piece, rest = divmod(len(data), _PIECES)
+    found = text(name, data.dtype)
     made = tensors.empty([_PIECES + (rest > 0)], wide, data.device.index)
     cut = len(data) - rest
-    rows.run(name, *found, [data[:cut]], [made[:_PIECES]], (piece, 1), numbers)
+    rows.run(name, *found, [data[:cut]], [made[:_PIECES]], (piece, 1))
     if rest:
-        rows.run(name, *found, [data[cut:]], [made[_PIECES:]], (rest, 1), numbers)
-    return made, len(made), text(name, wide)
+        rows.run(name, *found, [data[cut:]], [made[_PIECES:]], (rest, 1))
+    return made
 
 
 def reduction(name: str, dims_at: str | None, how: str = "same"):

@@ -18,12 +18,12 @@ from workbench.torch_device.core.tensors import NAME
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import check_devices, fallback
 from workbench.torch_device.ops.pointwise import (
-    check_no_overlap,
     check_out,
     common_dtype,
     like,
     result_shape,
 )
+from workbench.torch_device.overlap import check_no_overlap
 
 
 def _scalar(value):

@@ -15,7 +15,8 @@ from workbench.torch_device.codegen import rows, types
 from workbench.torch_device.core import tensors
 from workbench.torch_device.core.views import overload
 from workbench.torch_device.fallback import fallback
-from workbench.torch_device.ops.pointwise import check_no_overlap, check_out
+from workbench.torch_device.ops.pointwise import check_out
+from workbench.torch_device.overlap import check_no_overlap
 
 _SORT = """
 buffer = np.empty(n, T)

@@ -17,7 +17,7 @@ namespace quick {
 const Board kBusy{{1}, {1}};  // until Python shows its own: it decides all
 const Board* board = &kBusy;
 int64_t hold = 1;  // from here on the board's first count says that nothing may run at once
-std::atomic<int> current_device{0};
+thread_local int current_device = 0;
 int64_t counters[kMaxDevices][kCounters] = {};
 
 namespace {
@@ -81,6 +81,7 @@ struct Copy final : c10::OperatorKernel {
       return false;
     if (source.is_conj() != out.is_conj() || source.is_neg() != out.is_neg()) return false;
     if (out.numel() == 0 || out.numel() > kNow || !expands(source.sizes(), out.sizes())) return false;
+    if (repeats(out) || source.storage().is_alias_of(out.storage())) return false;
     Run run = plan->kernel(static_cast<uint32_t>(out.scalar_type()));
     const at::Tensor* inputs[] = {&source};
     if (run == nullptr || run_strided(run, out, inputs, 1, nullptr, 0) != 0) return false;

@@ -20,12 +20,13 @@ from typing import Any
 import torch
 
 from workbench.torch_device import ops, traffic, vendor
-from workbench.torch_device.codegen import rows, strided, team
+from workbench.torch_device.codegen import rows, strided
 from workbench.torch_device.codegen.compiler import Kernel
 from workbench.torch_device.codegen.launch import NOW, SPLIT_FROM
 from workbench.torch_device.core import allocator, devices, memory, tensors, views
-from workbench.torch_device.core.queue import BOARD, HOLD
 from workbench.torch_device.core.views import overload
+from workbench.torch_device.driver import team
+from workbench.torch_device.driver.queue import BOARD, HOLD
 from workbench.torch_device.ops import pointwise
 from workbench.torch_device.ops.fast import KERNELS as FAST
 from workbench.torch_device.ops.pointwise import KERNELS as ROWS

@@ -1,5 +1,5 @@
 // Running a compiled kernel from C++: over any strides, on as many cores as PyTorch uses. Part of
-// quick.cpp; `codegen/elementwise.py` and `codegen/team.py` do the same for what Python launches.
+// quick.cpp; `codegen/elementwise.py` and `driver/team.py` do the same for what Python launches.
 #pragma once
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -49,6 +49,14 @@ int64_t run_shared(Run run, int64_t* words, int64_t count, int64_t weight = 1) {
   Shared shared{run, words, count, std::max<int64_t>(1, count / (threads * kPieces))};
   parallel(&take_pieces, &shared, static_cast<unsigned>(threads), 0);
   return shared.status;
+}
+
+// Whether elements of a tensor share memory with each other: an expanded view, not to be written to.
+bool repeats(const at::Tensor& tensor) {
+  auto sizes = tensor.sizes(), steps = tensor.strides();
+  for (size_t d = 0; d < sizes.size(); d++)
+    if (sizes[d] > 1 && steps[d] == 0) return true;
+  return false;
 }
 
 // Whether a tensor of one shape can stand for one of another, as broadcasting has it.

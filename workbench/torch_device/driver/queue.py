@@ -3,7 +3,8 @@
 The loop that drains it is compiled and runs outside Python's lock, so that the device works on
 while Python is busy. A piece is a compiled kernel with its words, or a Python function, for which
 the thread takes Python's lock. Threads wait for each other at *gates*: a gate is opened by a piece
-of work, so it opens when all work before it is done.
+of work, so it opens when all work before it is done. Who waits on the host helps meanwhile: where
+the thread has not come to the piece at the head yet, the caller does it, which saves the hand-over.
 
 `BOARD` has two counts over all queues, which the shim reads, too. While the first is zero nothing
 is queued anywhere, and an operator may run at once without anyone being able to tell. It refuses to
@@ -20,13 +21,13 @@ from functools import cache
 from struct import Struct
 from typing import NamedTuple
 
-from workbench.torch_device.codegen import draining
-from workbench.torch_device.codegen.draining import (
-    ACQUIRE,
-    ALWAYS,
-    BEGUN,
+from workbench.torch_device.driver import draining
+from workbench.torch_device.driver.draining import (
     DONE,
     FAILED,
+    HEAD,
+    OPENS,
+    PASSES,
     PUSHED,
     PYTHON,
     SIDE,
@@ -67,11 +68,14 @@ class Gate:
     ----------
     words : ctypes array
         Seconds, nanoseconds and a mark that it has happened, as the queue's thread writes them.
+    helps : callable
+        Does a piece before it from the calling thread, and returns whether it could.
     """
 
     def __init__(self):
         self.words = (ctypes.c_int64 * 3)()
         self.lock = _python.PyThread_allocate_lock()
+        self.helps: Callable[[], bool] = lambda: False
         _wait(self.lock, -1, 0)
 
     def __del__(self, free=_python.PyThread_free_lock):
@@ -93,6 +97,8 @@ class Gate:
 
     def wait(self) -> None:
         """Block the calling thread, which a signal such as Ctrl-C interrupts, until it is open."""
+        while not self.is_open() and self.helps():
+            pass  # one piece at a time: Python handles a signal between two
         if not self.is_open():
             while _wait(self.lock, -1, 1) != 1:
                 pass  # a signal came: Python handles it here
@@ -108,6 +114,8 @@ class Piece(NamedTuple):
     explain: Callable[[int], Exception] | None = None
     always: bool = False
     """Whether it is done on a stream that has failed, too."""
+    keeps: object = None
+    """What a kernel's words point to."""
 
 
 class Queue:
@@ -128,7 +136,7 @@ class Queue:
         self.failed: tuple[BaseException, Piece] | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._words = (ctypes.c_int64 * 10)()
+        self._words = (ctypes.c_int64 * 14)()
         self._words[SIDE] = int(side)
         self._pieces: list = [None] * SLOTS
 
@@ -149,7 +157,7 @@ class Queue:
         piece : Piece, Gate or None
             Kept while it is queued. None ends the thread.
         kind : int, optional
-            `PYTHON`, `KERNEL`, or `ALWAYS` (a kernel that no error stops).
+            `PYTHON`, `KERNEL`, `PASSES` or `OPENS`.
         address, words : int, tuple of int, optional
             The kernel's; at most ``WORDS - 2`` words.
         """
@@ -157,7 +165,7 @@ class Queue:
             if self._thread is None:
                 self._start()
             at = self._words[PUSHED]
-            while at - self._words[DONE] >= SLOTS:
+            while at - self._words[DONE] >= SLOTS - 1:  # the one just counted may still be read
                 time.sleep(1e-4)
             slot = at % SLOTS
             self._pieces[slot] = piece
@@ -166,17 +174,18 @@ class Queue:
 
     def open_when_reached(self, gate: Gate) -> None:
         """Open a gate when the work pushed so far is done, or dropped."""
+        gate.helps = self._help
         if not draining.CLOCK_AT:
             self.push(Piece("event record", "", gate.open_now, always=True))
             return
         clock = (draining.CLOCK_AT, draining.CLOCK_ID, ctypes.addressof(gate.words))
         words = (gate.lock, draining.RELEASE_AT, *clock)
-        self.push(gate, ALWAYS, draining.kernel(draining.OPEN).address, words)
+        self.push(gate, OPENS, draining.kernel(draining.OPEN).address, words)
 
     def wait_for(self, gate: Gate) -> None:
         """Let work pushed from now on wait for a gate."""
         words = (gate.lock, draining.ACQUIRE_AT, draining.RELEASE_AT)
-        self.push(gate, ALWAYS, draining.kernel(draining.PASS).address, words)
+        self.push(gate, PASSES, draining.kernel(draining.PASS).address, words)
 
     def forgive(self) -> tuple[BaseException, Piece] | None:
         """Return what failed, if anything, and run what is pushed from now on."""
@@ -192,11 +201,16 @@ class Queue:
             self.push(None)
             self._thread.join(timeout=seconds)
 
+    def _help(self) -> bool:
+        return draining.kernel(draining.HELP).run(self._pointer) == 1
+
     def _start(self) -> None:
         self._ring = (ctypes.c_int64 * (SLOTS * WORDS))()
-        self._words[ACQUIRE:SIDE] = (
+        self._words[draining.ACQUIRE :] = (
             draining.ACQUIRE_AT, draining.RELEASE_AT, _python.PyThread_allocate_lock(),
-            ctypes.addressof(self._ring), ctypes.addressof(BOARD),
+            _python.PyThread_allocate_lock(), ctypes.addressof(self._ring),
+            ctypes.addressof(BOARD), draining.kernel(draining.STEP).address,
+            draining.kernel(draining.ADVANCE).address,
         )  # fmt: skip
         for used in (self._words, self._ring):  # the thread may outlive Python's modules
             _python.Py_IncRef(ctypes.py_object(used))
@@ -207,27 +221,28 @@ class Queue:
     def _serve(self) -> None:
         self._begin()
         drain = draining.kernel(draining.DRAIN).run
-        while True:
-            status = drain(self._pointer)  # 0: a piece is Python's to do
-            slot = self._words[DONE] % SLOTS
-            piece, self._pieces[slot] = self._pieces[slot], None
-            if piece is None:
-                break
-            try:
-                if status:
-                    raise (
-                        piece.explain(status) if piece.explain else RuntimeError(f"status {status}")
-                    )
-                if piece.always or not self._words[FAILED]:
-                    piece.work()
-            except BaseException as error:  # kept: the next synchronisation raises it
-                if self.failed is None:
-                    self.failed = error, piece._replace(work=None)
-                    self._words[FAILED] = 1
-                    add(0, HOLD)
-            del piece
+        advance = draining.kernel(draining.ADVANCE).run_briefly
+        _wait(self._words[HEAD], -1, 0)
+        while self._do(drain(self._pointer)):
+            advance(self._pointer)
         self._thread = None
-        self._words[BEGUN] = 0
-        self._words[DONE] += 1
-        add(0, -1)
-        add(1, -self._words[SIDE])
+        advance(self._pointer)
+        _release(self._words[HEAD])
+
+    def _do(self, status: int) -> bool:
+        """Do Python's part of the piece at the head, or keep its error; False where it is none."""
+        slot = self._words[DONE] % SLOTS
+        piece, self._pieces[slot] = self._pieces[slot], None
+        if piece is None:
+            return False
+        try:
+            if status:
+                raise piece.explain(status) if piece.explain else RuntimeError(f"status {status}")
+            if piece.always or not self._words[FAILED]:
+                piece.work()
+        except BaseException as error:  # kept: the next synchronisation raises it
+            if self.failed is None:
+                self.failed = error, piece._replace(work=None, keeps=None)
+                self._words[FAILED] = 1
+                add(0, HOLD)
+        return True

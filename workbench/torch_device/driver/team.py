@@ -6,21 +6,24 @@ and a team that spins starts within microseconds. Where PyTorch was built withou
 point (``GOMP_parallel``), a pool of Python threads does the same more slowly, and `WHY_POOL` says
 so. Work is taken in pieces, so that a core that comes late or is busy takes fewer of them.
 
-It refuses to decide what is worth sharing: `launch` does.
+It refuses to decide what is worth sharing: `codegen.launch` does.
 """
 
 from __future__ import annotations
 
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from struct import Struct
+from typing import NamedTuple
 
 from workbench.torch_device.codegen.compiler import Kernel, compile_kernel
 
 _SHARES = 8  # pieces per core
 _HEAD = 8  # words before the threads' own, see `_TAKE`
 _LINE = 8  # words in a cache line: what one thread writes is no neighbour of another's
+_WORDS = Struct("4q")
 
 _TAKE = """
 def kernel(w):
@@ -35,6 +38,26 @@ def kernel(w):
         w[at], w[at + 1] = first, min(first + w[3], w[2])
         w[last] |= call_kernel(w[4], offset_words(w, at))
 """
+
+_SHARE = """
+def kernel(w):
+    # w: GOMP_parallel, the taker, its block, threads
+    call_with(w[0], (w[1], w[2], w[3], 0))
+    block = p_i8(w[2])
+    status = 0
+    for thread in range(w[3]):
+        status |= block[7 + (thread + 1) * block[5]]
+    return status
+"""
+
+
+class Shared(NamedTuple):
+    """A kernel's work, shared out: a kernel itself, with its words and what they point to."""
+
+    name: str
+    address: int
+    words: tuple[int, int, int, int]
+    block: ctypes.Array
 
 
 def _openmp():
@@ -62,6 +85,11 @@ def taker() -> Kernel:
 
 
 @cache
+def _sharer() -> Kernel:
+    return compile_kernel("share_out", _SHARE)
+
+
+@cache
 def _layout(count: int, threads: int):
     """Return words per thread, a packer for one thread's words, and the whole block's type."""
     each = -(-(count + 3) // _LINE) * _LINE
@@ -73,8 +101,8 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="wb core")
 
 
-def share(kernel: Kernel, count: int, words: tuple[int, ...], threads: int) -> int:
-    """Run a kernel over ``range(count)`` on several threads and return its statuses, or-ed.
+def share_out(kernel: Kernel, count: int, words: tuple[int, ...], threads: int) -> Shared:
+    """Share out a kernel's work over ``range(count)`` between several threads; `run` does it.
 
     Parameters
     ----------
@@ -92,16 +120,17 @@ def share(kernel: Kernel, count: int, words: tuple[int, ...], threads: int) -> i
     own, start = packer.pack(0, 0, *words), ctypes.addressof(block)
     for thread in range(threads):
         ctypes.memmove(start + 8 * (_HEAD + thread * each), own, len(own))
-    take = taker()
+    entry = ctypes.cast(PARALLEL, ctypes.c_void_p).value if PARALLEL else 0
+    words = entry or 0, taker().address, start, threads
+    return Shared(kernel.name, _sharer().address, words, block)
+
+
+def run(shared: Shared) -> int:
+    """Do what was shared out on several threads, and return their statuses, or-ed."""
+    start, threads = shared.words[2:]
     if PARALLEL is not None:
-        PARALLEL(take.address, start, threads, 0)
-    else:
-        at = ctypes.cast(start, ctypes.c_char_p)
-        others = [_pool(threads).submit(take.run, at) for _ in range(threads - 1)]
-        take.run(at)
-        for other in others:
-            other.result()
-    status = 0
-    for thread in range(threads):
-        status |= block[_HEAD + (thread + 1) * each - 1]
-    return status
+        return _sharer().run(_WORDS.pack(*shared.words))
+    at = ctypes.cast(start, ctypes.c_char_p)
+    list(_pool(threads).map(lambda _: taker().run(at), range(threads)))
+    each = shared.block[5]
+    return reduce(or_, shared.block[_HEAD + each - 1 :: each])
