@@ -35,11 +35,20 @@ from workbench import Race, Replay, Roofline, hardware, recording
 #
 # A recording holds every sample of a run, the machine and the date. It is data: nothing in it is
 # executed. What you see is what that machine did on that day, and every number is marked as
-# *recorded*.
+# *recorded*. These ship with the series:
+
+# %%
+for name, where in recording.shipped().items():
+    print(f"{name}: {where}")
+
+# %% [markdown]
+# Do you see an H200 in the list? When this was written there was none. Nobody who built the series
+# had one to measure on, so you replay a machine with two processor cores and no accelerator, and the
+# caption says so. Nothing below pretends to be more.
 #
-# The recordings that ship were taken on the machine that builds this project. It has two processor
-# cores and no accelerator, and the caption says so. A recording from a GPU is one file in
-# `datasets/recordings/`: if you have one, send it.
+# With an H200 in reach, one command makes the missing recording:
+# `workbench race saxpy --seconds 30 --record datasets/recordings/saxpy_on_h200.json`. It then stands
+# in the list, and `Replay("saxpy_on_h200")` plays it, with the GPU's name in the caption.
 
 # %%
 replay = Replay("two_cores_no_accelerator")
@@ -129,8 +138,8 @@ assert floor > 0
 # ## What real hardware would add
 #
 # The distance to the roof. A data sheet says what cannot be exceeded; only a run says what is
-# reached. On a machine with a GPU, `workbench race saxpy` and `workbench results --export` make a
-# recording that the rest of us can replay.
+# reached. On a machine with a GPU, `workbench race saxpy --record FILE.json` makes a recording that
+# the rest of us can replay.
 #
 # ## Take your work along
 #

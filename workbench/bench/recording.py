@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from workbench import catalog
 from workbench.bench.records import LaneRecord, Run
 from workbench.errors import DataFileError, InputError
 
@@ -66,6 +67,22 @@ def read(path: str | Path) -> list[Run]:
 
         return parquet.read(path)
     return read_json(path)
+
+
+def shipped() -> dict[str, str]:
+    """Return the recordings that ship, by name, each with where it was taken.
+
+    Raises
+    ------
+    DataFileError
+        Where one of them is damaged.
+    """
+    found = {}
+    for path in sorted((catalog.folder("datasets") / "recordings").glob("*.json")):
+        runs = read(path)
+        places = dict.fromkeys(f"{run.where()}, {run.started_at[:10]}" for run in runs)
+        found[path.stem] = "; ".join(places)
+    return found
 
 
 def require_place(path: str | Path) -> None:
