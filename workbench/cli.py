@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.commands._interrupts import deliver_inside
 from workbench.commands._screen import plain
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = Path(__file__).with_name("commands")
 _EXIT_STOPPED = 128 + signal.SIGINT
+_NOBODYS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,8 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     arguments : list of str, optional
         Those of the process by default.
     """
-    if arguments is None and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if arguments is None and signal.getsignal(signal.SIGINT) in _NOBODYS:
+        deliver_inside(_run)
     try:
         return _run(arguments)
     except KeyboardInterrupt:

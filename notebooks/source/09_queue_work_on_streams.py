@@ -36,7 +36,7 @@ import workbench.torch_device as wb
 from workbench.widgets.stream_timeline import StreamTimeline
 
 wb.vendor_library(False)
-x = torch.randn(400, 400, device="wb")
+x = torch.randn(1000, 1000, device="wb")
 x @ x  # compiles the kernel, once
 torch.wb.synchronize()
 
@@ -91,7 +91,7 @@ wb.launch_blocking(False)
 # %%
 def sum_of_square():
     producer = torch.wb.Stream()
-    y = torch.zeros(400, 400, device="wb")
+    y = torch.zeros_like(x)
     producer.wait_stream(torch.wb.current_stream())  # y is zero before the producer begins
     with wb.recording() as spans:
         with producer:
@@ -152,7 +152,7 @@ assert side.query()
 # ## Memory is freed in order, too
 #
 # A block freed on one stream may be given out on the same stream at once: work there runs in order.
-# A stream that reads a tensor of *another* stream must say so (`record_stream` on CUDA), or the memory
+# A stream that reads a tensor of *another* stream must say so (`record_stream`, as on CUDA), or the memory
 # is reused under the reader.
 
 # %%
@@ -161,7 +161,7 @@ t = torch.ones(400, 400, device="wb")
 address = t.data_ptr()
 with reader:
     busy = x @ x @ x
-    reader.uses(t)
+    t.record_stream(reader)
 del t
 fresh = torch.zeros(400, 400, device="wb")
 assert fresh.data_ptr() != address, "the block waits for the reader"

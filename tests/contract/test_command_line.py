@@ -34,12 +34,17 @@ def store(tmp_path, monkeypatch):
     return file
 
 
-UP = (
-    "import sys\n"
-    "from workbench.cli import main\n"
-    "print('up', file=sys.stderr, flush=True)\n"
-    "sys.exit(main())"
-)
+UP = """
+import sys
+from workbench import cli
+
+def says_that_it_is_up(arguments, run=cli._run):
+    print("up", file=sys.stderr, flush=True)
+    return run(arguments)
+
+cli._run = says_that_it_is_up
+sys.exit(cli.main())
+"""
 
 
 def run(*words, timeout=120, **environment):
@@ -366,6 +371,39 @@ def test_ctrl_c_while_the_command_line_is_being_loaded_shows_no_traceback(after_
     _, errors = process.communicate(timeout=60)
     ours = [line for line in errors.splitlines() if str(catalog.ROOT / "workbench") in line]
     assert not ours, errors
+
+
+PRESS = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(0.2)"
+AN_IMPORT_THAT_SWALLOWS_IT = f"""
+import pathlib, tempfile, sys
+def command():
+    with tempfile.TemporaryDirectory() as folder:
+        text = "try:\\n    {PRESS}\\nexcept BaseException:\\n    pass"
+        pathlib.Path(folder, "swallows.py").write_text(text)
+        sys.path.insert(0, folder)
+        import swallows
+        import time; time.sleep(60)
+"""
+A_FINALIZER = f"""
+class Pressed:
+    def __del__(self):
+        {PRESS}
+def command():
+    Pressed()
+    import time; time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("text", [AN_IMPORT_THAT_SWALLOWS_IT, A_FINALIZER], ids=["import", "del"])
+def test_ctrl_c_is_not_lost_where_python_drops_errors(clone, text):
+    file = clone / "workbench" / "commands" / "drops.py"
+    file.write_text(text)
+    try:
+        ran = run("drops", PYTHONPATH=str(clone), timeout=30)
+    finally:
+        file.unlink()
+    assert ran.returncode == 130, ran.stderr
+    assert ran.stderr == "\nStopped.\n"
 
 
 def test_what_was_measured_before_ctrl_c_is_shown_and_kept(store, begin):

@@ -198,6 +198,41 @@ def test_launch_blocking_raises_at_the_line_itself():
     assert not isinstance(told.value, StreamError)
 
 
+def test_the_current_device_is_a_threads_own_and_backward_leaves_it_alone():
+    if wb.TIER == "shim":
+        x = torch.ones(3, device="wb:1", requires_grad=True)
+        (x * 2).sum().backward()
+        assert torch.wb.current_device() == 0
+    seen = []
+
+    def other():
+        torch.wb.set_device(1)
+        seen.append(torch.ones(1, device="wb").device.index)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert seen == [1]
+    assert torch.ones(1, device="wb").device.index == 0
+
+
+def test_a_stream_is_pytorchs_and_makes_its_device_current_as_on_cuda():
+    side = torch.wb.Stream(device=1)
+    assert isinstance(side, torch.Stream)
+    with torch.wb.stream(side):
+        x = torch.ones(3, device="wb")
+        assert torch.wb.current_stream() == side
+    x.record_stream(torch.wb.Stream())
+    assert (x.device, torch.wb.current_device()) == (torch.device("wb:1"), 0)
+    torch.wb.synchronize(1)
+
+
+@pytest.mark.parametrize("device", ["cpu", 9, -1, "wb:7"])
+def test_a_stream_of_a_device_that_is_not_ours_or_not_there_is_refused(device):
+    with pytest.raises((ValueError, RuntimeError), match=r"Expected a wb device|invalid device"):
+        torch.wb.Stream(device=device)
+
+
 def test_more_streams_than_the_pool_share_its_queues():
     streams = [torch.wb.Stream() for _ in range(100)]
     assert len({s.stream_id for s in streams}) == 32
@@ -212,8 +247,11 @@ def test_the_accelerators_questions_are_answered_in_pure_python():
         A.synchronize(); A.empty_cache(); A.empty_host_cache(); A.reset_peak_memory_stats()
         A.set_device_index(1)
         print(torch.ones(1, device="wb").device, A.current_device_index())
+        side = torch.Stream(device="wb:1")
+        A.set_stream(side)
+        print(A.current_stream() == side == torch.wb.current_stream())
         """)
-    assert printed.split() == ["4096", "1073741824", "True", "wb:1", "1"]
+    assert printed.split() == ["4096", "1073741824", "True", "wb:1", "1", "True"]
 
 
 def test_emptying_the_cache_of_pinned_memory_does_not_crash():
@@ -227,7 +265,7 @@ def test_what_pure_python_lacks_is_named_with_the_way_out():
         def second():
             x = torch.ones(2, device="wb:1", requires_grad=True)
             (x * 2).sum().backward()
-        for what in (torch.ones(3).pin_memory, second, lambda: torch.Stream(device="wb")):
+        for what in (torch.ones(3).pin_memory, second, lambda: torch.Event(device="wb")):
             try:
                 what()
             except RuntimeError as error:

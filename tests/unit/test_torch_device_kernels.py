@@ -136,6 +136,28 @@ def test_a_kernel_that_takes_memory_as_one_line_fails_on_broadcast_samples():
     assert wb.score("add", max_samples=6).failed == 0
 
 
+@pytest.mark.parametrize(
+    ("operator", "samples"),
+    [("silu", 3), ("aten::mse_loss.out", 3), ("zero_", 3), ("reflection_pad2d", 3), ("relu_", 3),
+     ("silu_backward", 3), ("max_pool2d_with_indices_backward", 3), ("normal.Tensor_float", 3)],
+)  # fmt: skip
+def test_the_score_knows_operators_by_the_dispatchers_names(operator, samples):
+    score = wb.score(operator, max_samples=samples)
+    assert (score.failed, score.first_wrong) == (0, "")
+    assert score.passed >= samples
+
+
+def test_a_wrong_backward_kernel_is_found_by_its_gradients():
+    def half(grad, x, out):
+        out[:] = grad / 2
+
+    with wb.register("silu_backward", half):
+        assert wb.score("silu", max_samples=3).failed == 0
+        assert wb.score("silu_backward", max_samples=3).failed > 0
+    with pytest.raises(UnknownNameError, match="operator with samples called 'poisson'"):
+        wb.score("poisson")
+
+
 def test_a_kernel_that_raises_names_the_operator():
     with (
         wb.register("aten::relu", lambda x, out: 1 / 0),

@@ -2,11 +2,19 @@
 
 import sys
 
+from workbench.commands._interrupts import deliver_inside
+
+
+def _serve() -> None:
+    from jupyterlab.labapp import main
+
+    sys.exit(main())
+
+
 if __name__ == "__main__":
     try:
-        from jupyterlab.labapp import main
-
-        sys.exit(main())
+        deliver_inside(_serve)
+        _serve()
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         sys.exit(130)

@@ -3,8 +3,8 @@
 PyTorch forwards ``torch.accelerator`` to C++ objects. The pure-Python tier has none: its memory
 questions would fail with an internal assertion, and a change of device would silently do nothing.
 Two questions (`BOTH`) PyTorch asks of objects that no out-of-tree device can give. All of them are
-answered here, from the modules that answer ``torch.wb``. It refuses to guess: a stream that only
-the C++ shim could name is an error.
+answered here, from the modules that answer ``torch.wb``. It refuses to answer what PyTorch's own
+C++ answers rightly.
 """
 
 # PyTorch's private parts are untyped.
@@ -19,7 +19,6 @@ import torch
 from workbench.torch_device import device
 from workbench.torch_device.codegen import types
 from workbench.torch_device.core import allocator, devices, memory, streams
-from workbench.torch_device.pure_python import needs_shim
 
 
 def _nested_stats(index: int) -> dict[str, Any]:
@@ -34,18 +33,12 @@ def _nested_stats(index: int) -> dict[str, Any]:
     return tree
 
 
-_plain_stream = torch._C._accelerator_getStream
-
-
-def _stream(index: int) -> torch.Stream:
-    if streams.current(index).stream_id:
-        raise needs_shim("torch.accelerator.current_stream() on a side stream",
-                         "use torch.wb.current_stream()")  # fmt: skip
-    return _plain_stream(index)
-
-
 def _capability(index: int) -> dict[str, Any]:
     return {"supported_dtypes": set(types.KINDS)}
+
+
+def _set_stream(stream: torch.Stream) -> None:
+    streams.set_current(streams.STREAMS[stream.stream_id, stream.device_index])
 
 
 BOTH = {
@@ -66,8 +59,10 @@ PURE_PYTHON = {
     "setDeviceIndex": lambda index: devices.set_device(index) and None,
     "exchangeDevice": devices.set_device,
     "maybeExchangeDevice": lambda index: devices.set_device(index) if index >= 0 else -1,
-    "getStream": _stream,
-    "setStream": lambda stream: streams.set_current(streams.default(stream.device_index)) and None,
+    "getStream": streams.current,
+    "setStream": lambda s: (
+        streams.set_current(streams.STREAMS[s.stream_id, s.device_index]) and None
+    ),
 }
 """Answers without the shim, whose C++ objects give them else."""
 

@@ -12,10 +12,12 @@ own instead, which is what deepcopy, pickle, `torch.save` and `torch.load` need.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from workbench.errors import UnavailableError
-from workbench.torch_device.core import devices, memory, tensors
+from workbench.torch_device.core import devices, memory, streams, tensors
 
 
 class NeedsShimError(UnavailableError, RuntimeError):
@@ -41,10 +43,9 @@ def install() -> None:
     torch.UntypedStorage.to = _storage_to
     torch.Tensor.pin_memory = _refuse_pinning
     torch.autograd._engine_run_backward = _run_backward
-    torch.Stream = _refusing(torch.Stream, "torch.Stream", "use torch.wb.Stream")
-    torch.Event = _refusing(torch.Event, "torch.Event", "use torch.wb.Event")
-    seeded = "leave generator=None and seed the device's own with torch.manual_seed"
-    torch.Generator = _refusing(torch.Generator, "torch.Generator", seeded, bare=False)
+    torch.Stream = _for_us(torch.Stream, streams.Stream)
+    torch.Event = _for_us(torch.Event, _refuse_event)
+    torch.Generator = _for_us(torch.Generator, _refuse_generator, bare=False)
 
 
 _plain_new = torch._C.StorageBase.__new__
@@ -72,6 +73,15 @@ def _storage_to(self, *, device, non_blocking=False):
     return made.copy_(self, non_blocking)
 
 
+def _refuse_event(*args, **kwargs):
+    raise needs_shim("torch.Event", "use torch.wb.Event")
+
+
+def _refuse_generator(*args, **kwargs):
+    seeded = "leave generator=None and seed the device's own with torch.manual_seed"
+    raise needs_shim("torch.Generator", seeded)
+
+
 def _refuse_pinning(self, device=None):
     raise needs_shim("pinned memory", "leave pin_memory=False: copies then wait for the stream")
 
@@ -91,8 +101,8 @@ def _run_backward(*args, **kwargs):
         ) from error
 
 
-def _refusing(original: type, name: str, instead: str, bare: bool = True) -> type:
-    """Return a stand-in for a class that refuses our device; `bare`: no device means ours, too."""
+def _for_us(original: type, ours: Callable, bare: bool = True) -> type:
+    """Return a stand-in for a class that makes ours for our device; `bare`: with no device, too."""
 
     class Meta(type):
         def __instancecheck__(cls, value):
@@ -102,9 +112,11 @@ def _refusing(original: type, name: str, instead: str, bare: bool = True) -> typ
             return issubclass(other, original)
 
         def __call__(cls, *args, **kwargs):
+            if "stream_id" in kwargs:
+                return original(*args, **kwargs)
             device = kwargs.get("device", args[0] if args else None)
             if (bare and device is None) or isinstance(device, int) or _is_ours(device):
-                raise needs_shim(name, instead)
+                return ours(*args, **kwargs)
             return original(*args, **kwargs)
 
     return Meta(original.__name__, (), {"__doc__": original.__doc__})

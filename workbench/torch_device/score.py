@@ -1,9 +1,9 @@
 """How right is an operator? PyTorch's own OpInfo samples, run on the device and on the CPU.
 
 `score` runs every sample that PyTorch's test suite has for an operator and compares shapes, dtypes
-and values. The answer is a record: it can be shown, kept and compared. The samples come from
-PyTorch's private test modules and are imported only when asked for. It refuses operators for which
-PyTorch has no samples.
+and values: the gradients' for a backward operator, none for one that draws random numbers. The
+answer is a record: it can be shown, kept and compared. `samples` finds the samples; operators that
+none of PyTorch's reach are refused.
 """
 
 # PyTorch's private parts and the pictures' keyword tables are untyped.
@@ -20,10 +20,12 @@ from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from workbench.errors import InputError, UnknownNameError
+from workbench.errors import InputError
 from workbench.torch_device import traffic
 from workbench.torch_device.core.tensors import NAME
+from workbench.torch_device.samples import reaching
 
 
 @dataclass(frozen=True)
@@ -80,29 +82,13 @@ class Score:
         return asdict(self) | {"dtypes": list(self.dtypes)}
 
 
-def op_infos(name: str) -> list:
-    """Return PyTorch's sample generators for an operator.
-
-    Raises
-    ------
-    UnknownNameError
-        Where there are none, naming the near misses.
-    """
-    from torch.testing._internal.common_methods_invocations import op_db
-
-    found = [op for op in op_db if name in (op.name, op.aten_name, op.formatted_name)]
-    if not found:
-        raise UnknownNameError("operator with samples", name, {op.name for op in op_db})
-    return found
-
-
 def score(operator: str, dtypes: tuple[str, ...] = ("float32",), max_samples: int = 0) -> Score:
     """Run PyTorch's samples of an operator on the device.
 
     Parameters
     ----------
     operator : str
-        ``"relu"`` or ``"aten::relu"``.
+        ``"relu"``, ``"aten::relu"``, ``"nn.functional.silu"`` or ``"silu_backward"``.
     dtypes : tuple of str, optional
         Which dtypes to try, of those that the CPU supports.
     max_samples : int, optional
@@ -119,19 +105,22 @@ def score(operator: str, dtypes: tuple[str, ...] = ("float32",), max_samples: in
     wanted = [_dtype(text) for text in dtypes]
     counts, first, right, slowest = Counter(), "", [], None
     before = traffic.LOG.copy()
-    for op in op_infos(name):
+    found, by_gradients = reaching(name)
+    call = _gradients if by_gradients else _results
+    for op in found:
         for dtype in wanted:
-            if dtype not in op.supported_dtypes("cpu"):
+            differentiable = op.supports_autograd and dtype in op.supported_backward_dtypes("cpu")
+            if dtype not in op.supported_dtypes("cpu") or (by_gradients and not differentiable):
                 continue
             clean = True
-            for sample in _samples(op, dtype, max_samples):
-                wrong, fell_back = run_sample(op, sample)
+            for sample in _samples(op, dtype, max_samples, by_gradients):
+                wrong, fell_back = run_sample(op, sample, call)
                 counts["failed" if wrong else "passed"] += 1
                 counts["native"] += not wrong and not fell_back
                 clean = clean and not wrong
                 first = first or (f"{describe(sample)}: {wrong}" if wrong else "")
                 if not wrong and (slowest is None or _size(sample) > _size(slowest[1])):
-                    slowest = (op, sample)
+                    slowest = (op, sample, call)
             if clean:
                 right.append(str(dtype)[6:])
     here, there = _times(*slowest) if slowest else (0.0, 0.0)
@@ -148,9 +137,9 @@ def _dtype(text: str) -> torch.dtype:
     return found
 
 
-def _samples(op, dtype: torch.dtype, most: int) -> Iterator:
+def _samples(op, dtype: torch.dtype, most: int, gradients: bool) -> Iterator:
     torch.manual_seed(0)
-    for index, sample in enumerate(op.sample_inputs("cpu", dtype)):
+    for index, sample in enumerate(op.sample_inputs("cpu", dtype, requires_grad=gradients)):
         if most and index >= most:
             return
         yield sample
@@ -163,7 +152,7 @@ def _tree(sample):
 def _moved(tree):
     def move(value):
         if isinstance(value, torch.Tensor):
-            return _with_strides(value)
+            return _with_strides(value).requires_grad_(value.requires_grad)
         if isinstance(value, torch.device) or value == "cpu":
             return NAME
         return value
@@ -179,31 +168,69 @@ def _with_strides(value: torch.Tensor) -> torch.Tensor:
     return made.copy_(value.detach())
 
 
-def run_sample(op, sample) -> tuple[str, bool]:
+def _results(op, tree):
+    return op(tree[0], *tree[1], **tree[2])
+
+
+def _gradients(op, tree):
+    """Return the gradients of the sum of all results."""
+    results = pytree.tree_leaves(_results(op, tree))
+    results = [r for r in results if isinstance(r, torch.Tensor) and r.requires_grad]
+    given = pytree.tree_leaves(tree)
+    given = [t for t in given if isinstance(t, torch.Tensor) and t.requires_grad]
+    if not results or not given:
+        return ()
+    ones = [torch.ones_like(r) for r in results]
+    return torch.autograd.grad(results, given, ones, allow_unused=True)
+
+
+def run_sample(op, sample, call=_results) -> tuple[str, bool]:
     """Run one sample here and on the CPU; return what was wrong, and whether anything fell back."""
     tree = _tree(sample)
     torch.manual_seed(7)
-    want = op(tree[0], *tree[1], **tree[2])
+    want = call(op, tree)
     before = sum(traffic.LOG.values())
     try:
         moved = _moved(tree)
         torch.manual_seed(7)
-        got = op(moved[0], *moved[1], **moved[2])
+        got = call(op, moved)
         wrong = _difference(got, want)
+        if wrong and _is_random(call, op, tree):  # another generator, other values
+            wrong = _difference(got, want, values=False)
     except Exception as error:  # whatever a learner's kernel does is a result
         wrong = f"{type(error).__name__}: {str(error).splitlines()[0]}"
     return wrong, sum(traffic.LOG.values()) != before
 
 
-def _difference(got, want) -> str:
+class _Draws(TorchDispatchMode):
+    """Notice whether an operator that draws random numbers is called."""
+
+    seen = False
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.seen |= torch.Tag.nondeterministic_seeded in func.tags
+        return func(*args, **(kwargs or {}))
+
+
+def _is_random(call, op, tree) -> bool:
+    with _Draws() as draws:
+        call(op, tree)
+    return draws.seen
+
+
+def _difference(got, want, values: bool = True) -> str:
     got, want = pytree.tree_leaves(got), pytree.tree_leaves(want)
     if len(got) != len(want):
         return f"{len(got)} results, not {len(want)}"
     for one, expected in zip(got, want, strict=True):
         if not isinstance(expected, torch.Tensor):
             continue
+        if not isinstance(one, torch.Tensor):
+            return f"{one}, not a tensor"
         if one.shape != expected.shape or one.dtype != expected.dtype:
             return f"{tuple(one.shape)} {one.dtype}, not {tuple(expected.shape)} {expected.dtype}"
+        if not values:
+            continue
         try:
             torch.testing.assert_close(one.detach().cpu(), expected.detach(), equal_nan=True)
         except AssertionError as error:
@@ -224,13 +251,13 @@ def _size(sample) -> int:
     return sum(t.numel() for t in pytree.tree_leaves(_tree(sample)) if isinstance(t, torch.Tensor))
 
 
-def _times(op, sample) -> tuple[float, ...]:
+def _times(op, sample, call) -> tuple[float, ...]:
     tree = _tree(sample)
     moved = _moved(tree)
 
     def once(given) -> float:
         start = time.perf_counter_ns()
-        op(given[0], *given[1], **given[2])
+        call(op, given)
         return time.perf_counter_ns() - start
 
     return tuple(median(once(given) for _ in range(5)) for given in (moved, tree))

@@ -33,7 +33,7 @@ function render({ model, el }) {
     say(view.sentence);
     const chosen = rows[at];
     const legend = wb.el("p", { class: "wb-note" }, Object.keys(view.kinds).map((kind) => [
-      wb.el("span", { style: `color:${colour(view, kind)}` }, "■ "), `${kind} ${view.counts[kind]}  `]), "a dot: its fallbacks moved bytes");
+      wb.el("span", { style: `color:${colour(view, kind)}` }, "■ "), `${kind} ${view.counts[kind]}  `]), "· a dot: its fallbacks moved bytes");
     under.replaceChildren(legend, chosen ? wb.table(chosen.operator, [
       { key: "kind", label: "answered" }, { key: "source", label: "from" },
       { key: "calls", label: "fallbacks", number: true, render: wb.count },

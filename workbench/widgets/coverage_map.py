@@ -79,9 +79,8 @@ class CoverageMap(Widget):
             return self
         self._chosen, self._text = operator, ""
         if score and self._score is not None:
-            base = operator.partition(".")[0].strip("_")
             try:
-                self._text = str(self._score(base))
+                self._text = str(self._score(operator))
             except Exception as error:  # a callable of the reader's: its words are the answer
                 self._text = str(error)
         self._show()

@@ -34,7 +34,7 @@ function render({ model, el }) {
     const chosen = view.ranges[view.at];
     under.replaceChildren(
       wb.el("p", { class: "wb-note" }, Object.entries(view.states).map(([state, colour]) => [
-        wb.el("span", { style: `color:${WB_LOOK.palette[colour]}` }, "■ "), `${state} `]), "widths follow the logarithm of the size"),
+        wb.el("span", { style: `color:${WB_LOOK.palette[colour]}` }, "■ "), `${state} `]), "· widths follow the logarithm of the size"),
       chosen ? wb.table("The chosen range", [
         { key: "start", label: "offset", number: true, render: wb.count }, { key: "nbytes", label: "bytes", number: true, render: wb.count },
         { key: "state", label: "state" }, { key: "stream", label: "stream", render: (n) => (n < 0 ? "–" : n === 0 ? "default" : n) },

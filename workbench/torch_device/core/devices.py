@@ -1,4 +1,4 @@
-"""Which devices there are, which one is current, and whether this process may use them.
+"""Which devices there are, which one is current on a thread, and whether this process may use them.
 
 It refuses to work in a child made by ``fork``, as CUDA does: the streams' threads stay behind.
 """
@@ -6,6 +6,7 @@ It refuses to work in a child made by ``fork``, as CUDA does: the streams' threa
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 
 import torch
@@ -20,16 +21,34 @@ class ForkedProcessError(ExecutionError, RuntimeError):
     """The device was touched in a child made by ``fork``, where its streams do not exist."""
 
 
+class _Current(threading.local):
+    device = 0
+
+
 forked = False
-_current_device = 0
+_current = _Current()
 listener: Callable[[int], None] = lambda device: None  # noqa: E731
-"""Told the current device whenever it changes; the shim's."""
+"""Told a thread's current device, on that thread, whenever it changes; the shim's."""
 
 
 def index_of(device) -> int:
-    """Return the index of a device given as a device, a string, a number or None."""
-    index = device if device is None or isinstance(device, int) else torch.device(device).index
-    return _current_device if index is None else index
+    """Return the index of a device given as a device, a string, a number or None (the current one).
+
+    Raises
+    ------
+    ValueError
+        For a device of another kind.
+    RuntimeError
+        For a device that does not exist.
+    """
+    if device is None:
+        return _current.device
+    if isinstance(device, int):
+        return check_index(device)
+    named = torch.device(device)
+    if named.type != "wb":
+        raise ValueError(f"Expected a wb device, but got: {device}")
+    return _current.device if named.index is None else check_index(named.index)
 
 
 def check_not_forked() -> None:
@@ -59,15 +78,14 @@ def check_index(index: int) -> int:
 
 
 def current_device() -> int:
-    """Return the index of the current device."""
-    return _current_device
+    """Return the index of this thread's current device."""
+    return _current.device
 
 
 def set_device(index: int) -> int:
-    """Make a device current and return the one that was."""
-    global _current_device
-    previous, _current_device = _current_device, check_index(index)
-    listener(_current_device)
+    """Make a device current on this thread and return the one that was."""
+    previous, _current.device = _current.device, check_index(index)
+    listener(index)
     return previous
 
 

@@ -29,6 +29,7 @@ from workbench.torch_device.driver.queue import BOARD, Gate, Piece, Queue, add
 
 SMALL = 1 << 15  # elements an idle stream's caller does itself: some 20 us, a hand-over costs 30
 LARGE = 1 << 62
+_PRIVATE_USE_1 = 20  # c10/core/DeviceType.h
 POOL = 32  # side streams per device; further ones share their queues in turn, as on CUDA
 
 
@@ -42,7 +43,7 @@ _numbers = itertools.cycle(range(1, POOL + 1))
 _here = threading.local()
 
 
-class Stream:
+class Stream(torch.Stream):
     """A queue of work on one device, taken in turn from a pool.
 
     Parameters
@@ -58,8 +59,6 @@ class Stream:
         In a forked child.
     """
 
-    stream_id: int
-    device_index: int
     queue: Queue
 
     def __new__(cls, device=None, priority: int = 0) -> Stream:
@@ -67,13 +66,16 @@ class Stream:
         check_not_forked()
         return _stream(next(_numbers), index_of(device))
 
+    @classmethod
+    def _make(cls, number: int, device: int) -> Stream:
+        made = super().__new__(
+            cls, stream_id=number, device_index=device, device_type=_PRIVATE_USE_1
+        )
+        made.queue = Queue(repr(made), number != 0, lambda: _begin(made))
+        return STREAMS.setdefault((number, device), made)
+
     def __repr__(self) -> str:
         return f"<wb.Stream {self.stream_id} on wb:{self.device_index}>"
-
-    @property
-    def device(self) -> torch.device:
-        """The stream's device."""
-        return torch.device("wb", self.device_index)
 
     def put(self, name: str, work: Callable, amount: int = LARGE, always: bool = False) -> None:
         """Queue work, or do it now where it is small and nothing is queued.
@@ -166,10 +168,6 @@ class Stream:
         other.reach(gate)
         self.wait_gate(gate)
 
-    def uses(self, tensor: torch.Tensor) -> None:
-        """Note that work here uses a tensor's memory: `Tensor.record_stream` for this class."""
-        record(tensor, self)
-
     def record_event(self, event=None):
         """Put an event, a new one where none is given, behind the work queued so far."""
         from workbench.torch_device.core.events import Event  # which knows streams
@@ -179,23 +177,21 @@ class Stream:
         return event
 
     def __enter__(self) -> Stream:
-        _here.__dict__.setdefault("outer", []).append(set_current(self))
+        left = devices.set_device(self.device_index), set_current(self)
+        _here.__dict__.setdefault("outer", []).append(left)
         return self
 
     def __exit__(self, *exc) -> None:
-        set_current(_here.outer.pop())
+        device, stream = _here.outer.pop()
+        set_current(stream)
+        devices.set_device(device)
 
 
 STREAMS: dict[tuple[int, int], Stream] = {}
 
 
 def _stream(number: int, device: int) -> Stream:
-    made = STREAMS.get((number, device))
-    if made is None:
-        made = STREAMS[number, device] = object.__new__(Stream)
-        made.stream_id, made.device_index = number, device
-        made.queue = Queue(repr(made), number != 0, lambda: _begin(made))
-    return made
+    return STREAMS.get((number, device)) or Stream._make(number, device)
 
 
 def _begin(stream: Stream) -> None:
@@ -203,6 +199,7 @@ def _begin(stream: Stream) -> None:
 
     Gradients are the caller's business, and were seen to when a piece was queued.
     """
+    devices.set_device(stream.device_index)
     _here.streams = {stream.device_index: stream}
     _here.inference = torch.inference_mode()
     _here.inference.__enter__()

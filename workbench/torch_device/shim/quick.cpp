@@ -17,7 +17,7 @@ namespace quick {
 const Board kBusy{{1}, {1}};  // until Python shows its own: it decides all
 const Board* board = &kBusy;
 int64_t hold = 1;  // from here on the board's first count says that nothing may run at once
-std::atomic<int> current_device{0};
+thread_local int current_device = 0;
 int64_t counters[kMaxDevices][kCounters] = {};
 
 namespace {

@@ -13,7 +13,7 @@ struct Board {
 };
 extern const Board* board;
 extern int64_t hold;
-extern std::atomic<int> current_device;
+extern thread_local int current_device;
 extern int64_t counters[kMaxDevices][kCounters];
 
 c10::DataPtr allocate(size_t bytes, int device);

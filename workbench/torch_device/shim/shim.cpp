@@ -64,7 +64,7 @@ int64_t ask(Question question, int64_t a = 0, int64_t b = 0) {
   return answer;
 }
 
-DeviceIndex here() { return static_cast<DeviceIndex>(quick::current_device.load()); }
+DeviceIndex here() { return static_cast<DeviceIndex>(quick::current_device); }
 DeviceIndex index_of(Device device) { return device.index() < 0 ? here() : device.index(); }
 
 struct Memory final : c10::DeviceAllocator {

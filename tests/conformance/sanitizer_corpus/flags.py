@@ -3,14 +3,12 @@
 import numba
 import numpy as np
 
+from sanitizer_corpus.arguments import ramp_and_zeros
 from workbench import cuda
 
 N = 64
 float32, int32, boolean = numba.float32, numba.int32, numba.boolean
-
-
-def vector():
-    return np.arange(1, N + 1, dtype=np.float32), np.zeros(N, np.float32)
+vector = ramp_and_zeros(N)
 
 
 def flags():
@@ -336,11 +334,3 @@ PAIRS = [
     ("barrier divergence", break_before_the_barrier, flag_instead_of_break, (1, N), vector),
     ("barrier divergence", barrier_while_work_remains, barrier_while_anyone_works, (1, N), work),
 ]
-
-
-def test_the_fault_is_found_in_every_order(pair, check_faulty):
-    check_faulty(pair)
-
-
-def test_the_twin_is_silent_in_every_order(pair, check_repaired):
-    check_repaired(pair)

@@ -1,4 +1,4 @@
-"""What the pairs of the sanitizer corpus have in common.
+"""The sanitizer's corpus: each fault is found and placed, and no twin raises an alarm.
 
 A pair is a kernel with one fault and its repaired twin. The faulty one has comments ``# fault`` on
 the lines that the finding must name.
@@ -6,16 +6,37 @@ the lines that the finding must name.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workbench.simt.sanitizer import Severity, sanitize_in_order
+from workbench.simt.sanitizer import Severity, sanitize, sanitize_in_order
 
-ORDERS = 4  # forward, backward and two random ones
+ORDERS = ["forward", "backward", "random2", "random3"]
+CORPUS = Path(__file__).parent / "sanitizer_corpus"
+
+
+def _package(folder: Path) -> Any:
+    """Load a folder beside the tests as a package: its modules import what they share."""
+    spec = importlib.util.spec_from_file_location(
+        folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    package = sys.modules[folder.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    return package
+
+
+_package(CORPUS)
+FAMILIES = {
+    path.stem: importlib.import_module(f"{CORPUS.name}.{path.stem}")
+    for path in sorted(CORPUS.glob("[!_]*.py"))
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,18 @@ def marked_lines(kernel: Any) -> set[int]:
     return {first + place for place, text in enumerate(lines) if "# fault" in text}
 
 
-def _check_faulty(pair: Pair, number: int) -> None:
+PAIRS = [
+    pytest.param(Pair(*row), id=f"{family}-{Pair(*row)}")
+    for family, module in FAMILIES.items()
+    for row in getattr(module, "PAIRS", ())
+]
+each_pair = pytest.mark.parametrize("pair", PAIRS)
+each_order = pytest.mark.parametrize("number", range(len(ORDERS)), ids=ORDERS)
+
+
+@each_order
+@each_pair
+def test_the_fault_is_found_in_every_order(pair: Pair, number: int):
     launch = pair.faulty[pair.configuration]
     found = sanitize_in_order(launch, pair.arguments(), number)
     right = [one for one in found if one.kind == pair.kind]
@@ -66,31 +98,23 @@ def _check_faulty(pair: Pair, number: int) -> None:
         assert one.cure
 
 
-def _check_repaired(pair: Pair, number: int) -> None:
+@each_order
+@each_pair
+def test_the_twin_is_silent_in_every_order(pair: Pair, number: int):
     make = pair.repaired_arguments or pair.arguments
     found = sanitize_in_order(pair.repaired[pair.configuration], make(), number)
     assert not found, f"a false alarm: {found}"
 
 
-@pytest.fixture(params=range(ORDERS), ids=["forward", "backward", "random2", "random3"])
-def order(request: pytest.FixtureRequest) -> int:
-    """The thread order to run in."""
-    return request.param
+def test_a_race_inside_a_device_function_names_its_line():
+    races = FAMILIES["shared_races"]
+    (found,) = sanitize(races.device_function_reads_too_early[1, races.N], *races.vector())
+    assert found.kind == "race"
+    assert "s[(t + 1) % N]" in found.first.text + found.second.text
+    assert not sanitize(races.device_function_waits[1, races.N], *races.vector())
 
 
-@pytest.fixture
-def check_faulty(order: int) -> Callable[[Pair], None]:
-    """Check that the fault is found, named, and placed on the marked lines."""
-    return lambda pair: _check_faulty(pair, order)
-
-
-@pytest.fixture
-def check_repaired(order: int) -> Callable[[Pair], None]:
-    """Check that the twin raises no alarm."""
-    return lambda pair: _check_repaired(pair, order)
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Hand every pair of the module to the tests that ask for one."""
-    if "pair" in metafunc.fixturenames:
-        metafunc.parametrize("pair", [Pair(*row) for row in metafunc.module.PAIRS], ids=str)
+def test_the_cure_of_a_plain_increment_is_an_atomic():
+    races = FAMILIES["shared_races"]
+    found = sanitize(races.histogram_with_plain_increment[1, races.N], *races.vector())
+    assert "cuda.atomic" in found[0].cure

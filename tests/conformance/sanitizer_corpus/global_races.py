@@ -3,14 +3,12 @@
 import numba
 import numpy as np
 
+from sanitizer_corpus.arguments import ramp_and_zeros
 from workbench import cuda
 
 N = 128
 float32, int32 = numba.float32, numba.int32
-
-
-def vector():
-    return np.arange(1, N + 1, dtype=np.float32), np.zeros(N, np.float32)
+vector = ramp_and_zeros(N)
 
 
 def counters():
@@ -310,11 +308,3 @@ PAIRS = [
     (MIXED, plain_reset_of_an_atomic, reset_in_another_place, (1, 64), counters),
     (MIXED, shared_bins_read_too_early, shared_bins_read_after_barrier, (1, 64), counters),
 ]
-
-
-def test_the_fault_is_found_in_every_order(pair, check_faulty):
-    check_faulty(pair)
-
-
-def test_the_twin_is_silent_in_every_order(pair, check_repaired):
-    check_repaired(pair)

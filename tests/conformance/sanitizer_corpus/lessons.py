@@ -3,14 +3,12 @@
 import numba
 import numpy as np
 
+from sanitizer_corpus.arguments import ramp_and_zeros
 from workbench import cuda
 
 N = 64
 float32, int32 = numba.float32, numba.int32
-
-
-def vector():
-    return np.arange(1, N + 1, dtype=np.float32), np.zeros(N, np.float32)
+vector = ramp_and_zeros(N)
 
 
 def convolution_arguments():
@@ -375,11 +373,3 @@ PAIRS = [
         line_of_sixty_and_another,
     ),
 ]
-
-
-def test_the_fault_is_found_in_every_order(pair, check_faulty):
-    check_faulty(pair)
-
-
-def test_the_twin_is_silent_in_every_order(pair, check_repaired):
-    check_repaired(pair)

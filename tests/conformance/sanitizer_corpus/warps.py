@@ -3,15 +3,13 @@
 import numba
 import numpy as np
 
+from sanitizer_corpus.arguments import ramp_and_zeros
 from workbench import cuda
 
 N = 64
 float32, int32, int64 = numba.float32, numba.int32, numba.int64
 MISSING = "missing syncwarp"
-
-
-def vector():
-    return np.arange(1, N + 1, dtype=np.float32), np.zeros(N, np.float32)
+vector = ramp_and_zeros(N)
 
 
 def warp():
@@ -232,11 +230,3 @@ PAIRS = [
     ("warp divergence", full_mask_in_half_a_warp, half_mask_in_half_a_warp, (1, 32), warp),
     ("warp divergence", activemask_kept_for_later, activemask_of_this_branch, (1, 32), warp),
 ]
-
-
-def test_the_fault_is_found_in_every_order(pair, check_faulty):
-    check_faulty(pair)
-
-
-def test_the_twin_is_silent_in_every_order(pair, check_repaired):
-    check_repaired(pair)

@@ -3,16 +3,14 @@
 import numba
 import numpy as np
 
+from sanitizer_corpus.arguments import ramp_and_zeros
 from workbench import cuda
 
 N = 64
 float32, int32, complex64 = numba.float32, numba.int32, numba.complex64
 PARTICLE = np.dtype([("x", np.float32), ("v", np.float32)], align=True)
 cell = numba.from_dtype(PARTICLE)
-
-
-def vector():
-    return np.arange(1, N + 1, dtype=np.float32), np.zeros(N, np.float32)
+vector = ramp_and_zeros(N)
 
 
 @cuda.jit
@@ -290,11 +288,3 @@ PAIRS = [
     ),
     ("out of bounds", slab_past_the_volume, slab_of_the_volume, ((1, 1, 2), (8, 4, 2)), volume),
 ]
-
-
-def test_the_fault_is_found_in_every_order(pair, check_faulty):
-    check_faulty(pair)
-
-
-def test_the_twin_is_silent_in_every_order(pair, check_repaired):
-    check_repaired(pair)

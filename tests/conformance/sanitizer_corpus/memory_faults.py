@@ -3,15 +3,13 @@
 import numba
 import numpy as np
 
+from sanitizer_corpus.arguments import ramp_and_zeros
 from workbench import cuda
 from workbench.simt.host.memory import device_array, to_device
 
 N = 100
 float32, int32 = numba.float32, numba.int32
-
-
-def vector():
-    return np.arange(1, N + 1, dtype=np.float32), np.zeros(N, np.float32)
+vector = ramp_and_zeros(N)
 
 
 @cuda.jit
@@ -313,11 +311,3 @@ PAIRS = [
     (ODD, read_a_field, read_a_field, (1, 8), lambda: _records(False), lambda: _records(True),
      "warning"),
 ]  # fmt: skip
-
-
-def test_the_fault_is_found_in_every_order(pair, check_faulty):
-    check_faulty(pair)
-
-
-def test_the_twin_is_silent_in_every_order(pair, check_repaired):
-    check_repaired(pair)

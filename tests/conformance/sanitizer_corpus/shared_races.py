@@ -3,14 +3,12 @@
 import numba
 import numpy as np
 
+from sanitizer_corpus.arguments import ramp_and_zeros
 from workbench import cuda
 
 N = 128
 float32, int32 = numba.float32, numba.int32
-
-
-def vector():
-    return np.arange(1, N + 1, dtype=np.float32), np.zeros(N, np.float32)
+vector = ramp_and_zeros(N)
 
 
 @cuda.jit
@@ -342,27 +340,3 @@ PAIRS = [
     ("race", barrier_on_the_wrong_side, barrier_between, (1, N), vector),
     ("race", transpose_tile_without_barrier, transpose_tile, (1, (8, 8)), square),
 ]
-
-
-def test_the_fault_is_found_in_every_order(pair, check_faulty):
-    check_faulty(pair)
-
-
-def test_the_twin_is_silent_in_every_order(pair, check_repaired):
-    check_repaired(pair)
-
-
-def test_a_race_inside_a_device_function_names_its_line():
-    from workbench.simt.sanitizer import sanitize
-
-    (found,) = sanitize(device_function_reads_too_early[1, N], *vector())
-    assert found.kind == "race"
-    assert "s[(t + 1) % N]" in found.first.text + found.second.text
-    assert not sanitize(device_function_waits[1, N], *vector())
-
-
-def test_the_cure_of_a_plain_increment_is_an_atomic():
-    from workbench.simt.sanitizer import sanitize
-
-    found = sanitize(histogram_with_plain_increment[1, N], *vector())
-    assert "cuda.atomic" in found[0].cure
