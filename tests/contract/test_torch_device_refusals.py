@@ -163,3 +163,24 @@ def test_a_full_disk_under_the_cache_costs_a_compilation_and_a_warning(room):
     assert seen.count("CacheRefusedWarning: The cache is not used") == 1
     assert "File too large" in seen
     assert "tmp" not in seen.partition("left")[2].partition("\n")[0]
+
+
+def test_the_memory_of_a_device_that_is_not_there_is_refused():
+    assert wb.memory_map("wb:1")
+    with pytest.raises(RuntimeError, match="invalid device ordinal 7"):
+        wb.memory_map(7)
+
+
+@pytest.mark.parametrize("shim", ["0", "1"])
+def test_a_tensor_becomes_an_instance_of_a_subclass_on_both_tiers(shim):
+    seen = child(
+        """
+        import torch, workbench.torch_device
+        class Image(torch.Tensor):
+            pass
+        image = torch.ones(2, 3, device="wb").as_subclass(Image)
+        print(type(image + 1).__name__, (image[0] + 1).device, type(Image(image)).__name__)
+        """,
+        WORKBENCH_SHIM=shim,
+    )
+    assert seen == "Image wb:0 Image\n"

@@ -94,6 +94,26 @@ def test_a_fallback_is_logged_with_its_bytes_and_its_line():
     assert "test_torch_device_core.py" in wb.FALLBACKS[-1].line
 
 
+def test_a_fallback_in_a_notebook_is_logged_with_the_cell_and_its_line():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    shell.run_cell("import torch", store_history=True)
+    call = "def airy(x):\n    return torch.special.airy_ai(x)\nairy(torch.ones(2, device='wb'))"
+    shell.run_cell(call, store_history=True).raise_error()
+    assert wb.FALLBACKS[-1].line == "Cell In[2], line 2"
+
+
+def test_a_fallback_from_a_folder_called_torch_has_a_line(tmp_path):
+    program = tmp_path / "torch" / "train.py"
+    program.parent.mkdir()
+    program.write_text("def airy(torch, x):\n    return torch.special.airy_ai(x)\n")
+    names = {}
+    exec(compile(program.read_text(), str(program), "exec"), names)
+    names["airy"](torch, torch.ones(2, device="wb"))
+    assert wb.FALLBACKS[-1].line == f"{program}:2"
+
+
 def test_an_importer_who_comes_second_is_told_the_holder():
     done = child("torch.utils.rename_privateuse1_backend('npu')\nimport workbench.torch_device")
     assert "DeviceTakenError" in done.stderr

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from workbench.torch_device.core import allocator, memory
+from workbench.torch_device.core import allocator, devices, memory
 
 MIB = 1 << 20
 
@@ -53,6 +53,7 @@ def _tensors(device: int) -> Iterator[torch.Tensor]:
 
 def memory_map(device: int = 0) -> list[Range]:
     """Return a device's memory in order of addresses."""
+    device = devices.index_of(device)
     pool, origin = allocator.POOLS[device], memory.base(device)
     live = live_blocks(device)
     views: dict[int, list[str]] = {}

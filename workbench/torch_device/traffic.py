@@ -7,13 +7,15 @@ that nothing falls back without a trace. It refuses to print.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from types import CodeType
+from types import CodeType, FrameType
 
+import numba
 import torch
 
 
@@ -91,22 +93,37 @@ class Fallback:
 
 
 FALLBACKS: deque[Fallback] = deque(maxlen=10_000)
-_WITHIN = ("/torch/", "/torch_device/", "<frozen", "<string>", "/numba/")
+_WITHIN = (
+    *(f"{os.path.dirname(f)}{os.sep}" for f in (torch.__file__, numba.__file__, __file__)),
+    "<frozen", "<string>",
+)  # fmt: skip
 
 
 @lru_cache(4096)
 def _is_within(code: CodeType) -> bool:
-    return any(part in code.co_filename for part in _WITHIN)
+    return code.co_filename.startswith(_WITHIN)
 
 
 def caller() -> str:
-    """Return ``file:line`` of the nearest frame that is neither PyTorch's nor the device's."""
+    """Return ``file:line`` of the nearest frame that is neither PyTorch's nor the device's.
+
+    In a notebook it is the cell's name and the line, as IPython's tracebacks have it.
+    """
     frame = sys._getframe(1)
     while frame is not None:
         if not _is_within(frame.f_code):
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            return _cell(frame) or f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
     return "unknown"
+
+
+def _cell(frame: FrameType) -> str:
+    """Return a notebook cell's name and line, or nothing for code from a file."""
+    find = frame.f_globals.get("get_ipython")
+    shell = find() if callable(find) else None
+    name_of = getattr(getattr(shell, "compile", None), "format_code_name", None)
+    named = name_of and name_of(frame.f_code.co_filename)  # ("Cell", "In[5]") or None
+    return f"{' '.join(named)}, line {frame.f_lineno}" if named else ""
 
 
 def count(way: str, nbytes: int) -> None:

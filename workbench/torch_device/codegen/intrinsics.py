@@ -126,6 +126,18 @@ maxnum, minnum = _extreme("maxnum", "nnan", "nsz"), _extreme("minnum", "nnan", "
 
 
 @intrinsic
+def number_or_zero(typing_context, x):
+    """Return a float, or zero where it is NaN."""
+
+    def generate(context, builder, signature, arguments):
+        zero = ir.Constant(context.get_value_type(signature.return_type), 0.0)
+        is_number = builder.fcmp_ordered("ord", arguments[0], arguments[0])
+        return builder.select(is_number, arguments[0], zero)
+
+    return x(x), generate
+
+
+@intrinsic
 def call_kernel(typing_context, address, words):
     """Call another kernel by its address."""
 
@@ -219,6 +231,7 @@ __all__ = [
     "maxnum",
     "minimum",
     "minnum",
+    "number_or_zero",
     "offset_words",
     "p_c8",
     "p_c16",

@@ -27,7 +27,6 @@ METADATA_KERNELS = (
     "view.dtype",
     "_reshape_alias",
     "unfold",
-    "alias",
     "is_set_to",
     "set_.source_Storage_storage_offset",
     "set_.source_Storage",

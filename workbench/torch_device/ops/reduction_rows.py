@@ -62,9 +62,7 @@ _ARGMAX, _ARGMIN = ({k: _ARG.format(step=step[k]) for k in "fi"} for step in (_G
 
 BODIES = {
     "sum": {k: _SUM.format(term="X[i]", finish="acc") for k in "fi"},
-    "nansum": {"f4": _SUM.format(term="f4_of_bits(bits_of_f4(X[i]) & -i4(X[i] == X[i]))",
-                                 finish="acc"),
-               "f": _SUM.format(term="(X[i] if X[i] == X[i] else T(0))", finish="acc"),
+    "nansum": {"f": _SUM.format(term="number_or_zero(X[i])", finish="acc"),
                "i": _SUM.format(term="X[i]", finish="acc")},
     "mean": {"f": _SUM.format(term="X[i]", finish="acc / f_count")},
     "prod": {k: _FOLD.format(first=1, step="R(acc * x)") for k in "fi"},
@@ -106,11 +104,7 @@ BODIES = {
 _NONZERO = "(T(1) if x != 0 else T(0))"
 FOLDS = {
     "sum": {k: ("0", "acc + x", "acc") for k in "fi"},
-    "nansum": {
-        "f4": ("0", "acc + f4_of_bits(bits_of_f4(x) & -i4(x == x))", "acc"),
-        "f": ("0", "acc + (x if x == x else T(0))", "acc"),
-        "i": ("0", "acc + x", "acc"),
-    },
+    "nansum": {"f": ("0", "acc + number_or_zero(x)", "acc"), "i": ("0", "acc + x", "acc")},
     "mean": {"f": ("0", "acc + x", "acc / n")},
     "prod": {k: ("1", "R(acc * x)", "acc") for k in "fi"},
     "amax": {k: (_HIGHEST[k], _GREATER[k], "acc") for k in "fi"},
