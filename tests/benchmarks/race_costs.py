@@ -259,7 +259,7 @@ def show(kernels=5):
         for number in range(kernels):
             nbformat.write(book, f"{folder}/show{number}.ipynb")
             page = browser.new_page(viewport={"width": 1280, "height": 3000})
-            page.goto(f"{base}/lab/tree/show{number}.ipynb")
+            page.goto(f"{base}/lab/workspaces/w{number}/tree/show{number}.ipynb")
             page.wait_for_function(f"() => ({IDLE})() === 'idle'", timeout=90_000)
             page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
             said = page.locator(".jp-OutputArea-output pre").first
