@@ -4,6 +4,7 @@
     python tests/benchmarks/race_costs.py updates    # six targets; wanted: 5 a second, under 2 %
     python tests/benchmarks/race_costs.py memory     # six targets on one core; wanted: under 2 GB
     python tests/benchmarks/race_costs.py notebook   # six finished races; wanted: under 500 kB
+    python tests/benchmarks/race_costs.py show       # in JupyterLab; wanted: under 0.5 s
 
 Every figure is a ratio taken side by side, or a count; the load is printed beside it.
 """
@@ -11,11 +12,15 @@ Every figure is a ratio taken side by side, or a count; the load is printed besi
 import argparse
 import os
 import random
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
+from contextlib import contextmanager
 
 import numpy as np
 import psutil
@@ -215,9 +220,88 @@ def notebook():
     print(f"a notebook with six finished races: {size / 1e3:.0f} kB, {pictures} static pictures")
 
 
+SHOW = """index => {
+    const notebook = window.jupyterapp.shell.currentWidget.content, begin = performance.now();
+    window.shownAfter = 0;
+    notebook.activeCellIndex = index;
+    const seen = (what) => notebook.widgets[index].node.querySelector(what)?.offsetParent;
+    const look = () => { if (seen('.wb-sentence') && seen('.wb-race-controls button'))
+        window.shownAfter = performance.now() - begin; else requestAnimationFrame(look); };
+    window.jupyterapp.commands.execute('notebook:run-cell');
+    look();
+}"""
+IDLE = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status"
+
+
+def show(kernels=5):
+    """Time from running a cell until the widget and its controls stand on the page.
+
+    Each time in a kernel of its own. `Race` is imported in a cell before: what comes after that is
+    the widget's; the import is told apart.
+    """
+    import nbformat
+    from playwright.sync_api import sync_playwright
+
+    cells = ["import time; begin = time.perf_counter(); from workbench import Race; "
+             "print(time.perf_counter() - begin)", "Race('saxpy')", "Race('matmul')"]  # fmt: skip
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    made = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    book = nbformat.v4.new_notebook(cells=made, metadata=kernel)
+    seen: dict[str, list[float]] = {"the import": [], "first show": [], "second show": []}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _server(folder) as base,
+        sync_playwright() as play,
+    ):
+        browser = play.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for number in range(kernels):
+            nbformat.write(book, f"{folder}/show{number}.ipynb")
+            page = browser.new_page(viewport={"width": 1280, "height": 3000})
+            page.goto(f"{base}/lab/workspaces/w{number}/tree/show{number}.ipynb")
+            page.wait_for_function(f"() => ({IDLE})() === 'idle'", timeout=90_000)
+            page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+            said = page.locator(".jp-OutputArea-output pre").first
+            seen["the import"].append(1e3 * float(said.inner_text()))
+            for index, what in enumerate(("first show", "second show"), start=1):
+                page.evaluate(SHOW, index)
+                page.wait_for_function("() => window.shownAfter")
+                seen[what].append(page.evaluate("() => window.shownAfter"))
+            page.close()
+        browser.close()
+    for what, times in seen.items():
+        print(f"{what}: {', '.join(f'{one:.0f}' for one in times)} ms")
+
+
+@contextmanager
+def _server(folder):
+    """Run a JupyterLab over a folder, without a token and on this machine only."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--allow-root"]
+    words += [f"--ServerApp.root_dir={folder}", "--IdentityProvider.token="]
+    words += ["--LabApp.expose_app_in_browser=True"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(words, **quiet)
+    base = f"http://127.0.0.1:{port}"
+    try:
+        while server.poll() is None:
+            try:
+                urllib.request.urlopen(f"{base}/api/status", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield base
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    known = {"overhead": overhead, "updates": updates, "memory": memory, "notebook": notebook}
+    known = {one.__name__: one for one in (overhead, updates, memory, notebook, show)}
     parser.add_argument("bar", choices=known)
     known[parser.parse_args().bar]()
     print(f"load {os.getloadavg()[0]:.1f}")

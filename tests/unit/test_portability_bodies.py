@@ -6,9 +6,9 @@ import pytest
 
 from workbench.errors import StoppedError
 from workbench.portability.comparing import compare
+from workbench.portability.names import all_nodes
 from workbench.portability.places import Place, provider_place
 from workbench.portability.previewing import Preview
-from workbench.portability.reconciling import all_nodes
 from workbench.portability.session import open_session
 
 CPU = "CPUExecutionProvider"

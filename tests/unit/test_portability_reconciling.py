@@ -4,9 +4,10 @@ import numpy as np
 import onnx
 import pytest
 
+from workbench.portability.names import all_nodes, with_names
 from workbench.portability.placement import Copy, NodePlacement, Placement, memory_copies
 from workbench.portability.previewing import Preview
-from workbench.portability.reconciling import all_nodes, reconcile, with_names
+from workbench.portability.reconciling import reconcile
 from workbench.portability.recorded.book import Book
 from workbench.portability.recorded.previews import RecordedPreview, write_placement
 from workbench.portability.workers._profile import BROKEN, profile_rows

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from workbench.bench.session import RaceSession
 from workbench.errors import WorkbenchError
 from workbench.widgets.race import Race
 
@@ -139,3 +140,45 @@ def test_the_static_picture_says_where_when_and_how_every_number_was_obtained():
 def test_a_widget_that_cannot_be_made_says_why_in_our_words(arguments, options, said):
     with pytest.raises(WorkbenchError, match=said):
         Race(*arguments, keep=False, **options)
+
+
+def test_a_widget_is_there_before_every_target_was_asked(monkeypatch):
+    import threading
+
+    from workbench import targets
+    from workbench.measurement import Availability
+
+    asked, go = [], threading.Event()
+
+    def slowly(name, index):
+        go.wait(60)
+        asked.append(name)
+        return Availability(name == "numpy", "so it is", "nothing")
+
+    monkeypatch.setattr(targets, "_answers", {})
+    monkeypatch.setattr(targets, "_asked", slowly)
+    race = Race("saxpy", size=1000, seconds=0.3, keep=False)
+    try:
+        assert not asked
+        assert {one["reason"] for one in race.choices["targets"]} == {"being looked for"}
+        assert race.controls.start.disabled
+        race.add(mine)
+    finally:
+        go.set()
+    race._found()
+    assert sorted(asked) == [target.name for target in targets.everything()]
+    assert race.chosen["targets"] == ["numpy", "mine"]
+    assert not race.controls.start.disabled
+    assert {one["name"] for one in race.choices["targets"] if one["usable"]} == {"numpy", "mine"}
+
+
+def test_a_model_is_no_baseline_while_something_with_a_clock_races():
+    race = Race("saxpy", ["aicore", "numpy", mine], size=1000, seconds=0.5, keep=False)
+    assert race.controls.choices["baseline"].value == "numpy"
+    race.start().join(60)
+    assert race.session.run.baseline == "numpy"
+    lanes = {lane["label"]: lane for lane in race.view["lanes"]}
+    assert lanes["A/A control"]["control_of"] == "numpy"
+    assert lanes["mine"]["verdict"]
+    assert RaceSession("saxpy", ["aicore", "numpy"], size=1000).run.baseline == "numpy"
+    assert RaceSession("saxpy", ["aicore"], size=1000).run.baseline == "aicore"

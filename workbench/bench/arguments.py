@@ -55,3 +55,20 @@ def require_setup(*, cache: str, seconds: float, threads: int = 1, hang_s: float
             f"cache={cache!r}, seconds={seconds!r}, threads={threads!r}, hang_s={hang_s!r}",
             "cache is 'warm' or 'cold'; the numbers are finite and above zero; threads are whole",
         )
+
+
+def usual_baseline(labels: Iterable[str]) -> str:
+    """Return the lane that the others are compared with where nobody says: the first with a clock.
+
+    A model's predictions are compared with nothing that was measured, so a modelled lane is taken
+    only where there is no other.
+    """
+    from workbench import catalog, targets
+    from workbench.measurement import Provenance
+
+    labels, names = list(labels), set(catalog.target_names())
+    for label in labels:
+        known = label.replace("/", ":").split(":")[0] in names
+        if not known or targets.find(label).provenance is not Provenance.MODELLED:
+            return label
+    return labels[0]

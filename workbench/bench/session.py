@@ -18,7 +18,7 @@ from typing import Any
 from workbench import catalog
 from workbench.batch import batched
 from workbench.bench import fingerprint
-from workbench.bench.arguments import listed, require_setup
+from workbench.bench.arguments import listed, require_setup, usual_baseline
 from workbench.bench.child import packed
 from workbench.bench.conductor import Conductor
 from workbench.bench.records import CONTROL, LaneRecord, Run
@@ -49,8 +49,8 @@ class RaceSession:
     seconds : float
         The budget of measuring time, after everything is prepared.
     baseline : str, optional
-        The label the others are compared with; the first lane by default. Its second, identical
-        lane is the A/A control.
+        The label the others are compared with; the first one with a clock by default. Its second,
+        identical lane is the A/A control.
     cache : {"warm", "cold"}
         Whether the processor's caches are emptied before each call.
     threads : int
@@ -112,7 +112,7 @@ class RaceSession:
         """Return the record of the lanes that joined and of the baseline's second one."""
         if not self._specs:
             raise InputError("A race needs a lane.", "no targets", "name one target or callable")
-        baseline = baseline or next(iter(self._specs))
+        baseline = baseline or usual_baseline(self._specs)
         if baseline not in self._specs:
             raise InputError(
                 f"The baseline {baseline!r} is not in the race.", "", ", ".join(self._specs)

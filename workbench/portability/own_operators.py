@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.portability.load import known_domains
-from workbench.portability.reconciling import all_nodes
+from workbench.portability.names import all_nodes
 
 if TYPE_CHECKING:
     import onnx

@@ -19,6 +19,7 @@ from workbench.errors import ExecutionError, UnknownNameError, WorkerError
 from workbench.portability.ascend.device import MODES as ASCEND_MODES
 from workbench.portability.feeds import shapes_of
 from workbench.portability.load import load_model
+from workbench.portability.names import with_names
 from workbench.portability.opening import IN_PROCESS, Workplace, open_workplace
 from workbench.portability.own_operators import WAYS_ROUND, own_operators, without
 from workbench.portability.placement import (
@@ -30,7 +31,7 @@ from workbench.portability.placement import (
 )
 from workbench.portability.provider import library
 from workbench.portability.provider.engine import asked_provider
-from workbench.portability.reconciling import reconcile, with_names
+from workbench.portability.reconciling import reconcile
 from workbench.portability.session import provider_names
 from workbench.portability.watching import watched
 from workbench.portability.workers import environments

@@ -10,11 +10,11 @@ refuses to believe one source over another.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workbench.portability.names import all_nodes
 from workbench.portability.placement import Change, NodePlacement
 from workbench.portability.workers._profile import BROKEN
 
@@ -100,38 +100,6 @@ def reconcile(
         found += _written_and_assigned(after, assigned, changes, provider)
     sources = _sources(assigned, after, ran, profile, failed)
     return Reconciled(sources, tuple(changes), tuple(found))
-
-
-def all_nodes(graph: onnx.GraphProto) -> Iterable[onnx.NodeProto]:
-    """Yield the nodes of a graph and of the bodies inside it."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                yield from all_nodes(body)
-
-
-def with_names(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model where each node has a name of its own; a copy where one had to be given.
-
-    The records know nodes by their names alone, which ONNX leaves optional and ambiguous.
-    """
-    seen = Counter(node.name for node in all_nodes(model.graph))
-    if "" not in seen and all(count == 1 for count in seen.values()):
-        return model
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    taken: set[str] = set()
-    for index, node in enumerate(all_nodes(copy.graph)):
-        if not node.name or node.name in taken:
-            name = f"{node.name or node.op_type}_{index}"
-            while name in seen or name in taken:
-                name += "_"
-            node.name = name
-        taken.add(node.name)
-    return copy
 
 
 def _indexed(model: onnx.ModelProto) -> _Graph:

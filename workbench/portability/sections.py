@@ -21,11 +21,11 @@ from workbench.portability.comparing import compare, difference
 from workbench.portability.converting import converted
 from workbench.portability.exporting import Exported, export
 from workbench.portability.latency import latency_row
+from workbench.portability.names import with_names
 from workbench.portability.own_operators import own_operators
 from workbench.portability.places import worker_place
 from workbench.portability.previewing import Preview, opset_of
 from workbench.portability.provider.graph import DTYPES
-from workbench.portability.reconciling import with_names
 from workbench.portability.session import CPU
 from workbench.portability.sweeping import sweep, whom_it_serves
 from workbench.portability.workers.process import Worker

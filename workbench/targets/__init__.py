@@ -33,8 +33,8 @@ with one kernel of the shelf named. `find` reads such an address.
 from __future__ import annotations
 
 import abc
-import functools
 import re
+import threading
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -148,6 +148,10 @@ class Target:
         """Say whether it can be used on this machine, or why not and what to do."""
         return _probe(self.name, self.index)
 
+    def known(self) -> Availability | None:
+        """Return what `probe` said, or None where it was not asked yet; never takes long."""
+        return _answers.get((self.name, self.index))
+
     def supports(self, problem: Problem) -> Availability:
         """Say whether and how the problem reaches this place.
 
@@ -224,11 +228,23 @@ def usable(problem: Problem | None = None) -> list[Target]:
 
 def forget() -> None:
     """Forget what was probed, so that a device that came or went is seen."""
-    _probe.cache_clear()
+    _answers.clear()
 
 
-@functools.cache
+_answers: dict[tuple[str, int], Availability] = {}
+_asking: dict[tuple[str, int], threading.RLock] = {}
+
+
 def _probe(name: str, index: int) -> Availability:
+    """Ask once, also where several threads want to know."""
+    key = name, index
+    with _asking.setdefault(key, threading.RLock()):
+        if key not in _answers:
+            _answers[key] = _asked(name, index)
+        return _answers[key]
+
+
+def _asked(name: str, index: int) -> Availability:
     try:
         return import_module(f"{__name__}.{name}").probe(index)
     except WorkbenchError as error:

@@ -83,10 +83,7 @@ class Controls(ipywidgets.VBox):
                 if list(control.options) != options:
                     control.options = options
             for what, control in self.choices.items():
-                wanted = chosen[what]
-                if what == "baseline" and wanted not in lanes:
-                    wanted = lanes[0] if lanes else None
-                control.value, control.disabled = wanted, busy
+                control.value, control.disabled = chosen[what], busy
             self.choices["size"].description = choices["size_means"]
             self._show_targets(choices["targets"], lanes, busy)
             self.start.disabled, self.stop.disabled = busy or not lanes, not busy

@@ -80,19 +80,11 @@ class PipeTimeline(Widget):
         at : float, optional
             Where the stretch begins, as a share of the whole from 0 to 1.
         """
-        old = self.view
-        name: str = variant if variant in self._timelines else old["variant"]
+        name: str = variant if variant in self._timelines else self.view["variant"]
         line = self._timelines[name]
         cores = sorted({bar.core for bar in line.bars})
-        wanted = old.get("core", 0) if core is None else int(core)
-        if wanted != ALL_CORES or len(cores) == 1:
-            wanted = min(cores, key=lambda one: abs(one - wanted))
-        core = wanted
-        zoom = int(zoom) if int(zoom) in ZOOMS else old.get("zoom", 1)
-        start = float(old.get("at", 0.0) if at is None else at)
-        if not math.isfinite(start):
-            raise InputError("A stretch begins at a share of the whole.", f"at={at}", "0 to 1")
-        start = min(max(start, 0.0), 1 - 1 / zoom)
+        core = self._core(core, cores)
+        zoom, start = self._stretch(zoom, at)
         whole = max(bar.stop_ns for one in self._timelines.values() for bar in one.bars)
         begin, end = start * whole, (start + 1 / zoom) * whole
         # of all variants, so that a cause keeps its colour when another is chosen
@@ -117,6 +109,21 @@ class PipeTimeline(Widget):
             "sentence": self._words(name, core, len(cores)),
         }
         return self
+
+    def _core(self, asked: int | None, cores: list[int]) -> int:
+        """Return the core to show: the one asked for, else the one shown, or the nearest to it."""
+        wanted = self.view.get("core", 0) if asked is None else int(asked)
+        if wanted == ALL_CORES and len(cores) > 1:
+            return wanted
+        return min(cores, key=lambda one: abs(one - wanted))
+
+    def _stretch(self, zoom: int, at: float | None) -> tuple[int, float]:
+        """Return how many times enlarged, and where the stretch begins: inside the whole."""
+        zoom = int(zoom) if int(zoom) in ZOOMS else self.view.get("zoom", 1)
+        start = float(self.view.get("at", 0.0) if at is None else at)
+        if not math.isfinite(start):
+            raise InputError("A stretch begins at a share of the whole.", f"at={at}", "0 to 1")
+        return zoom, min(max(start, 0.0), 1 - 1 / zoom)
 
     def _words(self, name: str, core: int, count: int) -> str:
         line = self._timelines[name]

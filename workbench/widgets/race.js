@@ -56,10 +56,12 @@ function render({ model, el }) {
     say(view.sentence);
     const trouble = view.trouble ? wb.el("p", { class: "wb-warning", role: "alert" }, view.trouble) : null;
     const waiting = view.waiting ? wb.el("p", { class: "wb-note" }, view.waiting) : null;
-    const missing = model.get("choices").targets.filter((one) => !one.usable);
+    const offered = model.get("choices").targets, missing = offered.filter((one) => one.known && !one.usable);
+    const sought = offered.filter((one) => !one.known).map((one) => one.name);
+    const looking = sought.length ? wb.el("p", { class: "wb-note" }, `Looking for ${sought.join(", ")}.`) : null;
     const warnings = (view.warnings || []).map((one) => wb.el("p", { class: "wb-warning" }, one));
     const notes = view.lanes.flatMap((lane) => lane.notes.map((one) => wb.el("p", { class: "wb-note" }, `${lane.label}: ${one}`)));
-    under.replaceChildren(...[trouble, waiting, ...warnings, laneTable(view), ...notes,
+    under.replaceChildren(...[trouble, looking, waiting, ...warnings, laneTable(view), ...notes,
       missing.length ? wb.table("Not in reach here", [
         { key: "name", label: "target" }, { key: "reason", label: "why not" }, { key: "remedy", label: "what to do" },
       ], missing) : null].filter(Boolean));

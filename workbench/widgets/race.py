@@ -15,9 +15,10 @@ from typing import Any
 import traitlets
 
 from workbench import catalog
-from workbench.bench.arguments import listed, require_setup
+from workbench.bench.arguments import listed, require_setup, usual_baseline
 from workbench.bench.session import RaceSession
 from workbench.bench.summary import summarise
+from workbench.bench.sweep import usual_sizes
 from workbench.errors import InputError
 from workbench.problem import Problem, require_size
 from workbench.widgets import _race_picture
@@ -84,7 +85,7 @@ class Race(Widget):
             problem = problem.name
         self._callables: dict[str, Callable[..., Any]] = {}
         self.session: RaceSession | None = None
-        self._lock, self._shown_s, self._busy_shown = threading.Lock(), 0.0, False
+        self._lock, self._shown_s, self._busy_shown = threading.RLock(), 0.0, False
         self._options = {"threads": threads, "store": "user" if keep else None}
         self.chosen = {
             "problem": problem or names[0],
@@ -98,10 +99,15 @@ class Race(Widget):
         self.controls = Controls(self._heard)
         self._offer()
         example = 'Race("saxpy", ["numpy", "torch_cpu"])'
-        given = self._usable() if targets is None else listed("targets", targets, example)
-        for one in given:
+        for one in listed("targets", () if targets is None else targets, example):
             self.add(one)
         self._show()
+        self._show_controls()
+        self._search = threading.Thread(target=self._look, args=(targets is None,))
+        if targets is None or self._unknown():
+            self._search.start()
+        if not self._unknown():
+            self._found()
 
     def add(self, target: str | Callable[..., Any]) -> Race:
         """Add a target by address, or any callable; call it again to replace a callable.
@@ -113,21 +119,23 @@ class Race(Widget):
         """
         if not (callable(target) or isinstance(target, str)):
             raise InputError("That cannot race.", repr(target), "name a target, or pass a function")
-        if callable(target):
-            name = getattr(target, "__name__", type(target).__name__)
-            self._callables[name] = target
-        else:
-            name = target
-        if name not in self.chosen["targets"]:
-            self.chosen = {**self.chosen, "targets": [*self.chosen["targets"], name]}
-        self._offer()
-        self._show_controls()
+        with self._lock:
+            if callable(target):
+                name = getattr(target, "__name__", type(target).__name__)
+                self._callables[name] = target
+            else:
+                name = target
+            if name not in self.chosen["targets"]:
+                self.chosen = {**self.chosen, "targets": [*self.chosen["targets"], name]}
+            self._offer()
+            self._show_controls()
         return self
 
     def start(self) -> Race:
         """Start the race that the controls describe; returns at once."""
         if self._busy:
             return self
+        self._found()
         pick = self.chosen
         self.session = RaceSession(
             self._problems[pick["problem"]],
@@ -135,7 +143,7 @@ class Race(Widget):
             size=pick["size"],
             batch=pick["batch"],
             seconds=float(pick["seconds"]),
-            baseline=pick["baseline"] if pick["baseline"] in pick["targets"] else None,
+            baseline=self._baseline(),
             cache=pick["cache"],
             **self._options,
         )
@@ -164,33 +172,52 @@ class Race(Widget):
         """Return the static SVG."""
         return _race_picture.draw(self.view)
 
+    def _unknown(self) -> list[str]:
+        return [one["name"] for one in self.choices["targets"] if not one["known"]]
+
+    def _look(self, choose: bool) -> None:
+        """Ask every target, which takes seconds; with `choose` all that can be used join."""
+        from workbench import targets
+
+        for target in targets.everything():
+            target.probe()
+        with self._lock:
+            self._offer()
+            if choose:
+                new = [name for name in self._usable() if name not in self.chosen["targets"]]
+                self.chosen = {**self.chosen, "targets": [*new, *self.chosen["targets"]]}
+            self._show_controls()
+
+    def _found(self) -> None:
+        """Wait until every target was asked: nothing is measured beside that."""
+        if self._search.ident is not None:
+            self._search.join()
+
     def _usable(self) -> list[str]:
         return [one["name"] for one in self.choices["targets"] if one["usable"]]
 
     def _offer(self) -> None:
         """Fill the menus: problems, sizes of the chosen one, and targets with their reasons."""
         from workbench import targets
+        from workbench.targets import Availability
 
         problem = self._problems[self.chosen["problem"]]
         problem = catalog.load_problem(problem) if isinstance(problem, str) else problem
         offered = []
         for target in targets.everything():
-            answer = target.probe()
+            answer = target.known()
+            known = answer is not None
+            answer = answer if known else Availability(False, "being looked for", "wait a moment")
             answer = target.supports(problem) if answer else answer
-            offered.append(
-                {
-                    "name": target.name,
-                    "usable": answer.usable,
-                    "reason": answer.reason,
-                    "remedy": answer.remedy,
-                }
-            )
-        known = {one["name"] for one in offered}
+            offered.append({"name": target.name, "known": known, **vars(answer)})
+        names = {one["name"] for one in offered}
         for name in [*self.chosen["targets"], *self._callables]:
-            if name not in known:
-                known.add(name)
-                offered.append({"name": name, "usable": True, "reason": "", "remedy": ""})
-        sizes = sorted({*_sizes(problem.size), self.chosen["size"] or problem.size})
+            if name not in names:
+                names.add(name)
+                offered.append({"name": name, "known": True, **vars(Availability(True, ""))})
+        sizes = sorted(
+            {*usual_sizes(problem.size, range(-6, 3)), self.chosen["size"] or problem.size}
+        )
         self.choices = {
             "problems": list(self._problems),
             "summary": problem.summary,
@@ -233,6 +260,7 @@ class Race(Widget):
             session.run.baseline = value
             self._show()
         if what == "problem":
+            self._found()
             self.chosen = {**self.chosen, "size": None}
             self._offer()
             usable = set(self._usable())
@@ -259,11 +287,13 @@ class Race(Widget):
     def _busy(self) -> bool:
         return self.session is not None and not self.session.done
 
+    def _baseline(self) -> str | None:
+        """Return the lane that the others are, or will be, compared with."""
+        lanes = self.chosen["targets"]
+        wanted = self.chosen["baseline"]
+        return wanted if wanted in lanes else usual_baseline(lanes) if lanes else None
+
     def _show_controls(self) -> None:
         self._busy_shown = self._busy
-        self.controls.show(self.choices, self.chosen, self._busy_shown)
-
-
-def _sizes(usual: int) -> list[int]:
-    """Return sizes around the usual one, a factor of about three apart."""
-    return sorted({max(1, round(usual * 10 ** (step / 2))) for step in range(-6, 3)})
+        chosen = {**self.chosen, "baseline": self._baseline()}
+        self.controls.show(self.choices, chosen, self._busy_shown)

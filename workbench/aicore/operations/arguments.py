@@ -169,27 +169,10 @@ def arguments(
     names, args = bind(function, args)
     values, infos, owners, contents = [], [], [], []
     for name, value in zip(names, args, strict=True):
+        _check_kind(name, value, shapes)
         if not isinstance(value, (np.ndarray, Workspace, Shape)):
-            if hasattr(value, "__array__") and not isinstance(value, np.generic):
-                raise InputError(
-                    "A kernel takes NumPy arrays.",
-                    f"{name} is a {type(value).__module__}.{type(value).__name__}",
-                    f"{name}.numpy() or numpy.asarray({name})",
-                )
-            if isinstance(value, list) and value and _numbers(value):
-                raise InputError(
-                    "A kernel takes NumPy arrays, and plain values as they are.",
-                    f"{name} is a list of {len(value)}: {reprlib.repr(value)}",
-                    f"numpy.asarray({name}) for data, tuple({name}) for constants",
-                )
             values.append(value)
             continue
-        if isinstance(value, Shape) and not shapes:
-            raise InputError(
-                "A Shape has no values to compute with.",
-                f"{name} is {value!r}",
-                "a NumPy array here; predict and to_ascend_c take a Shape",
-            )
         place = _place(name, value, owners, infos)
         if place == len(owners):
             dtype, shape = dtype_of(name, value.dtype), tuple(int(n) for n in value.shape)
@@ -200,6 +183,31 @@ def arguments(
         info = infos[place]
         values.append(GlobalTensor(place, info.name, info.dtype, info.shape, info=info))
     return Arguments(tuple(values), tuple(infos), tuple(owners), tuple(contents))
+
+
+def _check_kind(name: str, value: Any, shapes: bool) -> None:
+    """Refuse what is neither an array of ours nor a plain value, naming what to pass."""
+    if isinstance(value, Shape):
+        if not shapes:
+            raise InputError(
+                "A Shape has no values to compute with.",
+                f"{name} is {value!r}",
+                "a NumPy array here; predict and to_ascend_c take a Shape",
+            )
+    elif isinstance(value, (np.ndarray, np.generic, Workspace)):
+        return
+    elif hasattr(value, "__array__"):
+        raise InputError(
+            "A kernel takes NumPy arrays.",
+            f"{name} is a {type(value).__module__}.{type(value).__name__}",
+            f"{name}.numpy() or numpy.asarray({name})",
+        )
+    elif isinstance(value, list) and value and _numbers(value):
+        raise InputError(
+            "A kernel takes NumPy arrays, and plain values as they are.",
+            f"{name} is a list of {len(value)}: {reprlib.repr(value)}",
+            f"numpy.asarray({name}) for data, tuple({name}) for constants",
+        )
 
 
 def dtype_of(name: str, dtype: Any) -> np.dtype:

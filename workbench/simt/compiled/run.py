@@ -103,14 +103,8 @@ def run(
             compiled.function(*base, bounds[k], bounds[k + 1], shared_bytes, controls[k])
         except Stopped:
             watch.stopped = True
-        except NumbaError as error:  # the launch is also where Numba compiles
-            watch.stop(typing_error(error))
-        except Exception as error:  # the kernel's own
-            thread = thread_of(int(controls[k][Control.THREAD]), compiled.block)
-            block = thread_of(int(controls[k][Control.BLOCK]), tuple(grid))
-            watch.stop(in_thread(error, thread, block))
         except BaseException as error:
-            watch.stop(error)
+            watch.stop(_explained(error, compiled, grid, controls[k]))
 
     turn = Turn(compiled.module.has_atomics, workers == 1, watch.asks)
 
@@ -129,6 +123,18 @@ def run(
     )
     if workers == 1:
         _spare.append((watch, controls))
+
+
+def _explained(
+    error: BaseException, compiled: Compiled, grid: Dim3, control: np.ndarray
+) -> BaseException:
+    """Return the error in the learner's words: the compiler's, or the kernel's own."""
+    if isinstance(error, NumbaError):  # the launch is also where Numba compiles
+        return typing_error(error)
+    if isinstance(error, Exception):
+        thread = thread_of(int(control[Control.THREAD]), compiled.block)
+        return in_thread(error, thread, thread_of(int(control[Control.BLOCK]), tuple(grid)))
+    return error
 
 
 def _raise_what_ended(

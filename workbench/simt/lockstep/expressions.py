@@ -20,8 +20,8 @@ from workbench.simt.frontend.resolved import Index
 from workbench.simt.frontend.source import MISSING
 from workbench.simt.library.vectors import VECTORS
 from workbench.simt.lockstep.arrays import Outside, View
+from workbench.simt.lockstep.functions import FUNCTIONS
 from workbench.simt.lockstep.numbers import (
-    FUNCTIONS,
     CannotLockstep,
     binary,
     cast,

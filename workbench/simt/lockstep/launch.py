@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -94,25 +95,30 @@ def launch(
     at_once = grid.count if has_grid_sync(resolved) else max(1, LANES_AT_ONCE // block.count)
     at_once = min(at_once, grid.count)
     check_memory(at_once * block.count * _LANE_BYTES, "A launch in lockstep")
-    undo = Undo(undo_bytes)
-    with np.errstate(all="ignore"):
-        try:
-            for first in range(0, grid.count, at_once):
-                lanes = Lanes(grid, block, first, min(at_once, grid.count - first))
-                machine = Machine(lanes, undo, shared_bytes, ask)
-                try:
-                    ask()
-                    machine.run(resolved, args)
-                except Halted:
-                    raise Halted(machine.state()) from None
-        except WorkbenchError:
-            raise
-        except (TypeError, ValueError) as error:  # what NumPy refuses, Numba's inference explains
-            undo.restore()
-            raise CannotLockstep(str(error)) from error
-        except CannotLockstep:
-            undo.restore()
-            raise
+    with np.errstate(all="ignore"), _undone(Undo(undo_bytes)) as undo:
+        for first in range(0, grid.count, at_once):
+            lanes = Lanes(grid, block, first, min(at_once, grid.count - first))
+            machine = Machine(lanes, undo, shared_bytes, ask)
+            try:
+                ask()
+                machine.run(resolved, args)
+            except Halted:
+                raise Halted(machine.state()) from None
+
+
+@contextmanager
+def _undone(undo: Undo) -> Iterator[Undo]:
+    """Leave memory as it was where another tier must run the launch."""
+    try:
+        yield undo
+    except WorkbenchError:
+        raise
+    except (TypeError, ValueError) as error:  # what NumPy refuses, Numba's inference explains
+        undo.restore()
+        raise CannotLockstep(str(error)) from error
+    except CannotLockstep:
+        undo.restore()
+        raise
 
 
 def _go_on() -> None:

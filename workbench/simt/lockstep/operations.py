@@ -17,7 +17,8 @@ from workbench.simt.host import limits
 from workbench.simt.library import half
 from workbench.simt.lockstep.arrays import Open, View
 from workbench.simt.lockstep.expressions import Expressions, frozen
-from workbench.simt.lockstep.numbers import CannotLockstep, choose, each, numbers, truth
+from workbench.simt.lockstep.functions import each
+from workbench.simt.lockstep.numbers import CannotLockstep, choose, numbers, truth
 from workbench.simt.stepping.thread import Thread
 from workbench.simt.types import as_dtype, poisoned_array
 from workbench.simt.warp_ops import FULL_MASK

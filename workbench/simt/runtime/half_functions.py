@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numba import njit
 
-import workbench.simt.runtime.halves  # noqa: F401 - teaches Numba float16
+import workbench.simt.runtime.half_operations  # noqa: F401 - teaches Numba float16
 
 _of_one = {
     "hneg": lambda a: -np.float32(a),

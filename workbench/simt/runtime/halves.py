@@ -1,10 +1,6 @@
-"""Half precision for Numba's CPU compiler, which has none: importing this teaches it.
+"""Half precision for Numba's CPU compiler, which has none: importing this teaches it the type.
 
-A half is 16 bits in memory and in registers. Every operation computes in float32 (functions of
-`math` in float64) and rounds once to the nearest half, which gives the correctly rounded result of
-+, -, *, / and sqrt (24 >= 2 * 11 + 2 bits, Figueroa 1995): what the hardware gives, and what NumPy
-gives in the lockstep tier. With a wider operand the result has NumPy's type.
-
+A half is 16 bits in memory and in registers; `half_operations` has what is computed with it.
 Conversions are the processor's where it has them (F16C, AArch64), else integer arithmetic.
 Only typing and lowering for `float16`, which Numba otherwise refuses, is added to Numba.
 """
@@ -15,10 +11,7 @@ Only typing and lowering for `float16`, which Numba otherwise refuses, is added 
 
 from __future__ import annotations
 
-import math
-import operator
 import platform
-from typing import ClassVar
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -27,12 +20,10 @@ from numba import njit, types
 from numba.core import boxing, pythonapi
 from numba.core.datamodel.models import FloatModel, PrimitiveModel
 from numba.core.datamodel.registry import register_default
-from numba.core.imputils import lower_builtin, lower_cast, lower_constant
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.np.numpy_support import as_dtype, from_dtype
+from numba.core.imputils import lower_cast, lower_constant
 
 HALF = types.float16
-_BITS, _SINGLE, _DOUBLE = ir.IntType(16), ir.FloatType(), ir.DoubleType()
+BITS, _SINGLE, DOUBLE = ir.IntType(16), ir.FloatType(), ir.DoubleType()
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 _CONVERTS = platform.machine() in ("aarch64", "arm64") or bool(
     llvm.get_host_cpu_features().get("f16c")
@@ -45,12 +36,9 @@ class _FloatModel(FloatModel):
 
     def __init__(self, dmm, fe_type):
         if fe_type == HALF:
-            PrimitiveModel.__init__(self, dmm, fe_type, _BITS)
+            PrimitiveModel.__init__(self, dmm, fe_type, BITS)
         else:
             super().__init__(dmm, fe_type)
-
-
-# -- conversions
 
 
 @njit
@@ -107,18 +95,18 @@ def to_single(context, builder, value):
 def from_single(context, builder, value):
     """Return the half nearest to a float32."""
     if _CONVERTS:
-        return builder.bitcast(builder.fptrunc(value, ir.HalfType()), _BITS)
+        return builder.bitcast(builder.fptrunc(value, ir.HalfType()), BITS)
     bits = builder.bitcast(value, _INT32)
-    return _bits_through(_half_of, context, builder, bits, _BITS)
+    return _bits_through(_half_of, context, builder, bits, BITS)
 
 
 def from_double(context, builder, value):
     """Return the half nearest to a float64: by way of a float32 rounded to odd, which is exact."""
     single = builder.fptrunc(value, _SINGLE)
-    back = builder.fpext(single, _DOUBLE)
+    back = builder.fpext(single, DOUBLE)
     bits = builder.bitcast(single, _INT32)
-    absolute = ir.FunctionType(_DOUBLE, [_DOUBLE])
-    fabs = builder.module.declare_intrinsic("llvm.fabs", [_DOUBLE], absolute)
+    absolute = ir.FunctionType(DOUBLE, [DOUBLE])
+    fabs = builder.module.declare_intrinsic("llvm.fabs", [DOUBLE], absolute)
     beyond = builder.fcmp_ordered(">", builder.call(fabs, [back]), builder.call(fabs, [value]))
     inward = builder.select(beyond, builder.sub(bits, ir.Constant(_INT32, 1)), bits)
     odd = builder.or_(inward, ir.Constant(_INT32, 1))
@@ -133,7 +121,7 @@ def _widened(context, builder, from_type, to_type, value):
     if to_type == HALF:
         return value
     single = to_single(context, builder, value)
-    return single if to_type == types.float32 else builder.fpext(single, _DOUBLE)
+    return single if to_type == types.float32 else builder.fpext(single, DOUBLE)
 
 
 @lower_cast(HALF, types.Integer)
@@ -160,7 +148,7 @@ def _from_whole(context, builder, from_type, to_type, value):
 
 @lower_constant(HALF)
 def _constant(context, builder, kind, value):
-    return ir.Constant(_BITS, int(np.float16(value).view(np.uint16)))
+    return ir.Constant(BITS, int(np.float16(value).view(np.uint16)))
 
 
 def _unboxed(kind, value, c):
@@ -177,126 +165,8 @@ def _boxed(kind, value, c):
     if kind != HALF:
         return boxing.box_float(kind, value, c)
     single = to_single(c.context, c.builder, value)
-    return c.pyapi.float_from_double(c.builder.fpext(single, _DOUBLE))
+    return c.pyapi.float_from_double(c.builder.fpext(single, DOUBLE))
 
 
 pythonapi._boxers.functions[types.Float] = _boxed
 pythonapi._unboxers.functions[types.Float] = _unboxed
-
-# -- operations
-
-
-def common(*kinds):
-    """Return the type that NumPy computes in, or None where a half does not take part."""
-    kinds = [types.unliteral(kind) for kind in kinds]
-    if HALF not in kinds or not all(isinstance(k, (types.Number, types.Boolean)) for k in kinds):
-        return None
-    return from_dtype(np.result_type(*(as_dtype(kind) for kind in kinds)))
-
-
-def _template(function, result=None):
-    class Template(AbstractTemplate):
-        """Types an operation in which a half takes part, before Numba's own templates do."""
-
-        metadata: ClassVar = {"target": "cpu"}
-
-        def generic(self, args, kws):
-            kind = None if kws else common(*args)
-            return kind and signature(result or kind, *(kind,) * len(args))
-
-    infer_global(function)(Template)
-
-
-def _lowered(function, arity, make, result=HALF):
-    """Lower a function of halves to one of float32: ``make(context, builder, values)``."""
-
-    def generate(context, builder, signature_, args):
-        singles = [to_single(context, builder, value) for value in args]
-        found = make(context, builder, singles)
-        return from_single(context, builder, found) if result == HALF else found
-
-    lower_builtin(function, *(HALF,) * arity)(generate)
-
-
-def _as_float32(function, arity, result=types.float32):
-    """Return what Numba does for float32, as `_lowered` wants it."""
-    kinds = signature(result, *(types.float32,) * arity)
-
-    def make(context, builder, values):
-        context.typing_context.resolve_function_type(
-            context.typing_context.resolve_value_type(function), kinds.args, {}
-        )
-        return context.get_function(function, kinds)(builder, values)
-
-    return make
-
-
-def _as_float64(function):
-    """Return what Numba does for float64, rounded once to a half."""
-    kinds = signature(types.float64, types.float64)
-
-    def generate(context, builder, signature_, args):
-        double = builder.fpext(to_single(context, builder, args[0]), _DOUBLE)
-        return from_double(
-            context, builder, context.get_function(function, kinds)(builder, [double])
-        )
-
-    lower_builtin(function, HALF)(generate)
-
-
-_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
-_COMPARED = ("eq", "ne", "lt", "le", "gt", "ge")
-_MATH = ("sqrt", "sin", "cos", "exp", "log", "log2", "log10", "fabs")
-"""What `math` keeps a half for on a GPU; of any other function a half is a float32."""
-
-for _name in _ARITHMETIC:
-    for _one in (getattr(operator, _name), getattr(operator, f"i{_name}")):
-        _template(_one)
-        _lowered(_one, 2, _as_float32(getattr(operator, _name), 2))
-for _name in _COMPARED:
-    _one = getattr(operator, _name)
-    _template(_one, types.boolean)
-    _lowered(_one, 2, _as_float32(_one, 2, types.boolean), types.boolean)
-for _name in _MATH:
-    _template(getattr(math, _name))
-    _as_float64(getattr(math, _name))
-
-
-@lower_builtin(bool, HALF)
-def _is_true(context, builder, signature_, args):
-    size = builder.and_(args[0], ir.Constant(_BITS, 0x7FFF))
-    return builder.icmp_unsigned("!=", size, ir.Constant(_BITS, 0))
-
-
-@lower_builtin(float, HALF)
-def _as_python_float(context, builder, signature_, args):
-    return builder.fpext(to_single(context, builder, args[0]), _DOUBLE)
-
-
-@infer_global(float)
-class _PythonFloat(AbstractTemplate):
-    """``float(half)`` is a float64, as for every other number in the engine's tiers."""
-
-    metadata: ClassVar = {"target": "cpu"}
-
-    def generic(self, args, kws):
-        return signature(types.float64, HALF) if args == (HALF,) else None
-
-
-@lower_builtin(operator.neg, HALF)
-def _negated(context, builder, signature_, args):
-    return builder.xor(args[0], ir.Constant(_BITS, 0x8000))
-
-
-@lower_builtin(operator.pos, HALF)
-def _same(context, builder, signature_, args):
-    return args[0]
-
-
-@lower_builtin(abs, HALF)
-def _absolute(context, builder, signature_, args):
-    return builder.and_(args[0], ir.Constant(_BITS, 0x7FFF))
-
-
-for _one in (operator.neg, operator.pos, abs):
-    _template(_one)

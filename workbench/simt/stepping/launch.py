@@ -26,52 +26,19 @@ import numpy as np
 import psutil
 
 from workbench.errors import StoppedError
-from workbench.simt import warp_ops
 from workbench.simt.dim3 import Dim3
-from workbench.simt.errors import (
-    BarrierDivergenceError,
-    DeadlockError,
-    KernelError,
-    OutOfBoundsError,
-    in_thread,
-)
+from workbench.simt.errors import KernelError, OutOfBoundsError, in_thread
 from workbench.simt.frontend.ambient import OpaqueThread
 from workbench.simt.frontend.resolved import Intrinsic, Resolved
 from workbench.simt.host.host_memory import check_memory
-from workbench.simt.stepping.program import (
-    generator_function,
-)
-from workbench.simt.stepping.thread import Request, Thread
+from workbench.simt.stepping.groups import Running, release, stuck
+from workbench.simt.stepping.program import generator_function
+from workbench.simt.stepping.thread import Thread
 
 _THREAD_BYTES = 3000
 """What a thread in flight costs: its generator, frame and indices (measured, CPython 3.11)."""
 _STUCK_ROUNDS = 2000
 """Rounds in which resident threads only spin before the next block is started beside them."""
-
-
-class _Running:
-    """One thread in flight."""
-
-    __slots__ = ("done", "generator", "request", "result", "thread")
-
-    def __init__(self, thread: Thread, generator: Any):
-        self.thread, self.generator = thread, generator
-        self.request: Request | None = None
-        self.result: Any = None
-        self.done = False
-
-    @property
-    def line(self) -> str:
-        """Where the thread is, waiting or not."""
-        frame = getattr(self.generator, "gi_frame", None)
-        if self.request is None and frame is not None:
-            return f" at line {frame.f_lineno}"
-        return f" waits at line {self.request.line}" if self.request else ""
-
-    @property
-    def where(self) -> str:
-        line = f" at line {self.request.line}" if self.request else ""
-        return f"{self.thread.describe()}{line}"
 
 
 def launch(
@@ -103,7 +70,7 @@ def launch(
     """
     start = _starter(resolved)
     blocks = _blocks(start, grid, block, args, shared_bytes)
-    resident: list[_Running] = []
+    resident: list[Running] = []
     spinning = 0
     whole_grid = isinstance(resolved, Resolved) and has_grid_sync(resolved)
     with np.errstate(all="ignore"), _told_where(resident):
@@ -123,17 +90,17 @@ def launch(
                 poll()
             stepped = [_step(one) for one in resident if one.request is None]
             resident[:] = [one for one in resident if not one.done]
-            released = _release(resident)
+            released = release(resident)
             spinning = spinning + 1 if not released and all(x == "spun" for x in stepped) else 0
             if resident and not stepped and not released:
                 more = None if not _waits_for_grid(resident) else next(blocks, None)
                 if more is None:
-                    raise _stuck(resident)
+                    raise stuck(resident)
                 resident += more
 
 
 @contextmanager
-def _told_where(resident: list[_Running]) -> Iterator[None]:
+def _told_where(resident: list[Running]) -> Iterator[None]:
     """Add to what stops a launch where its threads were."""
     try:
         yield
@@ -144,7 +111,7 @@ def _told_where(resident: list[_Running]) -> Iterator[None]:
         raise StoppedError(error.happened, saw, error.advice) from None
 
 
-def _places(resident: list[_Running]) -> str:
+def _places(resident: list[Running]) -> str:
     if not resident:
         return "no thread was under way"
     rest = f" and {len(resident) - 4} more" if len(resident) > 4 else ""
@@ -168,7 +135,7 @@ def deadline(limit_s: float | None):
     return poll
 
 
-def _waits_for_grid(resident: list[_Running]) -> bool:
+def _waits_for_grid(resident: list[Running]) -> bool:
     return any(one.request and one.request.kind == "grid" for one in resident)
 
 
@@ -196,17 +163,17 @@ def _starter(resolved: Any) -> Any:
     return lambda thread, args: function(thread, *args)
 
 
-def _blocks(start, grid, block, args, shared_bytes) -> Iterator[list[_Running]]:
+def _blocks(start, grid, block, args, shared_bytes) -> Iterator[list[Running]]:
     for block_index in grid.indices():
         memory: dict[str, Any] = {}
         threads = (
             Thread(thread_index, block_index, grid, block, memory, shared_bytes)
             for thread_index in block.indices()
         )
-        yield [_Running(thread, start(thread, args)) for thread in threads]
+        yield [Running(thread, start(thread, args)) for thread in threads]
 
 
-def _step(one: _Running) -> str:
+def _step(one: Running) -> str:
     try:
         request = one.generator.send(one.result) if one.result is not None else next(one.generator)
     except StopIteration:
@@ -223,92 +190,10 @@ def _step(one: _Running) -> str:
     return "spun" if request is None else "waits"
 
 
-def _out_of_bounds(one: _Running, error: IndexError) -> OutOfBoundsError:
+def _out_of_bounds(one: Running, error: IndexError) -> OutOfBoundsError:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return OutOfBoundsError(
         "A thread used an index beyond an array.",
         f"{one.thread.describe()} at line {frame.lineno}: {frame.line}: {error}",
         "guard the access: `if i < a.size:`",
-    )
-
-
-def _release(resident: list[_Running]) -> bool:
-    """Let go every group whose members have all arrived; return whether any was."""
-    released = False
-    by_block: dict[tuple, list[_Running]] = {}
-    for one in resident:
-        by_block.setdefault(one.thread.ctaid, []).append(one)
-    if resident and all(one.request and one.request.kind == "grid" for one in resident):
-        return _let_go(resident, [None] * len(resident))
-    for members in by_block.values():
-        waiting = [one for one in members if one.request and one.request.kind == "block"]
-        if waiting and len(waiting) == len(members):
-            released |= _release_block(waiting)
-        else:
-            released |= _release_warps(members)
-    return released
-
-
-def _release_block(waiting: list[_Running]) -> bool:
-    sites = {(one.request.name, one.request.line) for one in waiting}
-    if len(sites) > 1:
-        raise _divergence(waiting)
-    combine = warp_ops.BLOCK_OPERATIONS[waiting[0].request.name]
-    result = combine([one.request.operands[0] for one in waiting if one.request.operands])
-    return _let_go(waiting, [result] * len(waiting))
-
-
-def _release_warps(members: list[_Running]) -> bool:
-    released = False
-    groups: dict[tuple, dict[int, _Running]] = {}
-    lanes_alive: dict[int, set[int]] = {}
-    for one in members:
-        lanes_alive.setdefault(one.thread.warp, set()).add(one.thread.laneid)
-        if one.request and one.request.kind == "warp":
-            mask = warp_ops.mask_of(one.request.name, one.request.operands)
-            key = (one.thread.warp, one.request.name, one.request.line, mask)
-            groups.setdefault(key, {})[one.thread.laneid] = one
-    for (warp, name, _line, mask), lanes in groups.items():
-        if name == "activemask":
-            runnable = any(o.request is None for o in members if o.thread.warp == warp)
-            if runnable:
-                continue
-        elif {lane for lane in lanes_alive[warp] if mask >> lane & 1} - set(lanes):
-            continue
-        results = warp_ops.WARP_OPERATIONS[name](
-            {lane: one.request.operands for lane, one in sorted(lanes.items())}
-        )
-        released |= _let_go(list(lanes.values()), [results[lane] for lane in lanes])
-    return released
-
-
-def _let_go(waiting: list[_Running], results: list) -> bool:
-    for one, result in zip(waiting, results, strict=True):
-        one.request, one.result = None, result
-    return True
-
-
-def _divergence(members: list[_Running]) -> BarrierDivergenceError:
-    first = members[0]
-    other = next((one for one in members if one.request.line != first.request.line), members[-1])
-    return BarrierDivergenceError(
-        "Threads of one block wait at different barriers.",
-        f"{first.where}, {other.where}",
-        "move the barrier out of the branch, so that all threads of the block reach the same one",
-    )
-
-
-def _stuck(resident: list[_Running]) -> KernelError:
-    waiting = [one for one in resident if one.request and one.request.kind == "block"]
-    others = [one for one in resident if one not in waiting]
-    if waiting and others:
-        return BarrierDivergenceError(
-            "Some threads wait at a barrier that others of their block never reach.",
-            f"{waiting[0].where} waits; {others[0].where} waits elsewhere",
-            "move the barrier out of the branch, so that all threads of the block reach it",
-        )
-    return DeadlockError(
-        "Threads wait for each other for ever.",
-        "; ".join(one.where for one in resident[:4]),
-        "name in the mask exactly the lanes that reach the operation",
     )
