@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import workbench.torch_device as wb
 
@@ -170,3 +172,35 @@ def test_float16_transposed_convolutions_are_rounded_at_each_tap():
     theirs = torch.nn.functional.conv_transpose2d(x, w, b, stride=2, padding=1)
     ours = torch.nn.functional.conv_transpose2d(*(t.to("wb") for t in (x, w, b)), 2, 1)
     assert torch.equal(ours.cpu(), theirs)
+
+
+INTERPOLATIONS = [
+    ("linear", 1), ("bilinear", 2), ("trilinear", 3), ("bicubic", 2), ("nearest", 1),
+    ("nearest", 2), ("nearest", 3), ("nearest-exact", 1), ("nearest-exact", 2),
+]  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    how=st.sampled_from(INTERPOLATIONS),
+    sizes=st.lists(st.integers(1, 7), min_size=3, max_size=3),
+    to=st.one_of(st.integers(1, 9), st.sampled_from([0.5, 2.0, 3.0])),
+    corners=st.booleans(),
+)
+def test_interpolation_gives_each_pixel_its_gradient_on_the_device_itself(how, sizes, to, corners):
+    mode, dims = how
+    wanted = {"size": [to] * dims} if isinstance(to, int) else {"scale_factor": to}
+    if not isinstance(to, int):
+        assume(all(int(n * to) >= 1 for n in sizes[:dims]))
+    if "nearest" not in mode:
+        wanted["align_corners"] = corners
+    x = torch.randn(2, 2, *sizes[:dims])
+    wb.reset()
+    gradients = []
+    for device in ("cpu", "wb"):
+        given_ = x.detach().to(device).clone().requires_grad_()
+        y = torch.nn.functional.interpolate(given_, mode=mode, **wanted)
+        y.backward(torch.arange(y.numel()).reshape(y.shape).sin().to(device))
+        gradients.append(given_.grad.cpu())
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-5, rtol=1e-5)
+    assert not wb.LOG

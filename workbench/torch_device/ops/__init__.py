@@ -31,6 +31,7 @@ FAMILIES = (
     "sorting",
     "random",
     "pooling",
+    "upsampling",
     "optimizers",
     "recurrent",
     "scaling",
