@@ -6,7 +6,7 @@ from typing import Any
 
 from workbench.widgets._static import Picture, Scale, apart, look, look_of, si_text, spanning
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 820, 96, 560, 78, 380
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 880, 96, 560, 78, 380
 DASHES = (None, "7 4", "2 3", "9 3 2 3", "1 4")
 
 
