@@ -182,3 +182,12 @@ def test_a_model_is_no_baseline_while_something_with_a_clock_races():
     assert lanes["mine"]["verdict"]
     assert RaceSession("saxpy", ["aicore", "numpy"], size=1000).run.baseline == "numpy"
     assert RaceSession("saxpy", ["aicore"], size=1000).run.baseline == "aicore"
+
+
+@pytest.mark.parametrize("far", [{"size": 10**12}, {"size": 10**6, "batch": 10**6}])
+def test_what_does_not_fit_into_memory_is_refused_before_anything_is_made(far):
+    with pytest.raises(WorkbenchError, match=r"does not fit.*\n.*12,000 GB"):
+        RaceSession("saxpy", ["numpy"], **far)
+    race = Race("saxpy", ["numpy"], keep=False, **far)
+    race.controls.start.click()
+    assert "does not fit" in race.view["trouble"]

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from workbench.errors import InputError
+from workbench.problem import Problem
 
 CACHES = ("warm", "cold")
 
@@ -72,3 +73,20 @@ def usual_baseline(labels: Iterable[str]) -> str:
         if not known or targets.find(label).provenance is not Provenance.MODELLED:
             return label
     return labels[0]
+
+
+def require_memory(problem: Problem, size: int) -> None:
+    """Raise `InputError` where one call would move more than this machine's memory holds.
+
+    Without this a race of a million instances would fill the memory before anything is said.
+    """
+    import psutil
+
+    moved, total = problem.bytes_moved(size), psutil.virtual_memory().total
+    if moved > total:
+        raise InputError(
+            "That does not fit into this machine's memory.",
+            f"{problem.name} at {size:,} {problem.size_means}, batch {problem.batch}: a call moves "
+            f"{moved / 1e9:,.0f} GB; the machine has {total / 1e9:,.0f} GB",
+            "choose a smaller size or batch",
+        )

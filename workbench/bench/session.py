@@ -18,7 +18,7 @@ from typing import Any
 from workbench import catalog
 from workbench.batch import batched
 from workbench.bench import fingerprint
-from workbench.bench.arguments import listed, require_setup, usual_baseline
+from workbench.bench.arguments import listed, require_memory, require_setup, usual_baseline
 from workbench.bench.child import packed
 from workbench.bench.conductor import Conductor
 from workbench.bench.records import CONTROL, LaneRecord, Run
@@ -91,6 +91,7 @@ class RaceSession:
         self._by_name = isinstance(problem, str)
         self.problem = batched(_problem(problem), batch)
         size = require_size(self.problem.size if size is None else size)
+        require_memory(self.problem, size)
         self.hang_s, self.sweep, self.trouble = hang_s, sweep, ""
         self.until_sure = until_sure
         self.store = self._opened(store)
