@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import workbench.torch_device  # noqa: F401  (torch.wb)
+import workbench.torch_device
 from workbench.torch_device.codegen import elementwise
 from workbench.torch_device.codegen.launch import NOW
 from workbench.torch_device.core.streams import StreamError
@@ -158,3 +158,13 @@ def test_an_index_out_of_range_behind_large_work_is_told_by_name_whoever_met_it(
         with pytest.raises(StreamError, match=r"index.*out of (bounds|range)"):
             torch.wb.synchronize()
     assert (x == 10).all().item()
+
+
+def test_a_recording_inside_another_leaves_the_outer_one_its_spans():
+    x = torch.ones(8, device="wb")
+    with workbench.torch_device.recording() as outer:
+        with workbench.torch_device.recording() as inner:
+            x + 1
+        x * 2
+    assert len(inner) == 1
+    assert len(outer) == 2

@@ -32,6 +32,7 @@ def recording():
 
     def timed(stream: int, name: str, work: Callable) -> Callable:
         queued = time.perf_counter_ns()
+        work = before(stream, name, work) if before else work
 
         def observed():
             start = time.perf_counter_ns()
