@@ -60,9 +60,7 @@ PURE_PYTHON = {
     "exchangeDevice": devices.set_device,
     "maybeExchangeDevice": lambda index: devices.set_device(index) if index >= 0 else -1,
     "getStream": streams.current,
-    "setStream": lambda s: (
-        streams.set_current(streams.STREAMS[s.stream_id, s.device_index]) and None
-    ),
+    "setStream": _set_stream,
 }
 """Answers without the shim, whose C++ objects give them else."""
 

@@ -24,6 +24,8 @@ PYTHON, KERNEL, PASSES, OPENS = range(4)
  ADVANCE_AT) = range(14)  # fmt: skip
 """The loop's words: counts of pieces, marks, functions, two locks (the thread sleeps on the first;
 whoever does the piece at the head holds the second), addresses."""
+COUNT = ADVANCE_AT + 1
+"""How many words the loop has."""
 EMPTY, OTHERS = -1, -2
 """A step's results where there is no piece, or where Python or the stream's own thread must act."""
 

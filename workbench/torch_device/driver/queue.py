@@ -33,7 +33,7 @@ from workbench.torch_device.driver.draining import (
     SIDE,
     SLOTS,
     WORDS,
-)  # fmt: skip
+)
 
 BOARD = (ctypes.c_int64 * 2)()
 """Pieces queued on any stream and not done yet; the same for side streams, and threads in one."""
@@ -136,7 +136,7 @@ class Queue:
         self.failed: tuple[BaseException, Piece] | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._words = (ctypes.c_int64 * 14)()
+        self._words = (ctypes.c_int64 * draining.COUNT)()
         self._words[SIDE] = int(side)
         self._pieces: list = [None] * SLOTS
 
