@@ -152,10 +152,8 @@ def _orphaned(folder: Path) -> bool:
         return time.time() - written > _FORGOTTEN_S
     try:
         os.kill(int(owner), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # over, or somebody else's process has its number
         return True
-    except PermissionError:
-        return True  # the number is somebody else's process now
     since = rest.partition("-")[0]
     return since.isdigit() and since != _started(int(owner))
 

@@ -40,16 +40,13 @@ def write(runs: Iterable[Run], path: str | Path) -> Path:
     DataFileError
         Where the file cannot be written.
     """
-    try:
+    with writing(path):
         if _kind(path) == ".parquet":
             from workbench.bench import parquet
 
             return parquet.write(runs, path)
         return write_json(runs, path)
-    except OSError as error:
-        raise DataFileError(
-            "The file cannot be written.", f"{path}: {error}", "name a place of your own"
-        ) from error
+    raise AssertionError  # `writing` lets nothing through but its own error
 
 
 def read(path: str | Path) -> list[Run]:
@@ -142,6 +139,17 @@ def read_json(path: str | Path) -> list[Run]:
             raise ValueError(f"{path.stat().st_size:,} bytes; the largest is {LARGEST_BYTES:,}")
         return runs_of(path.read_text(encoding="utf-8"))
     raise AssertionError  # `reading` lets nothing through but its own error
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turn what keeps a file from being written into `DataFileError`."""
+    try:
+        yield
+    except OSError as error:
+        raise DataFileError(
+            "The file cannot be written.", f"{path}: {error}", "name a place of your own"
+        ) from error
 
 
 @contextmanager

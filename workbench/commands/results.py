@@ -168,8 +168,9 @@ def _compare(store: Store, named: list[str], as_json: bool) -> None:
 
 
 def _plot(store: Store, named: list[str], path: Path) -> None:
+    from workbench.bench import recording
     from workbench.bench.summary import summarise
-    from workbench.errors import DataFileError, InputError
+    from workbench.errors import InputError
     from workbench.widgets import _race_picture
 
     if path.suffix != ".svg":
@@ -178,12 +179,8 @@ def _plot(store: Store, named: list[str], path: Path) -> None:
         raise InputError("One run is drawn.", f"{len(named)} named", "draw them one by one")
     run = store.load(named[0])
     picture = _race_picture.draw(summarise(run))
-    try:
+    with recording.writing(path):
         path.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise DataFileError(
-            "The file cannot be written.", f"{path}: {error}", "name a place of your own"
-        ) from error
     console().print(words(f"run {run.uuid[:8]} in {path}"))
 
 
